@@ -1,0 +1,132 @@
+// Package inventory holds what a hosting provider owns and whom it serves:
+// components and the dependency groups between them, clients and their
+// contacts, the teams that are on call. It is pure knowledge: it imports
+// nothing of Vakhta's and touches nothing but the documents that it loads.
+package inventory
+
+// Kind says what a component is.
+type Kind string
+
+// The kinds of component, from the widest to the narrowest.
+const (
+	KindSite       Kind = "site"
+	KindRoom       Kind = "room"
+	KindRack       Kind = "rack"
+	KindFeed       Kind = "feed" // a power feed
+	KindPDU        Kind = "pdu"
+	KindUplink     Kind = "uplink"
+	KindSwitch     Kind = "switch"
+	KindHypervisor Kind = "hypervisor"
+	KindServer     Kind = "server"
+)
+
+// Channel is a way to reach a contact.
+type Channel string
+
+// The channels of the first release; an inventory that names another is refused.
+const (
+	Email    Channel = "email"
+	Telegram Channel = "telegram"
+	SMS      Channel = "sms"
+	Call     Channel = "call"
+)
+
+// Language is a BCP 47 primary subtag; clients are written to in one of these.
+type Language string
+
+// The languages that every message exists in.
+const (
+	Russian Language = "ru"
+	English Language = "en"
+)
+
+// Text is a name in several languages. In YAML it is a plain string (the same
+// in every language) or a mapping {ru: …, en: …}.
+type Text map[Language]string
+
+// Group is a dependency group: the component that needs it works only while at
+// least one member works.
+type Group struct {
+	Name    string   `json:"name"` // power, network, location, host …
+	Members []string `json:"members"`
+}
+
+// Component is one node of the inventory graph.
+//
+// In is the id of the component that contains it (a rack's room, a server's
+// rack); containment is a dependency group of one member named "location".
+type Component struct {
+	ID     string  `json:"id"`
+	Kind   Kind    `json:"kind"`
+	Name   Text    `json:"name,omitempty"`
+	In     string  `json:"in,omitempty"`
+	Unit   int     `json:"unit,omitempty"`   // lowest rack unit, 1 is the bottom; 0 is unknown
+	Client string  `json:"client,omitempty"` // servers only: whose it is
+	Label  string  `json:"label,omitempty"`  // what the sticker on the machine says
+	Needs  []Group `json:"needs,omitempty"`  // ordered by name; includes "location"
+	Probe  Profile `json:"probe,omitzero"`
+
+	Site string `json:"site,omitempty"` // derived: the site that contains it
+	Room string `json:"room,omitempty"` // derived
+	Rack string `json:"rack,omitempty"` // derived
+}
+
+// Profile says which probes a component answers when it is well. A probe goes
+// to no address but these.
+type Profile struct {
+	Address string `json:"address,omitempty"` // IPv4 or IPv6, no port
+	TCP     []int  `json:"tcp,omitempty"`     // ports that accept a connection
+	ICMP    bool   `json:"icmp,omitempty"`    // answers ping
+	BMC     BMC    `json:"bmc,omitzero"`
+}
+
+// BMC is the machine's baseboard management controller, asked over Redfish.
+type BMC struct {
+	URL         string `json:"url,omitempty"`         // http(s)://host:port, no path
+	Credentials string `json:"credentials,omitempty"` // reference, never the secret: env:NAME or file:PATH, holding user:password
+}
+
+// Contact is a person or a duty desk, at a client or in a team.
+type Contact struct {
+	ID        string             `json:"id"`
+	Name      string             `json:"name"`
+	Client    string             `json:"client,omitempty"` // derived: whose contact; empty for a team's member
+	Language  Language           `json:"language"`
+	TimeZone  string             `json:"timezone"` // IANA name
+	Addresses map[Channel]string `json:"addresses"`
+	// Ladder is the contact's order of channels for urgent messages, fastest
+	// first. Empty means telegram, sms, call, email, as far as he has them.
+	Ladder []Channel `json:"ladder,omitempty"`
+}
+
+// Client is a customer of the provider.
+type Client struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Language Language  `json:"language"`
+	TimeZone string    `json:"timezone"`
+	Contacts []Contact `json:"contacts"`
+}
+
+// Level is one level of a team's escalation policy: all its members are paged
+// at once, and after AckWithinSeconds without an acknowledgement the next level.
+type Level struct {
+	Members          []string `json:"members"` // contact ids of the team
+	AckWithinSeconds int      `json:"ackWithinSeconds"`
+}
+
+// Team is a group of people who are paged together.
+type Team struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Members []Contact `json:"members"`
+	Levels  []Level   `json:"levels"`
+	Repeat  int       `json:"repeat"` // how often the levels are climbed again before the escalation is exhausted
+}
+
+// Site adds to a component of KindSite what only a site has.
+type Site struct {
+	ID       string   `json:"id"`
+	TimeZone string   `json:"timezone"`
+	Vantages []string `json:"vantages"` // the vantages that probe this site, best first
+}
