@@ -1,0 +1,105 @@
+package workflows
+
+import (
+	"time"
+
+	"vakhta/internal/incident"
+	"vakhta/internal/topology"
+)
+
+// SiteProgress counts a sweep at one site.
+type SiteProgress struct {
+	Site    string `json:"site"`
+	Total   int    `json:"total"`
+	Checked int    `json:"checked"`
+	Down    int    `json:"down"`
+	Unknown int    `json:"unknown"`
+}
+
+// LocalizeProgress is how far a localization is.
+type LocalizeProgress struct {
+	Scope   string         `json:"scope"`
+	Stage   string         `json:"stage"` // planning, sweeping, deciding, confirming, done
+	Round   int            `json:"round"`
+	Total   int            `json:"total"`
+	Checked int            `json:"checked"`
+	Down    int            `json:"down"`
+	Sites   []SiteProgress `json:"sites"`
+	Absent  []string       `json:"absent,omitempty"` // vantages that did not answer
+}
+
+// LocalizeResult is the answer of Localize.
+type LocalizeResult struct {
+	Sweep    string             `json:"sweep"` // key of its observations in the store
+	Progress LocalizeProgress   `json:"progress"`
+	Findings []topology.Finding `json:"findings"`
+	// Unexplained are servers down that no finding explains; by id.
+	Unexplained []string `json:"unexplained,omitempty"`
+}
+
+// ReportAnswer is what a report came to.
+type ReportAnswer struct {
+	Report   string           `json:"report"`
+	Client   string           `json:"client,omitempty"`
+	Stage    string           `json:"stage"` // identifying, checking, answered
+	Kind     string           `json:"kind"`  // healthy, finding, incident, planned, unclear, unknown-client; empty while checking
+	Incident []string         `json:"incident,omitempty"`
+	Work     string           `json:"work,omitempty"` // maintenance id
+	Progress LocalizeProgress `json:"progress"`
+	Summary  string           `json:"summary,omitempty"` // English, one line
+}
+
+// StepStatus is where a runbook step stands.
+type StepStatus struct {
+	ID      string    `json:"id"`
+	Kind    string    `json:"kind"`
+	State   string    `json:"state"` // waiting, running, done, skipped, failed
+	Title   string    `json:"title,omitempty"`
+	Result  string    `json:"result,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	Manual  bool      `json:"manual,omitempty"`  // completeTask or approve ends it
+	Attempt int       `json:"attempt,omitempty"` // from 1
+}
+
+// IncidentStatus is the state of an incident.
+type IncidentStatus struct {
+	Incident incident.Incident         `json:"incident"`
+	Steps    []StepStatus              `json:"steps"`
+	Teams    map[string]EscalateStatus `json:"teams"`
+}
+
+// EscalateStatus is the state of an escalation to one team.
+type EscalateStatus struct {
+	Incident       string    `json:"incident"`
+	Team           string    `json:"team"`
+	State          string    `json:"state"` // paging, acknowledged, stopped
+	Round          int       `json:"round"` // from 1
+	Level          int       `json:"level"` // from 1
+	Paged          []string  `json:"paged"` // contact ids
+	AcknowledgedBy string    `json:"acknowledgedBy,omitempty"`
+	AcknowledgedAt time.Time `json:"acknowledgedAt,omitzero"`
+	Via            string    `json:"via,omitempty"`
+}
+
+// InformStatus is the state of the beat of client updates.
+type InformStatus struct {
+	Incident string    `json:"incident"`
+	Updates  int       `json:"updates"`
+	LastAt   time.Time `json:"lastAt,omitzero"`
+	NextAt   time.Time `json:"nextAt,omitzero"`
+}
+
+// BroadcastProgress is how far a broadcast is.
+type BroadcastProgress struct {
+	Subject      string   `json:"subject"`
+	Event        string   `json:"event"`
+	Step         string   `json:"step"`
+	Revision     int      `json:"revision"`
+	Stage        string   `json:"stage"` // planning, sending, waiting, done, stopped
+	Rung         int      `json:"rung"`
+	Contacts     int      `json:"contacts"`
+	Accepted     int      `json:"accepted"`
+	Refused      int      `json:"refused"`
+	Acknowledged int      `json:"acknowledged"`
+	Unreachable  []string `json:"unreachable,omitempty"` // contact ids with no channel left
+}
