@@ -1,0 +1,118 @@
+package estate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// doorState is what a connection attempt to a door meets.
+type doorState int
+
+const (
+	shut   doorState = iota // refused
+	open                    // accepted
+	silent                  // neither: SYNs are dropped
+)
+
+// door is one TCP port of the estate. Its state changes under the lab's lock.
+type door struct {
+	addr  string
+	serve func(net.Listener) // returns when the listener is closed
+
+	state    doorState
+	listener net.Listener
+	dropped  *dropper
+}
+
+// set brings the door to the state; going through shut, since one address
+// can't be listened on twice.
+func (d *door) set(want doorState, wg *sync.WaitGroup) error {
+	if d.state == want {
+		return nil
+	}
+	d.shut()
+	switch want {
+	case open:
+		l, err := net.Listen("tcp", d.addr)
+		if err != nil {
+			return fmt.Errorf("listen for the estate: %w", err)
+		}
+		d.listener = l
+		wg.Go(func() { d.serve(l) })
+	case silent:
+		dropped, err := drop(d.addr)
+		if err != nil {
+			return err
+		}
+		d.dropped = dropped
+	}
+	d.state = want
+	return nil
+}
+
+func (d *door) shut() {
+	if d.listener != nil {
+		_ = d.listener.Close()
+		d.listener = nil
+	}
+	if d.dropped != nil {
+		d.dropped.close()
+		d.dropped = nil
+	}
+	d.state = shut
+}
+
+// dropper is a listening socket whose accept queue is full: Linux drops further
+// SYNs, so that connection attempts time out as they do on a dead path.
+type dropper struct {
+	fd     int
+	filler []net.Conn
+}
+
+// fillers is more than a backlog of 0 holds (Linux: one, and one in handshake).
+const fillers = 2
+
+func drop(addr string) (*dropper, error) {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("drop connections to %s: %w", addr, err)
+	}
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("drop connections to %s: socket: %w", addr, err)
+	}
+	d := &dropper{fd: fd}
+	err = errors.Join(
+		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
+		syscall.Bind(fd, &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()}),
+		syscall.Listen(fd, 0),
+	)
+	if err != nil {
+		d.close()
+		return nil, fmt.Errorf("drop connections to %s: %w", addr, err)
+	}
+	for range fillers {
+		// A handshake on loopback takes microseconds: what isn't through now never will be.
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		cancel()
+		if err != nil {
+			break
+		}
+		d.filler = append(d.filler, c)
+	}
+	return d, nil
+}
+
+func (d *dropper) close() {
+	for _, c := range d.filler {
+		_ = c.Close()
+	}
+	_ = syscall.Close(d.fd)
+}
