@@ -1,7 +1,3 @@
-// Package inventory holds what a hosting provider owns and whom it serves:
-// components and the dependency groups between them, clients and their
-// contacts, the teams that are on call. It is pure knowledge: it imports
-// nothing of Vakhta's and touches nothing but the documents that it loads.
 package inventory
 
 // Kind says what a component is.

@@ -1,0 +1,251 @@
+package inventory
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// containers says in what a component of each kind may stand.
+var containers = map[Kind][]Kind{
+	KindRoom:       {KindSite},
+	KindRack:       {KindRoom, KindSite},
+	KindFeed:       {KindRoom, KindSite},
+	KindPDU:        {KindRack, KindRoom},
+	KindUplink:     {KindSite, KindRoom, KindRack},
+	KindSwitch:     {KindRack, KindRoom, KindSite},
+	KindHypervisor: {KindRack, KindRoom, KindSite},
+	KindServer:     {KindRack, KindHypervisor, KindRoom, KindSite},
+}
+
+// index checks what the documents say as a whole and builds the look-ups.
+func (inv *Inventory) index(r *raw, p *problems) {
+	byID := func(a, b *Component) int { return strings.Compare(a.ID, b.ID) }
+	at := make(map[string]*decoder, len(r.components))
+	inv.component = make(map[string]*Component, len(r.components))
+	for i := range r.components {
+		c := &r.components[i]
+		if unique(at, c.value.ID, &c.at) {
+			inv.component[c.value.ID] = c.value
+			inv.components = append(inv.components, c.value)
+		}
+	}
+	slices.SortFunc(inv.components, byID)
+	inv.people(r)
+	known := &names{}
+	for _, c := range inv.components {
+		inv.references(c, at[c.ID], known)
+	}
+	if len(p.list) > 0 {
+		inv.cycles(at) // they can't be looked for in what derive makes of a broken graph
+		return
+	}
+	for _, c := range inv.components {
+		if c.In != "" {
+			c.Needs = append(c.Needs, Group{Name: locationGroup, Members: []string{c.In}})
+			slices.SortFunc(c.Needs, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
+		}
+	}
+	if inv.cycles(at); len(p.list) > 0 {
+		return
+	}
+	inv.derive()
+}
+
+// unique notes the place of an id and says whether it is new.
+func unique(at map[string]*decoder, id string, d *decoder) bool {
+	if first, ok := at[id]; ok {
+		d.wrong(child(d.node, "id"), "%s is already used at %s; ids are unique, rename one", id, first.where())
+		return false
+	}
+	at[id] = d
+	return true
+}
+
+// people checks and indexes clients, teams and their contacts.
+func (inv *Inventory) people(r *raw) {
+	inv.client = make(map[string]*Client, len(r.clients))
+	clients, teams, contacts := map[string]*decoder{}, map[string]*decoder{}, map[string]*decoder{}
+	for i := range r.clients {
+		if c := &r.clients[i]; unique(clients, c.value.ID, &c.at) {
+			inv.client[c.value.ID] = c.value
+			inv.clients = append(inv.clients, c.value)
+		}
+	}
+	inv.team = map[string]*Team{}
+	for i := range r.teams {
+		if t := &r.teams[i]; unique(teams, t.value.ID, &t.at) {
+			inv.team[t.value.ID] = t.value
+			inv.teams = append(inv.teams, t.value)
+		}
+	}
+	inv.contact = make(map[string]*Contact, len(r.contacts))
+	inv.byAddress = map[address]*Contact{}
+	for i := range r.contacts {
+		c := &r.contacts[i]
+		if !unique(contacts, c.value.ID, &c.at) {
+			continue
+		}
+		inv.contact[c.value.ID] = c.value
+		for ch, s := range c.value.Addresses {
+			key := address{ch, normalAddress(ch, s)}
+			if other, ok := inv.byAddress[key]; ok && other.Client != c.value.Client {
+				inv.byAddress[key] = nil // who writes from it can't be told
+			} else if !ok {
+				inv.byAddress[key] = c.value
+			}
+		}
+	}
+	slices.SortFunc(inv.clients, func(a, b *Client) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(inv.teams, func(a, b *Team) int { return strings.Compare(a.ID, b.ID) })
+	for i := range r.sites {
+		inv.sites = append(inv.sites, *r.sites[i].value)
+	}
+	slices.SortFunc(inv.sites, func(a, b Site) int { return strings.Compare(a.ID, b.ID) })
+	inv.site = map[string]Site{}
+	for _, s := range inv.sites {
+		inv.site[s.ID] = s
+	}
+}
+
+// names caches the lists that suggestions are drawn from.
+type names struct{ components, clients []string }
+
+// suggestions are sought only this often: each one looks at every id.
+const maxSuggestions = 64
+
+// references checks what a component says of others.
+func (inv *Inventory) references(c *Component, d *decoder, known *names) {
+	if in, ok := inv.component[c.In]; c.In != "" && !ok {
+		d.wrong(child(d.node, "in"), "%s is unknown; %s", c.In, inv.meant(c.In, known))
+	} else if c.In != "" && c.Kind != "" && c.Kind != KindSite && in.Kind != "" && !slices.Contains(containers[c.Kind], in.Kind) {
+		d.wrong(child(d.node, "in"), "%s is a %s, which can't hold a %s; use a %s",
+			c.In, in.Kind, c.Kind, joinKinds(containers[c.Kind]))
+	}
+	for _, g := range c.Needs {
+		for _, m := range g.Members {
+			if _, ok := inv.component[m]; !ok {
+				d.wrong(item(child(d.node, "needs", g.Name), m), "%s is unknown; %s", m, inv.meant(m, known))
+			}
+		}
+	}
+	switch {
+	case c.Kind == KindServer && c.Client == "":
+		if firstKey(d.node, "client") == nil {
+			d.wrong(d.node, "client is missing; say whose server it is")
+		}
+	case c.Kind != KindServer && c.Client != "":
+		d.wrong(child(d.node, "client"), "only servers belong to a client; remove it")
+	case c.Client != "" && inv.client[c.Client] == nil:
+		if known.clients == nil {
+			known.clients = keys(inv.client)
+		}
+		d.wrong(child(d.node, "client"), "%s is unknown; %s", c.Client,
+			didYouMean(c.Client, known.clients, "add it under clients"))
+	}
+	if c.Unit > 0 && inv.component[c.In] != nil && inv.component[c.In].Kind != KindRack {
+		d.wrong(child(d.node, "unit"), "only what stands in a rack has a unit; remove it or say in which rack")
+	}
+}
+
+func (inv *Inventory) meant(id string, known *names) string {
+	if known.components == nil {
+		known.components = keys(inv.component)
+	}
+	return didYouMean(id, known.components, "add it under components")
+}
+
+func joinKinds(kinds []Kind) string {
+	out := make([]string, len(kinds))
+	for i, k := range kinds {
+		out[i] = string(k)
+	}
+	return strings.Join(out, " or ")
+}
+
+// cycles reports every component that comes to need itself, once per cycle found.
+func (inv *Inventory) cycles(at map[string]*decoder) {
+	const open, done = 1, 2
+	state := make(map[string]int8, len(inv.components))
+	type frame struct {
+		c    *Component
+		next []string
+	}
+	needs := func(c *Component) []string {
+		var out []string
+		for _, g := range c.Needs {
+			out = append(out, g.Members...)
+		}
+		if c.In != "" {
+			out = append(out, c.In)
+		}
+		return out
+	}
+	for _, root := range inv.components {
+		if state[root.ID] != 0 {
+			continue
+		}
+		state[root.ID] = open
+		stack := []frame{{root, needs(root)}}
+		for len(stack) > 0 {
+			top := &stack[len(stack)-1]
+			if len(top.next) == 0 {
+				state[top.c.ID] = done
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			id := top.next[0]
+			top.next = top.next[1:]
+			c := inv.component[id]
+			switch {
+			case c == nil || state[id] == done:
+			case state[id] == open:
+				path := []string{}
+				for i := len(stack) - 1; i >= 0; i-- {
+					path = append(path, stack[i].c.ID)
+					if stack[i].c == c {
+						break
+					}
+				}
+				slices.Reverse(path)
+				path = append(path, id)
+				at[id].wrong(nil, "needs itself: %s; break the cycle", strings.Join(path, " → "))
+			default:
+				state[id] = open
+				stack = append(stack, frame{c, needs(c)})
+			}
+		}
+	}
+}
+
+// derive fills in what follows from the rest: places and look-ups.
+func (inv *Inventory) derive() {
+	inv.byIP = make(map[netip.Addr]*Component, len(inv.components))
+	inv.serversOf = make(map[string][]string, len(inv.clients))
+	inv.serversAt = make(map[string][]string, len(inv.sites))
+	for _, c := range inv.components {
+		for up := c; up != nil; up = inv.component[up.In] {
+			switch up.Kind {
+			case KindSite:
+				c.Site = up.ID
+			case KindRoom:
+				c.Room = up.ID
+			case KindRack:
+				c.Rack = up.ID
+			}
+		}
+		if c.Kind == KindServer {
+			inv.servers = append(inv.servers, c.ID)
+			inv.serversOf[c.Client] = append(inv.serversOf[c.Client], c.ID)
+			inv.serversAt[c.Site] = append(inv.serversAt[c.Site], c.ID)
+		}
+		if c.Probe.Address != "" {
+			ip := netip.MustParseAddr(c.Probe.Address)
+			if _, taken := inv.byIP[ip]; taken {
+				inv.byIP[ip] = nil // shared: nobody can say whose it is
+			} else {
+				inv.byIP[ip] = c
+			}
+		}
+	}
+}

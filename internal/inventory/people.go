@@ -1,0 +1,239 @@
+package inventory
+
+import (
+	"net/mail"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nyaruka/phonenumbers"
+	"go.yaml.in/yaml/v3"
+)
+
+// fallbackLadder is the order of channels for a contact that has no ladder.
+var fallbackLadder = []Channel{Telegram, SMS, Call, Email}
+
+// Urgent returns the channels by which to reach the contact urgently, fastest
+// first: his ladder, or the usual order as far as he has the addresses.
+func (c *Contact) Urgent() []Channel {
+	if len(c.Ladder) > 0 {
+		return slices.Clone(c.Ladder)
+	}
+	var out []Channel
+	for _, ch := range fallbackLadder {
+		if c.Addresses[ch] != "" {
+			out = append(out, ch)
+		}
+	}
+	return out
+}
+
+func (r *raw) client(d *decoder) {
+	c := &Client{ID: d.entry.id}
+	var contacts []*yaml.Node
+	d.fields(d.node, clientFields, func(key string, value *yaml.Node) {
+		switch key {
+		case "id":
+			d.id(value)
+		case "name":
+			c.Name = d.text(value)
+		case "language":
+			c.Language = Language(d.oneOf(value, languageNames))
+		case "timezone":
+			c.TimeZone = r.zones.read(d, value)
+		case "contacts":
+			d.items(value, func(item *yaml.Node) { contacts = append(contacts, item) })
+		}
+	})
+	d.required("id", "language", "timezone")
+	if c.Name == "" {
+		c.Name = c.ID
+	}
+	reachable := false
+	for _, n := range contacts {
+		contact := r.contact(d, n, Contact{Client: c.ID, Language: c.Language, TimeZone: c.TimeZone})
+		reachable = reachable || len(contact.Addresses) > 0
+		c.Contacts = append(c.Contacts, contact)
+	}
+	if !reachable {
+		d.wrong(child(d.node, "contacts"), "has no contact that can be reached; add a contact with an address")
+	}
+	if d.entry.id != "" {
+		r.clients = append(r.clients, rawItem[Client]{c, *d})
+	}
+}
+
+func (r *raw) team(d *decoder) {
+	t := &Team{ID: d.entry.id}
+	d.fields(d.node, teamFields, func(key string, value *yaml.Node) {
+		switch key {
+		case "id":
+			d.id(value)
+		case "name":
+			t.Name = d.text(value)
+		case "members":
+			d.items(value, func(item *yaml.Node) {
+				t.Members = append(t.Members, r.contact(d, item, Contact{Language: English, TimeZone: "UTC"}))
+			})
+		case "levels":
+			d.items(value, func(item *yaml.Node) { t.Levels = append(t.Levels, d.level(item)) })
+		case "repeat":
+			t.Repeat = d.number(value, 0, 100)
+		}
+	})
+	d.required("id", "members", "levels")
+	if t.Name == "" {
+		t.Name = t.ID
+	}
+	if l := child(d.node, "levels"); l.Kind == yaml.SequenceNode && len(l.Content) == 0 {
+		d.wrong(l, "is empty, so nobody would be paged; add a level")
+	}
+	d.levelMembers(t)
+	if d.entry.id != "" {
+		r.teams = append(r.teams, rawItem[Team]{t, *d})
+	}
+}
+
+func (d *decoder) level(n *yaml.Node) Level {
+	var l Level
+	d.fields(n, levelFields, func(key string, value *yaml.Node) {
+		switch key {
+		case "members":
+			l.Members = d.ids(value)
+			if value.Kind == yaml.SequenceNode && len(value.Content) == 0 {
+				d.wrong(value, "is empty, so nobody would be paged; name a member")
+			}
+		case "ackWithin":
+			l.AckWithinSeconds = d.seconds(value, time.Second, 24*time.Hour)
+		}
+	})
+	d.requiredIn(n, "members", "ackWithin")
+	return l
+}
+
+// levelMembers checks that the levels page members of the team.
+func (d *decoder) levelMembers(t *Team) {
+	ids := make([]string, 0, len(t.Members))
+	for _, m := range t.Members {
+		ids = append(ids, m.ID)
+	}
+	levels := child(d.node, "levels")
+	if levels.Kind != yaml.SequenceNode {
+		return
+	}
+	for _, level := range levels.Content {
+		members := child(level, "members")
+		if members.Kind != yaml.SequenceNode {
+			continue
+		}
+		for _, m := range members.Content {
+			if isID(m.Value) && !slices.Contains(ids, m.Value) {
+				d.wrong(m, "%s is not a member of the team; %s", m.Value,
+					didYouMean(m.Value, ids, "add it to the team's members"))
+			}
+		}
+	}
+}
+
+// contact reads a contact; c holds what it inherits.
+func (r *raw) contact(d *decoder, n *yaml.Node, c Contact) Contact {
+	d.fields(n, contactFields, func(key string, value *yaml.Node) {
+		switch key {
+		case "id":
+			c.ID = d.id(value)
+		case "name":
+			c.Name = d.text(value)
+		case "language":
+			c.Language = Language(d.oneOf(value, languageNames))
+		case "timezone":
+			c.TimeZone = r.zones.read(d, value)
+		case "addresses":
+			c.Addresses = d.addresses(value)
+		case "ladder":
+			d.items(value, func(item *yaml.Node) {
+				ch := Channel(d.oneOf(item, channelNames))
+				if ch != "" && slices.Contains(c.Ladder, ch) {
+					d.wrong(item, "%s is listed twice; remove one", ch)
+					return
+				}
+				if ch != "" {
+					c.Ladder = append(c.Ladder, ch)
+				}
+			})
+		}
+	})
+	d.requiredIn(n, "id")
+	if a := child(n, "addresses"); n.Kind == yaml.MappingNode && len(c.Addresses) == 0 && (a == n || len(a.Content) == 0) {
+		d.wrong(a, "has no address, so it can't be reached; add telegram, sms, call or email under addresses")
+	}
+	if ladder := child(n, "ladder"); ladder.Kind == yaml.SequenceNode {
+		given := child(n, "addresses")
+		for _, item := range ladder.Content {
+			if slices.Contains(channelNames, item.Value) && firstKey(given, item.Value) == nil {
+				d.wrong(item, "%s has no address; add it under addresses or take it off the ladder", item.Value)
+			}
+		}
+	}
+	if c.Name == "" {
+		c.Name = c.ID
+	}
+	if c.ID != "" {
+		at := *d
+		at.node = n
+		at.section, at.index, at.entry.id = d.section+"["+d.entry.id+"].contacts", 0, c.ID
+		if d.section == "teams" {
+			at.section = d.section + "[" + d.entry.id + "].members"
+		}
+		r.contacts = append(r.contacts, rawItem[Contact]{&c, at})
+	}
+	return c
+}
+
+// addresses reads a contact's addresses in their normal form. Problems never repeat them.
+func (d *decoder) addresses(n *yaml.Node) map[Channel]string {
+	out := map[Channel]string{}
+	d.fields(n, channelNames, func(key string, value *yaml.Node) {
+		s := d.text(value)
+		if s == "" {
+			return
+		}
+		ch := Channel(key)
+		switch normal := normalAddress(ch, s); {
+		case normal == "" && ch == Email:
+			d.wrong(value, "is not a mail address; write name@domain and nothing else")
+		case normal == "" && ch == Telegram:
+			d.wrong(value, "is not a Telegram chat id; write the number that the bot sees")
+		case normal == "" || normal != s && ch != Email:
+			d.wrong(value, "is not a phone number in E.164 form; write + and country code and digits only, in quotes")
+		default:
+			out[ch] = s
+		}
+	})
+	return out
+}
+
+// normalAddress is the form in which addresses of a channel are compared; "" if it is none.
+func normalAddress(ch Channel, s string) string {
+	s = strings.TrimSpace(s)
+	switch ch {
+	case Email:
+		a, err := mail.ParseAddress(s)
+		if err != nil || a.Name != "" || a.Address != s {
+			return ""
+		}
+		return strings.ToLower(s)
+	case SMS, Call:
+		number, err := phonenumbers.Parse(s, "ZZ") // no default country: a + is required
+		if err != nil || !phonenumbers.IsPossibleNumber(number) {
+			return ""
+		}
+		return phonenumbers.Format(number, phonenumbers.E164)
+	case Telegram:
+		digits := strings.TrimPrefix(s, "-")
+		if digits == "" || len(digits) > 19 || strings.Trim(digits, "0123456789") != "" {
+			return ""
+		}
+		return s
+	}
+	return ""
+}

@@ -1,0 +1,281 @@
+package inventory
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// What a document's mappings may hold, in the order in which a person writes them.
+var (
+	documentFields  = []string{"version", "sites", "components", "clients", "teams"}
+	siteFields      = []string{"id", "name", "timezone", "vantages"}
+	componentFields = []string{"id", "kind", "name", "in", "unit", "client", "label", "needs", "probe"}
+	profileFields   = []string{"address", "tcp", "icmp", "bmc"}
+	bmcFields       = []string{"url", "credentials"}
+	clientFields    = []string{"id", "name", "language", "timezone", "contacts"}
+	contactFields   = []string{"id", "name", "language", "timezone", "addresses", "ladder"}
+	teamFields      = []string{"id", "name", "members", "levels", "repeat"}
+	levelFields     = []string{"members", "ackWithin"}
+
+	kindNames     = []string{"site", "room", "rack", "feed", "pdu", "uplink", "switch", "hypervisor", "server"}
+	channelNames  = []string{"telegram", "sms", "call", "email"}
+	languageNames = []string{"ru", "en"}
+)
+
+// locationGroup is the name of the group that containment stands for.
+const locationGroup = "location"
+
+// raw is what the documents say, before it is checked as a whole.
+type raw struct {
+	sites      []rawItem[Site]
+	components []rawItem[Component]
+	clients    []rawItem[Client]
+	contacts   []rawItem[Contact] // those of clients and of teams
+	teams      []rawItem[Team]
+	zones      zones
+}
+
+// rawItem is a value with the place that it was read from.
+type rawItem[T any] struct {
+	value *T
+	at    decoder
+}
+
+// document reads one YAML document.
+func (r *raw) document(d *decoder, n *yaml.Node) {
+	version := false
+	d.fields(n, documentFields, func(key string, value *yaml.Node) {
+		switch key {
+		case "version":
+			version = true
+			if value.Value != "1" {
+				d.wrong(value, "must be 1, the only version that there is")
+			}
+		case "sites":
+			section(d, key, value, r.site)
+		case "components":
+			section(d, key, value, r.component)
+		case "clients":
+			section(d, key, value, r.client)
+		case "teams":
+			section(d, key, value, r.team)
+		}
+	})
+	if !version && n.Kind == yaml.MappingNode {
+		d.wrong(n, "version is missing; begin the document with version: 1")
+	}
+}
+
+// section reads each item of a top-level list with a decoder of its own.
+func section(d *decoder, name string, list *yaml.Node, read func(*decoder)) {
+	if list.Kind == yaml.ScalarNode && list.ShortTag() == "!!null" {
+		return // "clients:" with nothing below it
+	}
+	index := 0
+	d.items(list, func(item *yaml.Node) {
+		e := entry{file: d.file, doc: d.doc, section: name, index: index, node: item}
+		if id := child(item, "id"); id != item && id.Kind == yaml.ScalarNode && isID(id.Value) {
+			e.id = id.Value
+		}
+		index++
+		read(&decoder{entry: e, problems: d.problems})
+	})
+}
+
+func (r *raw) site(d *decoder) {
+	s := &Site{ID: d.entry.id}
+	c := &Component{ID: s.ID, Kind: KindSite}
+	d.fields(d.node, siteFields, func(key string, value *yaml.Node) {
+		switch key {
+		case "id":
+			d.id(value)
+		case "name":
+			c.Name = d.name(value)
+		case "timezone":
+			s.TimeZone = r.zones.read(d, value)
+		case "vantages":
+			s.Vantages = d.ids(value)
+		}
+	})
+	d.required("id", "timezone")
+	if d.entry.id == "" {
+		return
+	}
+	r.sites = append(r.sites, rawItem[Site]{s, *d})
+	r.components = append(r.components, rawItem[Component]{c, *d})
+}
+
+func (r *raw) component(d *decoder) {
+	c := &Component{ID: d.entry.id}
+	d.fields(d.node, componentFields, func(key string, value *yaml.Node) {
+		switch key {
+		case "id":
+			d.id(value)
+		case "kind":
+			c.Kind = Kind(d.oneOf(value, kindNames))
+			if c.Kind == KindSite {
+				d.wrong(value, "a site is listed under sites; move it there")
+			}
+		case "name":
+			c.Name = d.name(value)
+		case "in":
+			c.In = d.id(value)
+		case "unit":
+			c.Unit = d.number(value, 1, 100)
+		case "client":
+			c.Client = d.id(value)
+		case "label":
+			c.Label = d.text(value)
+		case "needs":
+			c.Needs = d.groups(value)
+		case "probe":
+			c.Probe = d.profile(value)
+		}
+	})
+	d.required("id", "kind", "in")
+	if d.entry.id != "" {
+		r.components = append(r.components, rawItem[Component]{c, *d})
+	}
+}
+
+// groups reads dependency groups, ordered by name.
+func (d *decoder) groups(n *yaml.Node) []Group {
+	if len(n.Content) > 2*64 {
+		d.wrong(n, "has more than 64 groups; merge some")
+		return nil
+	}
+	var out []Group
+	d.pairs(n, func(key, value *yaml.Node) {
+		switch {
+		case !isID(key.Value):
+			d.wrong(key, "is not a group's name; use letters, digits and '-'")
+		case key.Value == locationGroup:
+			d.wrong(key, "is a reserved group; say where the component stands with in: …")
+		default:
+			g := Group{Name: key.Value, Members: d.ids(value)}
+			if value.Kind == yaml.SequenceNode && len(value.Content) == 0 {
+				d.wrong(value, "has no members, so nothing could satisfy it; name one or remove the group")
+			}
+			if len(g.Members) > 0 {
+				out = append(out, g)
+			}
+		}
+	})
+	slices.SortFunc(out, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func (d *decoder) profile(n *yaml.Node) Profile {
+	var p Profile
+	d.fields(n, profileFields, func(key string, value *yaml.Node) {
+		switch key {
+		case "address":
+			if s := d.text(value); s != "" {
+				if ip, err := netip.ParseAddr(s); err != nil || ip.Zone() != "" {
+					d.wrong(value, "is not an IP address; write IPv4 or IPv6 without port, mask or zone")
+				} else {
+					p.Address = ip.Unmap().String()
+				}
+			}
+		case "tcp":
+			d.items(value, func(item *yaml.Node) {
+				if port := d.number(item, 1, 65535); port != 0 {
+					p.TCP = append(p.TCP, port)
+				}
+			})
+		case "icmp":
+			p.ICMP = d.boolean(value)
+		case "bmc":
+			p.BMC = d.bmc(value)
+		}
+	})
+	if p.Address == "" && (len(p.TCP) > 0 || p.ICMP) {
+		d.wrong(n, "asks for probes but has no address; add address: or remove tcp and icmp")
+	}
+	return p
+}
+
+func (d *decoder) bmc(n *yaml.Node) BMC {
+	var b BMC
+	d.fields(n, bmcFields, func(key string, value *yaml.Node) {
+		switch key {
+		case "url":
+			b.URL = d.text(value)
+			u, err := url.Parse(b.URL)
+			if b.URL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
+				u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || !validPort(u.Port())) {
+				d.wrong(value, "is not a BMC's base URL; write http(s)://host:port without user, path or query")
+				b.URL = ""
+			}
+			b.URL = strings.TrimRight(b.URL, "/")
+		case "credentials":
+			s := d.text(value)
+			scheme, rest, ok := strings.Cut(s, ":")
+			if s != "" && (!ok || rest == "" || scheme != "env" && scheme != "file") {
+				d.wrong(value, "must be a reference, never the secret; write env:NAME or file:PATH")
+				return
+			}
+			b.Credentials = s
+		}
+	})
+	d.requiredIn(n, "url", "credentials")
+	return b
+}
+
+func validPort(s string) bool {
+	if s == "" {
+		return true
+	}
+	ap, err := netip.ParseAddrPort("127.0.0.1:" + s)
+	return err == nil && ap.Port() != 0
+}
+
+// oneOf reads one of the allowed words.
+func (d *decoder) oneOf(n *yaml.Node, allowed []string) string {
+	s := d.text(n)
+	if s == "" || slices.Contains(allowed, s) {
+		return s
+	}
+	d.wrong(n, "unknown value; %s", didYouMean(s, allowed, "use one of "+strings.Join(allowed, ", ")))
+	return ""
+}
+
+// required reports the fields that the entry lacks.
+func (d *decoder) required(names ...string) { d.requiredIn(d.node, names...) }
+
+func (d *decoder) requiredIn(n *yaml.Node, names ...string) {
+	if n.Kind != yaml.MappingNode {
+		return
+	}
+	for _, name := range names {
+		if firstKey(n, name) == nil {
+			d.wrong(n, "%s is missing; add it", name)
+		}
+	}
+}
+
+// zones remembers which time zones exist, since loading one reads a file.
+type zones map[string]bool
+
+func (z zones) read(d *decoder, n *yaml.Node) string {
+	s := d.text(n)
+	if s == "" {
+		return ""
+	}
+	ok, seen := z[s]
+	if !seen {
+		_, err := time.LoadLocation(s)
+		ok = err == nil && s != "Local"
+		z[s] = ok
+	}
+	if !ok {
+		d.wrong(n, "is not a time zone; write an IANA name such as Europe/Moscow")
+		return ""
+	}
+	return s
+}
