@@ -1,0 +1,88 @@
+// Package probe asks components whether they are well: TCP connect, ping, and
+// the power state that a BMC reports over Redfish. [Activities] holds what the
+// workflows call: Sweep makes one round of probes and stores the observations,
+// Watch waits until the set of components that are up changes.
+//
+// A probe goes to no address but those in the inventory. What it finds is up,
+// down, or unknown: trouble on our own side (no file descriptors, no route,
+// a cancelled context) is never a machine's fault, and a BMC that doesn't
+// answer says nothing about its machine.
+package probe
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+// Inventory says where a component may be probed.
+type Inventory interface {
+	Component(id string) (*inventory.Component, bool)
+}
+
+// Sink keeps observations. It is called again with the same ones when a sweep
+// is repeated: (sweep, round, component, probe, vantage) is their identity.
+type Sink interface {
+	PutObservations(ctx context.Context, sweep string, round int, obs []topology.Observation) error
+}
+
+// Options are the worker's own limits; the zero value is good for one worker.
+type Options struct {
+	// Vantage is the worker's vantage, for parameters that name none.
+	Vantage string
+	// Rate is how many connection attempts and echo requests the worker starts
+	// per second, over all its activities; 0 is 5,000.
+	Rate float64
+	// Concurrency bounds the components that one activity probes at once; 0 is 512.
+	Concurrency int
+	// BMCConcurrency bounds the BMCs that are asked at once; 0 is 64.
+	BMCConcurrency int
+	// BMCTimeout is what one BMC gets for all its answers; 0 is 3 s.
+	BMCTimeout time.Duration
+	// BMCVerifyTLS asks for a valid certificate of each BMC. Most have one that
+	// they signed themselves, on a network of their own.
+	BMCVerifyTLS bool
+	// Credentials resolves a credential reference to user and password; nil
+	// reads env:NAME and file:PATH on the worker's machine.
+	Credentials func(reference string) (user, password string, err error)
+}
+
+func (o Options) withDefaults() Options {
+	if o.Rate <= 0 {
+		o.Rate = 5000
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = 512
+	}
+	if o.BMCConcurrency <= 0 {
+		o.BMCConcurrency = 64
+	}
+	if o.BMCTimeout <= 0 {
+		o.BMCTimeout = 3 * time.Second
+	}
+	if o.Credentials == nil {
+		o.Credentials = readCredentials
+	}
+	return o
+}
+
+// Activities are the probe activities of one worker; safe for concurrent use.
+type Activities struct {
+	inv  Inventory
+	sink Sink
+	opts Options
+	pace *rate.Limiter
+}
+
+// paceBurst lets a small sweep start at once.
+const paceBurst = 128
+
+// New returns the activities of a worker.
+func New(inv Inventory, sink Sink, opts Options) *Activities {
+	opts = opts.withDefaults()
+	return &Activities{inv: inv, sink: sink, opts: opts, pace: rate.NewLimiter(rate.Limit(opts.Rate), paceBurst)}
+}

@@ -1,0 +1,169 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/stmcginnis/gofish"
+	"github.com/stmcginnis/gofish/schemas"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+// maxBMCAnswer bounds what is read of one answer of a BMC.
+const maxBMCAnswer = 1 << 20
+
+// probePower asks the BMC for the machine's power state, within BMCTimeout.
+func (a *Activities) probePower(ctx context.Context, bmc inventory.BMC) answer {
+	if err := a.pace.Wait(ctx); err != nil {
+		return answer{result: topology.Unknown, detail: "cancelled"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.opts.BMCTimeout)
+	defer cancel()
+	started := time.Now()
+	user, password, err := a.credentials(bmc.Credentials)
+	if err != nil {
+		return answer{result: topology.Unknown, detail: err.Error()}
+	}
+	systems, err := a.systems(ctx, bmc.URL, user, password)
+	if err != nil {
+		return answer{result: topology.Unknown, detail: explainBMC(ctx, err)}
+	}
+	if len(systems) == 0 {
+		return answer{result: topology.Unknown, detail: "the BMC knows no system"}
+	}
+	return powerAnswer(systems, time.Since(started))
+}
+
+// powerAnswer is down only if every system behind the BMC is off.
+func powerAnswer(systems []*schemas.ComputerSystem, rtt time.Duration) answer {
+	got := answer{result: topology.Unknown, detail: "PowerState not reported", rtt: rtt}
+	for _, s := range systems {
+		switch s.PowerState {
+		case schemas.OnPowerState, schemas.PoweringOnPowerState, schemas.PoweringOffPowerState, schemas.PausedPowerState:
+			return answer{topology.Up, "PowerState " + string(s.PowerState), rtt}
+		case schemas.OffPowerState:
+			got = answer{topology.Down, "PowerState Off", rtt}
+		}
+	}
+	return got
+}
+
+func (a *Activities) systems(ctx context.Context, endpoint, user, password string) ([]*schemas.ComputerSystem, error) {
+	transport, err := bmcTransport(endpoint, a.opts.BMCVerifyTLS)
+	if err != nil {
+		return nil, err
+	}
+	defer transport.CloseIdleConnections()
+	c, err := gofish.ConnectContext(ctx, gofish.ClientConfig{
+		Endpoint: endpoint, Username: user, Password: password, BasicAuth: true,
+		NoModifyTransport: true, ReuseConnections: true,
+		HTTPClient: &http.Client{Transport: bounded{transport}, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return errors.New("the BMC redirects, which is not followed")
+		}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.Service.Systems()
+}
+
+// bmcTransport dials the BMC and nothing else, whatever links its answers hold:
+// no probe leaves the inventory.
+func bmcTransport(endpoint string, verifyTLS bool) (*http.Transport, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Hostname() == "" {
+		return nil, errors.New("the BMC's URL in the inventory is not a URL")
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	address := net.JoinHostPort(u.Hostname(), port)
+	return &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		},
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: !verifyTLS, MinVersion: tls.VersionTLS12}, //nolint:gosec // see Options.BMCVerifyTLS
+		ForceAttemptHTTP2: true,
+	}, nil
+}
+
+// bounded caps the length of every answer.
+type bounded struct{ next http.RoundTripper }
+
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(resp.Body, maxBMCAnswer), resp.Body}
+	return resp, nil
+}
+
+// explainBMC says in a few words why the BMC told nothing; never its answer's
+// text, which might repeat what we sent.
+func explainBMC(ctx context.Context, err error) string {
+	var refused *schemas.Error
+	switch {
+	case errors.As(err, &refused) && refused.HTTPReturnedStatusCode == http.StatusUnauthorized:
+		return "the BMC refuses our credentials"
+	case errors.As(err, &refused):
+		return fmt.Sprintf("the BMC answers with status %d", refused.HTTPReturnedStatusCode)
+	case ctx.Err() != nil:
+		return "the BMC does not answer in time"
+	}
+	got := explain(err)
+	switch got.detail {
+	case "connection refused", "connection reset", "host unreachable":
+		return "the BMC does not answer: " + got.detail
+	case "the prober could not dial":
+		return "the BMC's answer is not understood"
+	}
+	return got.detail
+}
+
+// credentials resolves the reference; none means that the BMC asks for none.
+func (a *Activities) credentials(reference string) (user, password string, err error) {
+	if reference == "" {
+		return "", "", nil
+	}
+	return a.opts.Credentials(reference)
+}
+
+// readCredentials reads user:password from env:NAME or file:PATH. Its errors
+// name the reference, never what it holds.
+func readCredentials(reference string) (user, password string, err error) {
+	kind, name, _ := strings.Cut(reference, ":")
+	var value string
+	switch kind {
+	case "env":
+		value = os.Getenv(name)
+	case "file":
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return "", "", fmt.Errorf("credentials %s can't be read", reference)
+		}
+		value = strings.TrimSpace(string(raw))
+	default:
+		return "", "", errors.New("the credentials' reference must be env:NAME or file:PATH")
+	}
+	user, password, ok := strings.Cut(value, ":")
+	if !ok || user == "" {
+		return "", "", fmt.Errorf("credentials %s don't hold user:password", reference)
+	}
+	return user, password, nil
+}

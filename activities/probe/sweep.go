@@ -1,0 +1,361 @@
+package probe
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+// Limits of the parameters.
+const (
+	MaxSweep    = 500  // components of one sweep activity
+	MaxWatch    = 2000 // components of one watch
+	maxAttempts = 10
+	maxTimeout  = 30 * time.Second
+
+	defaultTimeout  = 300 * time.Millisecond
+	defaultAttempts = 3
+
+	// observationBatch is how many observations the sink gets at once.
+	observationBatch = 500
+)
+
+// SweepParams asks for one shard of a sweep.
+type SweepParams struct {
+	Sweep      string   `json:"sweep"` // the sweep's id, for the sink
+	Round      int      `json:"round"`
+	Vantage    string   `json:"vantage,omitempty"` // default: the worker's
+	Components []string `json:"components"`        // at most MaxSweep
+	// Probes to make; none means what each component's profile answers of tcp
+	// and icmp. Power is made only where it is named here.
+	Probes []topology.Probe `json:"probes,omitempty"`
+	// TimeoutMs is the budget of one probe, all its attempts included; 0 is 300.
+	// BMCs have their own (Options.BMCTimeout).
+	TimeoutMs int `json:"timeoutMs,omitempty"`
+	Attempts  int `json:"attempts,omitempty"` // 0 is 3
+}
+
+// SweepResult counts components, not probes: one is down when a probe that it
+// should answer says so, unknown when a probe could not tell, else up. Its power
+// state decides only where nothing else was asked of it.
+type SweepResult struct {
+	Up         int         `json:"up"`
+	Down       int         `json:"down"`
+	Unknown    int         `json:"unknown"`
+	DownIDs    []string    `json:"downIds,omitempty"`    // by id
+	UnknownIDs []string    `json:"unknownIds,omitempty"` // by id
+	NotHeld    []string    `json:"notHeld,omitempty"`    // ids that the inventory doesn't hold: never dialled; by id
+	Skipped    []string    `json:"skipped,omitempty"`    // components without an address for any of the probes; by id
+	BySite     []SiteCount `json:"bySite,omitempty"`     // by site
+	Ms         int64       `json:"ms"`                   // wall time of the probes
+}
+
+// SiteCount is a site's part of a SweepResult.
+type SiteCount struct {
+	Site    string `json:"site"`
+	Up      int    `json:"up"`
+	Down    int    `json:"down"`
+	Unknown int    `json:"unknown"`
+}
+
+// Progress is what the heartbeats of a sweep tell.
+type Progress struct {
+	Done  int `json:"done"`
+	Total int `json:"total"`
+}
+
+// Sweep probes one shard once, stores the observations and counts them.
+func (a *Activities) Sweep(ctx context.Context, p SweepParams) (SweepResult, error) {
+	s, err := a.newShard(&p)
+	if err != nil {
+		return SweepResult{}, err
+	}
+	started := time.Now()
+	s.probe(ctx, func(done, total int) { activity.RecordHeartbeat(ctx, Progress{done, total}) })
+	if err := ctx.Err(); err != nil {
+		return SweepResult{}, err
+	}
+	for batch := range slices.Chunk(s.observations, observationBatch) {
+		if err := a.sink.PutObservations(ctx, p.Sweep, p.Round, batch); err != nil {
+			return SweepResult{}, fmt.Errorf("store the observations of sweep %s, round %d: %w", p.Sweep, p.Round, err)
+		}
+	}
+	r := s.result()
+	r.Ms = time.Since(started).Milliseconds()
+	return r, nil
+}
+
+// Power asks the BMCs of the components for their power state: Sweep with the
+// probe "power" and nothing else.
+func (a *Activities) Power(ctx context.Context, p SweepParams) (SweepResult, error) {
+	p.Probes = []topology.Probe{topology.ProbePower}
+	return a.Sweep(ctx, p)
+}
+
+// invalid is the error for parameters that no retry can mend.
+func invalid(field, format string, args ...any) error {
+	return temporal.NewNonRetryableApplicationError(field+" "+fmt.Sprintf(format, args...), "InvalidInput", nil, field)
+}
+
+func (a *Activities) newShard(p *SweepParams) (*shard, error) {
+	if p.Vantage == "" {
+		p.Vantage = a.opts.Vantage
+	}
+	switch {
+	case p.Sweep == "":
+		return nil, invalid("sweep", "is missing: give the sweep's id")
+	case p.Round < 0:
+		return nil, invalid("round", "must not be negative, got %d", p.Round)
+	case p.Vantage == "":
+		return nil, invalid("vantage", "is missing: name the vantage, or start the worker with one")
+	case len(p.Components) == 0:
+		return nil, invalid("components", "is empty: name at least one component")
+	case len(p.Components) > MaxSweep:
+		return nil, invalid("components", "holds %d ids: at most %d per sweep activity", len(p.Components), MaxSweep)
+	}
+	for _, probe := range p.Probes {
+		switch probe {
+		case topology.ProbeTCP, topology.ProbeICMP, topology.ProbePower:
+		default:
+			return nil, invalid("probes", "names %q: use tcp, icmp or power", probe)
+		}
+	}
+	b, err := newBudget(p.TimeoutMs, p.Attempts)
+	if err != nil {
+		return nil, err
+	}
+	return a.shardOf(p.Components, p.Probes, p.Vantage, b), nil
+}
+
+func newBudget(timeoutMs, attempts int) (budget, error) {
+	b := budget{time.Duration(timeoutMs) * time.Millisecond, attempts}
+	if b.timeout == 0 {
+		b.timeout = defaultTimeout
+	}
+	if b.attempts == 0 {
+		b.attempts = defaultAttempts
+	}
+	if b.timeout < 0 || b.timeout > maxTimeout {
+		return b, invalid("timeoutMs", "must be between 1 and %d, got %d", maxTimeout.Milliseconds(), timeoutMs)
+	}
+	if b.attempts < 0 || b.attempts > maxAttempts {
+		return b, invalid("attempts", "must be between 1 and %d, got %d", maxAttempts, attempts)
+	}
+	return b, nil
+}
+
+// shard is one list of components under probe.
+type shard struct {
+	a            *Activities
+	vantage      string
+	budget       budget
+	tasks        []task
+	notHeld      []string
+	skipped      []string
+	observations []topology.Observation // one per task, in the order of the tasks
+
+	done     atomic.Int64
+	progress func(done, total int)
+}
+
+// task is one probe of one component.
+type task struct {
+	component *inventory.Component
+	probe     topology.Probe
+	ping      netip.Addr
+}
+
+// shardOf keeps what the inventory holds; each id once.
+func (a *Activities) shardOf(ids []string, probes []topology.Probe, vantage string, b budget) *shard {
+	s := &shard{a: a, vantage: vantage, budget: b}
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		c, ok := a.inv.Component(id)
+		if !ok {
+			s.notHeld = append(s.notHeld, id)
+			continue
+		}
+		before := len(s.tasks)
+		s.addTasks(c, probes)
+		if len(s.tasks) == before {
+			s.skipped = append(s.skipped, id)
+		}
+	}
+	s.observations = make([]topology.Observation, len(s.tasks))
+	slices.Sort(s.notHeld)
+	slices.Sort(s.skipped)
+	return s
+}
+
+func (s *shard) addTasks(c *inventory.Component, probes []topology.Probe) {
+	asked := func(p topology.Probe) bool {
+		return slices.Contains(probes, p) || len(probes) == 0 && p != topology.ProbePower
+	}
+	if asked(topology.ProbeTCP) && c.Probe.Address != "" && len(c.Probe.TCP) > 0 {
+		s.tasks = append(s.tasks, task{component: c, probe: topology.ProbeTCP})
+	}
+	if asked(topology.ProbeICMP) && c.Probe.ICMP {
+		if address, err := netip.ParseAddr(c.Probe.Address); err == nil {
+			s.tasks = append(s.tasks, task{component: c, probe: topology.ProbeICMP, ping: address.Unmap()})
+		}
+	}
+	if asked(topology.ProbePower) && c.Probe.BMC.URL != "" {
+		s.tasks = append(s.tasks, task{component: c, probe: topology.ProbePower})
+	}
+}
+
+// probe makes every probe of the shard, each kind at its own concurrency, and
+// returns when nothing of it runs any more.
+func (s *shard) probe(ctx context.Context, progress func(done, total int)) {
+	s.progress = progress
+	progress(0, len(s.tasks))
+	byProbe := map[topology.Probe][]int{}
+	for i, t := range s.tasks {
+		byProbe[t.probe] = append(byProbe[t.probe], i)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		s.each(byProbe[topology.ProbeTCP], s.a.opts.Concurrency, func(t task) answer {
+			return s.a.probeTCP(ctx, t.component.Probe.Address, t.component.Probe.TCP, s.budget)
+		})
+	})
+	wg.Go(func() {
+		s.each(byProbe[topology.ProbePower], s.a.opts.BMCConcurrency, func(t task) answer {
+			return s.a.probePower(ctx, t.component.Probe.BMC)
+		})
+	})
+	wg.Go(func() { s.pingAll(ctx, byProbe[topology.ProbeICMP]) })
+	wg.Wait()
+}
+
+// each runs do for the tasks, at most limit at a time.
+func (s *shard) each(tasks []int, limit int, do func(task) answer) {
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(limit, len(tasks)) {
+		wg.Go(func() {
+			for i := range next {
+				s.settle(i, do(s.tasks[i]))
+			}
+		})
+	}
+	for _, i := range tasks {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
+
+func (s *shard) pingAll(ctx context.Context, tasks []int) {
+	for _, f := range []family{family4, family6} {
+		var mine []int
+		var addresses []netip.Addr
+		for _, i := range tasks {
+			if s.tasks[i].ping.Is4() == (f.protocol == family4.protocol) {
+				mine = append(mine, i)
+				addresses = append(addresses, s.tasks[i].ping)
+			}
+		}
+		if len(mine) == 0 {
+			continue
+		}
+		p, err := openPinger(f)
+		if err != nil {
+			for _, i := range mine {
+				s.settle(i, answer{result: topology.Unknown, detail: err.Error()})
+			}
+			continue
+		}
+		answers := p.ping(ctx, addresses, s.budget, s.a.pace.Wait)
+		_ = p.conn.Close()
+		for n, i := range mine {
+			s.settle(i, answers[n])
+		}
+	}
+}
+
+// progressEvery is how many probes are done between two heartbeats; the SDK
+// throttles them further.
+const progressEvery = 25
+
+func (s *shard) settle(i int, got answer) {
+	t := s.tasks[i]
+	s.observations[i] = topology.Observation{
+		Component: t.component.ID, Probe: t.probe, Vantage: s.vantage, At: time.Now().UTC(),
+		Result: got.result, Detail: got.detail, RTTMicros: got.rtt.Microseconds(),
+	}
+	if done := int(s.done.Add(1)); done%progressEvery == 0 || done == len(s.tasks) {
+		s.progress(done, len(s.tasks))
+	}
+}
+
+// verdicts folds the observations into one result per component.
+func (s *shard) verdicts() map[string]topology.Result {
+	verdicts := make(map[string]topology.Result, len(s.tasks))
+	service := make(map[string]bool, len(s.tasks))
+	for _, o := range s.observations {
+		was, power := verdicts[o.Component], o.Probe == topology.ProbePower
+		if power && service[o.Component] {
+			continue // tasks of a component are in order: power is last
+		}
+		service[o.Component] = !power
+		if was == "" || o.Result == topology.Down || o.Result == topology.Unknown && was != topology.Down {
+			verdicts[o.Component] = o.Result
+		}
+	}
+	return verdicts
+}
+
+func (s *shard) result() SweepResult {
+	r := SweepResult{NotHeld: s.notHeld, Skipped: s.skipped}
+	verdicts := s.verdicts()
+	sites := map[string]*SiteCount{}
+	for _, t := range s.tasks {
+		id, site := t.component.ID, t.component.Site
+		verdict, fresh := verdicts[id]
+		if !fresh {
+			continue // counted by an earlier task
+		}
+		delete(verdicts, id)
+		n := sites[site]
+		if n == nil {
+			n = &SiteCount{Site: site}
+			sites[site] = n
+		}
+		switch verdict {
+		case topology.Up:
+			r.Up++
+			n.Up++
+		case topology.Down:
+			r.Down++
+			n.Down++
+			r.DownIDs = append(r.DownIDs, id)
+		default:
+			r.Unknown++
+			n.Unknown++
+			r.UnknownIDs = append(r.UnknownIDs, id)
+		}
+	}
+	slices.Sort(r.DownIDs)
+	slices.Sort(r.UnknownIDs)
+	for _, n := range sites {
+		r.BySite = append(r.BySite, *n)
+	}
+	slices.SortFunc(r.BySite, func(x, y SiteCount) int { return cmp.Compare(x.Site, y.Site) })
+	return r
+}
