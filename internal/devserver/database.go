@@ -66,7 +66,7 @@ func openStore(o options) (*config.SQL, error) {
 	}
 	ns.Detail.Config.Retention = durationpb.New(o.retention) // the constructor sets 24 h
 	if err := sqlite.CreateNamespaces(store, ns); err != nil {
-		return nil, fmt.Errorf("create namespace %s: %w", o.namespace, err)
+		return nil, fmt.Errorf("create namespace %s in database %s: %w", o.namespace, store.DatabaseName, err)
 	}
 	return store, nil
 }
@@ -93,9 +93,11 @@ func storeConfig(db string) *config.SQL {
 // ensureSchema creates the tables of a new database. It builds them under another name and renames the file last:
 // a process killed half-way leaves no database with half a schema behind.
 func ensureSchema(db string) error {
-	if _, err := os.Stat(db); err == nil {
+	info, err := os.Stat(db)
+	if err == nil && info.Size() > 0 {
 		return nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("look for database %s: %w", db, err)
 	}
 	fresh := db + ".new"
