@@ -8,7 +8,7 @@
 //
 //	lab, err := estate.Open(ctx, estate.Options{Seed: 1})
 //	defer lab.Close()
-//	pdu, _ := lab.Scenario("pdu")
+//	pdu, _ := estate.Scenario("pdu")
 //	err = lab.SetFault(pdu, estate.Fault{Mode: estate.Down})
 //
 // It is for development, demonstrations and tests; nothing but the two mains

@@ -31,12 +31,14 @@ type machine struct {
 
 // Lab is a running estate.
 type Lab struct {
-	opts Options
-	ids  []string // with doors, in the inventory's order
-	stop context.CancelFunc
-	wg   sync.WaitGroup
-	wake chan struct{}
-	bmcs *http.Server
+	opts     Options
+	inv      *inventory.Inventory
+	document inventory.Document
+	ids      []string // with doors, in the inventory's order
+	stop     context.CancelFunc
+	wg       sync.WaitGroup
+	wake     chan struct{}
+	bmcs     *http.Server
 
 	mu         sync.Mutex
 	components map[string]*inventory.Component
@@ -47,12 +49,13 @@ type Lab struct {
 	problem    error // the last listener that would not open again
 }
 
-// StartComponents brings the components to life. It fails, with nothing left
-// running, when an address is taken.
-func StartComponents(ctx context.Context, components []inventory.Component, opts Options) (*Lab, error) {
+// Start brings the inventory to life. It fails, with nothing left running, when
+// an address is taken. The lab ends with ctx or Close; Close also waits.
+func Start(ctx context.Context, inv *inventory.Inventory, opts Options) (*Lab, error) {
+	components := inv.Components()
 	ctx, stop := context.WithCancel(ctx)
 	l := &Lab{
-		opts: opts.withDefaults(), stop: stop, wake: make(chan struct{}, 1),
+		opts: opts.withDefaults(), inv: inv, stop: stop, wake: make(chan struct{}, 1),
 		components: make(map[string]*inventory.Component, len(components)),
 		machines:   make(map[string]*machine, len(components)),
 		faults:     map[string]Fault{},
@@ -65,8 +68,7 @@ func StartComponents(ctx context.Context, components []inventory.Component, opts
 			return context.WithValue(context.Background(), machineKey{}, n.(*bmcListener).machine)
 		},
 	}
-	for i := range components {
-		c := &components[i]
+	for _, c := range components {
 		l.components[c.ID] = c
 		if c.Probe.Address == "" {
 			continue

@@ -35,27 +35,44 @@ const (
 	portTries = 20
 )
 
-// Components returns the estate as components, as the inventory's loader
-// derives them from Generate's document, less what it derives.
-func Components(o Options) []inventory.Component { return makePlan(o.withDefaults()).components }
-
-// openComponents starts the estate on the first base port that is free; the
-// port that it took is in Lab.Options.
-func openComponents(ctx context.Context, o Options) (*Lab, error) {
+// Generate writes the estate's inventory: the same options, the same bytes.
+func Generate(o Options) inventory.Document {
 	o = o.withDefaults()
-	var err error
+	return inventory.Document{Name: fmt.Sprintf("lab-%d.yaml", o.Seed), Data: makePlan(o).render()}
+}
+
+// Open generates the estate, loads it and starts it on the first base port,
+// from the wanted one up, whose ports are all free; Options().BasePort tells
+// which.
+func Open(ctx context.Context, o Options) (*Lab, error) {
+	o = o.withDefaults()
+	var taken error
 	for range portTries {
-		var l *Lab
-		if l, err = StartComponents(ctx, Components(o), o); err == nil {
+		doc := Generate(o)
+		inv, err := inventory.Load(doc)
+		if err != nil {
+			return nil, fmt.Errorf("load the generated estate: %w", err)
+		}
+		l, err := Start(ctx, inv, o)
+		if err == nil {
+			l.document = doc
 			return l, nil
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			return nil, err
 		}
+		taken = err
 		o.BasePort += portStep
 	}
-	return nil, fmt.Errorf("find free ports for the estate: %d bases tried, the last %d: %w", portTries, o.BasePort-portStep, err)
+	return nil, fmt.Errorf("find free ports for the estate: %d bases tried, up to %d; stop what listens there or choose another BasePort: %w",
+		portTries, o.BasePort-portStep, taken)
 }
+
+// Inventory is what the lab simulates.
+func (l *Lab) Inventory() *inventory.Inventory { return l.inv }
+
+// Document is the inventory as Open generated it; empty after Start.
+func (l *Lab) Document() inventory.Document { return l.document }
 
 // Options returns the options in force, defaults and the chosen BasePort included.
 func (l *Lab) Options() Options { return l.opts }

@@ -173,5 +173,4 @@ func managed(o Options, s sitePlan, rack, n int) inventory.Profile {
 	}
 }
 
-// add appends c with the dependency on its container that the loader derives.
 func (p *plan) add(c inventory.Component) { p.components = append(p.components, c) }
