@@ -1,0 +1,96 @@
+package notify
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync"
+)
+
+// Exchange watches one request to a provider and keeps what decides an
+// outcome: whether anything was written, and what came back. The clients of
+// the providers lose one or the other on their way. It is an
+// [http.RoundTripper] for a single call and must not be shared.
+type Exchange struct {
+	base http.RoundTripper
+	ctx  context.Context // of the call, for clients that take none
+	host *url.URL        // where the request goes instead, if set
+
+	mu     sync.Mutex
+	wrote  bool
+	status int
+	header http.Header
+}
+
+// NewExchange returns a watcher over base for a call that ends with ctx. Only
+// the origin of target is used; nil leaves the request's own.
+func NewExchange(ctx context.Context, base http.RoundTripper, target *url.URL) *Exchange {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return &Exchange{base: base, ctx: ctx, host: target}
+}
+
+// Client returns an HTTP client that makes this one exchange. It follows no
+// redirect: a provider's API has none, and a POST that is repeated elsewhere
+// is a second message.
+func (x *Exchange) Client() *http.Client {
+	return &http.Client{
+		Transport: x,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (x *Exchange) RoundTrip(req *http.Request) (*http.Response, error) {
+	trace := &httptrace.ClientTrace{
+		// The transport asks for another connection only when it has written
+		// nothing on the one before.
+		GetConn:      func(string) { x.setWrote(false) },
+		WroteHeaders: func() { x.setWrote(true) },
+	}
+	out := req.Clone(httptrace.WithClientTrace(x.ctx, trace))
+	if x.host != nil {
+		out.URL.Scheme, out.URL.Host = x.host.Scheme, x.host.Host
+		out.URL.Path = x.host.JoinPath(out.URL.Path).Path
+		out.Host = ""
+	}
+	res, err := x.base.RoundTrip(out)
+	if err != nil {
+		return nil, err
+	}
+	x.mu.Lock()
+	x.wrote, x.status, x.header = true, res.StatusCode, res.Header.Clone()
+	x.mu.Unlock()
+	return res, nil
+}
+
+func (x *Exchange) setWrote(wrote bool) {
+	x.mu.Lock()
+	x.wrote = wrote
+	x.mu.Unlock()
+}
+
+// Wrote says whether the provider may have seen any of the request.
+func (x *Exchange) Wrote() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.wrote
+}
+
+// Status is the HTTP status that came back, 0 if none did.
+func (x *Exchange) Status() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.status
+}
+
+// Header is a header of the answer, if there was one.
+func (x *Exchange) Header(name string) string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.header.Get(name)
+}

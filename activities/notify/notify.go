@@ -1,0 +1,139 @@
+// Package notify sends the notifications of the ledger through their
+// providers, and settles what nobody knows the fate of.
+//
+// What lives here: the two activities ([Activities.SendBatch],
+// [Activities.SettleUnknown]), the interface that a provider fulfils
+// ([Channel]), and the wire-level proof that a provider's package needs to say
+// what became of a request ([Exchange]). Each provider has a folder of its own:
+// sendgrid, twilio, telegram; each also verifies and parses that provider's
+// callbacks.
+//
+// The law is package ledger's: an intent is committed before the first byte
+// leaves, an outcome that is not certain is Unknown and never blindly sent
+// again. Addresses are looked up when a message leaves and are never stored,
+// logged or put into an error.
+package notify
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/ledger"
+)
+
+// Channel is one way to reach a contact through one provider.
+type Channel interface {
+	// Send makes one attempt. It never returns an address or a secret in the outcome.
+	Send(ctx context.Context, n ledger.Notification, to string) ledger.Outcome
+	// LookUp asks the provider whether it has seen the notification.
+	// [ErrNoLookUp] says that the provider can't be asked.
+	LookUp(ctx context.Context, n ledger.Notification, to string) (providerID string, found bool, err error)
+}
+
+// ErrNoLookUp is LookUp's answer where a provider can't be asked what it has accepted.
+var ErrNoLookUp = errors.New("the provider offers no look-up")
+
+// Ledger is what the activities need of the store.
+type Ledger interface {
+	Claim(ctx context.Context, ids []string, lease time.Duration, now time.Time) (ledger.Claims, error)
+	Settle(ctx context.Context, id string, token int64, o ledger.Outcome, now time.Time) error
+	ResolveUnknown(ctx context.Context, id string, r ledger.Resolution, providerID string, now time.Time) (ledger.State, error)
+	Notification(ctx context.Context, id string) (ledger.Notification, error)
+}
+
+// Directory finds a contact, of a client or of a team, by its id.
+type Directory interface {
+	Contact(id string) (inventory.Contact, bool)
+}
+
+// Rate is what a provider's account allows on one channel.
+type Rate struct {
+	PerSecond float64 `json:"perSecond"` // 0: no limit of ours
+	Burst     int     `json:"burst"`     // 0: one second's worth, at least 1
+}
+
+// Options tune the sending. The zero value works.
+type Options struct {
+	Rates       map[inventory.Channel]Rate
+	Concurrency int           // attempts in flight per batch; 0: 16
+	SendTimeout time.Duration // of one attempt; 0: 20 s
+	Lease       time.Duration // of a claim, longer than SendTimeout; 0: 2 min
+	// SettleTimeout is how long an outcome is offered to a store that is
+	// unwell, even after cancellation; 0: 15 s.
+	SettleTimeout time.Duration
+	// SettleAfter is how long an unknown waits for its callback before the
+	// provider is asked and the policy decides; 0: 10 s.
+	SettleAfter time.Duration
+	Now         func() time.Time // nil: time.Now
+}
+
+func (o Options) withDefaults() Options {
+	if o.Concurrency <= 0 {
+		o.Concurrency = 16
+	}
+	if o.SendTimeout <= 0 {
+		o.SendTimeout = 20 * time.Second
+	}
+	if o.Lease <= 0 {
+		o.Lease = 2 * time.Minute
+	}
+	if o.SettleTimeout <= 0 {
+		o.SettleTimeout = 15 * time.Second
+	}
+	if o.SettleAfter <= 0 {
+		o.SettleAfter = 10 * time.Second
+	}
+	// A lease that ends while its own attempt is in flight would let somebody
+	// else call that attempt unknown.
+	if least := o.SendTimeout + o.SettleTimeout + 5*time.Second; o.Lease < least {
+		o.Lease = least
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Activities are the side effects of sending. Workflows name them through a
+// nil *Activities.
+type Activities struct {
+	store    Ledger
+	contacts Directory
+	channels map[inventory.Channel]Channel
+	limits   limits
+	opts     Options
+}
+
+// New returns the activities over a store, the contacts and the configured channels.
+func New(store Ledger, contacts Directory, channels map[inventory.Channel]Channel, opts Options) *Activities {
+	opts = opts.withDefaults()
+	return &Activities{
+		store:    store,
+		contacts: contacts,
+		channels: channels,
+		limits:   newLimits(opts.Rates),
+		opts:     opts,
+	}
+}
+
+// address resolves where a notification goes, now. The outcome tells why not.
+func (a *Activities) address(n ledger.Notification) (Channel, string, ledger.Outcome) {
+	refused := func(class ledger.Class, why string) ledger.Outcome {
+		return ledger.Outcome{State: ledger.Refused, Class: class, Provider: string(n.Channel), Message: why}
+	}
+	ch, ok := a.channels[n.Channel]
+	if !ok {
+		return nil, "", refused(ledger.ClassConfig, "no provider is configured for channel "+string(n.Channel))
+	}
+	contact, ok := a.contacts.Contact(n.Contact)
+	if !ok {
+		return nil, "", refused(ledger.ClassDead, "contact "+n.Contact+" is not in the inventory")
+	}
+	to := contact.Addresses[n.Channel]
+	if to == "" {
+		return nil, "", refused(ledger.ClassDead, "contact "+n.Contact+" has no address for channel "+string(n.Channel))
+	}
+	return ch, to, ledger.Outcome{}
+}

@@ -1,0 +1,160 @@
+package message
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"vakhta/internal/inventory"
+)
+
+// choose picks the form of a word that agrees with n: three forms in Russian
+// (1 сервер, 2 сервера, 5 серверов), two in English (1 server, 2 servers).
+func choose(lang inventory.Language, n int, forms []string) (string, error) {
+	want := 2
+	if lang == inventory.Russian {
+		want = 3
+	}
+	if len(forms) != want {
+		return "", fmt.Errorf("a plural in %s takes %d forms, not %d", lang, want, len(forms))
+	}
+	return forms[pluralForm(lang, n)], nil
+}
+
+// pluralForm is the index of the form after Unicode's plural rules for cardinals.
+func pluralForm(lang inventory.Language, n int) int {
+	if n < 0 {
+		n = -n
+	}
+	if lang != inventory.Russian {
+		if n == 1 {
+			return 0
+		}
+		return 1
+	}
+	switch ones, tens := n%10, n%100; {
+	case ones == 1 && tens != 11:
+		return 0
+	case ones >= 2 && ones <= 4 && (tens < 12 || tens > 14):
+		return 1
+	default:
+		return 2
+	}
+}
+
+func capitalize(text string) string {
+	r, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return text
+	}
+	return string(unicode.ToUpper(r)) + text[size:]
+}
+
+// Names of the Latin letters as a Russian voice should say them.
+var russianLetters = map[rune]string{
+	'a': "а", 'b': "бэ", 'c': "цэ", 'd': "дэ", 'e': "е", 'f': "эф", 'g': "жэ", 'h': "аш", 'i': "и",
+	'j': "йот", 'k': "ка", 'l': "эль", 'm': "эм", 'n': "эн", 'o': "о", 'p': "пэ", 'q': "ку", 'r': "эр",
+	's': "эс", 't': "тэ", 'u': "у", 'v': "вэ", 'w': "дубль вэ", 'x': "икс", 'y': "игрек", 'z': "зэт",
+}
+
+// say writes an id or a code the way that it is read out: "pdu-12" as
+// "пэ дэ у, 12", "4F7K" as "4, эф, 7, ка", "0421" as "0 4 2 1". Words of more
+// than three letters stay words; so does all Cyrillic.
+func say(lang inventory.Language, text string) string {
+	var parts []string
+	for _, run := range runs(text) {
+		parts = append(parts, sayRun(lang, run))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// speak writes a sentence so that the ids in it can be read out: every word
+// that has a digit and a Latin letter, or a hyphen between Latin letters.
+func speak(lang inventory.Language, text string) string {
+	words := strings.Fields(text)
+	for i, word := range words {
+		id := strings.TrimRight(word, ".,;:!?)»\"")
+		start := strings.TrimLeft(id, "(«\"")
+		if isID(start) {
+			words[i] = say(lang, start) + word[len(id):]
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func isID(word string) bool {
+	latin := strings.ContainsFunc(word, func(r rune) bool { return r <= unicode.MaxASCII && unicode.IsLetter(r) })
+	return latin && strings.ContainsFunc(word, func(r rune) bool { return unicode.IsDigit(r) || r == '-' || r == '_' })
+}
+
+// quote marks every line as somebody else's words.
+func quote(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for i, line := range lines {
+		lines[i] = "> " + strings.TrimSpace(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func sayRun(lang inventory.Language, run string) string {
+	first, _ := utf8.DecodeRuneInString(run)
+	switch {
+	case unicode.IsDigit(first):
+		if len(run) > 2 || run[0] == '0' {
+			return strings.Join(strings.Split(run, ""), " ")
+		}
+		return run
+	case first > unicode.MaxASCII || len(run) > 3:
+		return run
+	}
+	letters := make([]string, 0, len(run))
+	for _, r := range run {
+		if name := russianLetters[unicode.ToLower(r)]; lang == inventory.Russian && name != "" {
+			letters = append(letters, name)
+		} else {
+			letters = append(letters, string(unicode.ToUpper(r)))
+		}
+	}
+	return strings.Join(letters, " ")
+}
+
+// runs splits text into its runs of digits and of letters.
+func runs(text string) []string {
+	var out []string
+	var last int // 0 none, 1 digit, 2 letter
+	for _, r := range text {
+		class := 0
+		switch {
+		case unicode.IsDigit(r):
+			class = 1
+		case unicode.IsLetter(r):
+			class = 2
+		}
+		switch {
+		case class == 0:
+		case class == last:
+			out[len(out)-1] += string(r)
+		default:
+			out = append(out, string(r))
+		}
+		last = class
+	}
+	return out
+}
+
+// tidyLine makes one line of a template's output.
+func tidyLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// tidy trims lines and keeps at most one empty line between them.
+func tidy(text string) string {
+	var out []string
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		line = strings.TrimRight(line, " \t\r")
+		if line == "" && len(out) > 0 && out[len(out)-1] == "" {
+			continue
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "\n")
+}
