@@ -1,0 +1,71 @@
+package topology
+
+import "slices"
+
+// Blast says what the failed components take down. Ids that the inventory
+// does not know are ignored.
+//
+// A server is degraded if it works but redundancy that it leans on is lost: one
+// of its groups, or of a component that it can't do without, lost a member.
+func (g *Graph) Blast(failed ...string) Blast {
+	t := newTrial(g.nodes)
+	for _, n := range g.known(failed) {
+		t.flip(n)
+	}
+	var broken []int32
+	for _, c := range t.trail {
+		if t.state[c.node] != works {
+			broken = append(broken, c.node)
+		}
+	}
+	slices.Sort(broken)
+	broken = slices.Compact(broken)
+	out := Blast{Servers: []string{}, ByClient: map[string][]string{}}
+	for _, n := range broken {
+		if c := g.nodes[n].c; g.isServer(n) {
+			out.Servers = append(out.Servers, c.ID)
+			out.ByClient[c.Client] = append(out.ByClient[c.Client], c.ID)
+		}
+	}
+	for _, n := range g.degraded(t, broken) {
+		if g.isServer(n) {
+			out.Degraded = append(out.Degraded, g.id(n))
+		}
+	}
+	return out
+}
+
+// degraded returns the nodes that work with less redundancy than they have on paper.
+func (g *Graph) degraded(t *trial, broken []int32) []int32 {
+	marked := make([]bool, len(g.nodes))
+	lost := func(grp *group) bool {
+		whole := false
+		for _, m := range grp.members {
+			if t.state[m] != works {
+				return true
+			}
+			whole = whole || !marked[m]
+		}
+		return !whole
+	}
+	var out, queue []int32
+	for _, b := range broken {
+		queue = append(queue, g.nodes[b].users...)
+	}
+	for i := 0; i < len(queue); i++ {
+		n := queue[i]
+		if marked[n] || t.state[n] != works {
+			continue
+		}
+		for j := range g.nodes[n].groups {
+			if lost(&g.nodes[n].groups[j]) {
+				marked[n] = true
+				out = append(out, n)
+				queue = append(queue, g.nodes[n].users...)
+				break
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,133 @@
+package topology
+
+import (
+	"cmp"
+	"slices"
+
+	"vakhta/internal/inventory"
+)
+
+// Graph is the inventory as a directed graph: who needs whom, and who is
+// needed by whom. It never changes, and is safe for concurrent use.
+type Graph struct {
+	inv   *inventory.Inventory
+	nodes []node
+	index map[string]int32
+	scope []int32 // how many servers stand beneath each node
+}
+
+// node is one component. Nodes are numbered in the order of their ids, so
+// comparing numbers compares ids.
+type node struct {
+	c      *inventory.Component
+	groups []group
+	users  []int32 // nodes with a group that has this one as a member, in order
+}
+
+type group struct {
+	name    string
+	network bool // its loss cuts the component off but leaves it powered
+	members []int32
+}
+
+// New builds the graph of an inventory.
+func New(inv *inventory.Inventory) *Graph {
+	components := inv.Components()
+	g := &Graph{inv: inv, nodes: make([]node, len(components)), index: make(map[string]int32, len(components))}
+	for i, c := range components {
+		g.index[c.ID] = int32(i)
+		g.nodes[i].c = c
+	}
+	for i, c := range components {
+		n := &g.nodes[i]
+		n.groups = make([]group, len(c.Needs))
+		for j, need := range c.Needs {
+			members := make([]int32, len(need.Members))
+			for k, id := range need.Members {
+				m := g.index[id]
+				members[k] = m
+				if users := g.nodes[m].users; len(users) == 0 || users[len(users)-1] != int32(i) {
+					g.nodes[m].users = append(users, int32(i))
+				}
+			}
+			n.groups[j] = group{name: need.Name, network: need.Name == "network", members: members}
+		}
+	}
+	g.countScopes()
+	return g
+}
+
+// isServer says whether node i is a server.
+func (g *Graph) isServer(i int32) bool { return g.nodes[i].c.Kind == inventory.KindServer }
+
+// id is the component id of node i.
+func (g *Graph) id(i int32) string { return g.nodes[i].c.ID }
+
+func (g *Graph) countScopes() {
+	g.scope = make([]int32, len(g.nodes))
+	seen := make([]int32, len(g.nodes))
+	var stack []int32
+	for i := range g.nodes {
+		if len(g.nodes[i].users) == 0 {
+			continue
+		}
+		stamp := int32(i) + 1
+		stack = append(stack[:0], int32(i))
+		for len(stack) > 0 {
+			n := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
+			for _, u := range g.nodes[n].users {
+				if seen[u] == stamp {
+					continue
+				}
+				seen[u] = stamp
+				if g.isServer(u) {
+					g.scope[i]++
+				}
+				if len(g.nodes[u].users) > 0 {
+					stack = append(stack, u)
+				}
+			}
+		}
+	}
+}
+
+// ancestors returns every node that any of the given ones needs, directly or
+// not, in order; the given ones are not among them unless another needs them.
+func (g *Graph) ancestors(of ...int32) []int32 {
+	seen := map[int32]bool{}
+	var out []int32
+	stack := slices.Clone(of)
+	for len(stack) > 0 {
+		n := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		for _, grp := range g.nodes[n].groups {
+			for _, m := range grp.members {
+				if !seen[m] {
+					seen[m] = true
+					out = append(out, m)
+					stack = append(stack, m)
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// known returns the nodes with the ids that the graph knows, in order, each once.
+func (g *Graph) known(ids []string) []int32 {
+	out := make([]int32, 0, len(ids))
+	for _, id := range ids {
+		if i, ok := g.index[id]; ok {
+			out = append(out, i)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// narrower orders nodes by how few servers stand beneath them, then by id.
+func (g *Graph) narrower(a, b int32) int {
+	return cmp.Or(cmp.Compare(g.scope[a], g.scope[b]), cmp.Compare(a, b))
+}
