@@ -105,10 +105,18 @@ func (l *Lab) newMachine(c *inventory.Component) *machine {
 	return m
 }
 
-// Close stops every listener and waits for everything that the lab started.
+// Close ends the lab and waits for everything that it started.
 func (l *Lab) Close() error {
 	l.stop()
+	l.shut()
+	l.wg.Wait()
+	return nil
+}
+
+// shut closes everything that listens or is connected.
+func (l *Lab) shut() {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.closed = true
 	for _, m := range l.machines {
 		for _, d := range m.service {
@@ -121,10 +129,7 @@ func (l *Lab) Close() error {
 	for c := range l.conns {
 		_ = c.Close()
 	}
-	l.mu.Unlock()
-	err := l.bmcs.Close()
-	l.wg.Wait()
-	return err
+	_ = l.bmcs.Close() // what it would complain of is closed already
 }
 
 // run changes what changes by itself: machines that have booted, faults that flap.
@@ -142,6 +147,7 @@ func (l *Lab) run(ctx context.Context) {
 		timer.Reset(next)
 		select {
 		case <-ctx.Done():
+			l.shut()
 			return
 		case <-l.wake:
 		case <-timer.C:
