@@ -1,0 +1,225 @@
+// Package sandbox stands in for the paid providers: SendGrid's v3 mail send and
+// signed event webhook, Twilio's Messages and Calls with signed status
+// callbacks and a phone that answers, and the Telegram Bot API with buttons.
+// The providers' own client libraries work against it unchanged but for the
+// host; requests that break a published rule get the provider's published error.
+//
+// It knows nothing of Vakhta: what it counts in its inbox is what a recipient
+// would have got, which is what "none lost, none doubled" is measured by. It
+// may import the standard library only.
+//
+//	box, err := sandbox.New(sandbox.Config{SendGridKey: "SG.x", TwilioSID: "AC…", TwilioToken: "…", TelegramToken: "1:x"})
+//	srv := httptest.NewServer(box.Handler())
+//	defer box.Close()
+//	box.SetPersona("+79990000001", sandbox.Persona{Phone: &sandbox.Phone{Answer: sandbox.AnswerVoicemail}})
+//	box.AddFault(sandbox.Fault{Provider: sandbox.Twilio, Kind: sandbox.FaultHang, Count: 1})
+package sandbox
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Provider names an imitated company.
+type Provider string
+
+// The providers.
+const (
+	SendGrid Provider = "sendgrid"
+	Twilio   Provider = "twilio"
+	Telegram Provider = "telegram"
+)
+
+// The channels that an Item can have come by; Telegram's is its provider's name.
+const (
+	ChannelEmail    = "email"
+	ChannelSMS      = "sms"
+	ChannelWhatsApp = "whatsapp"
+	ChannelCall     = "call"
+	ChannelTelegram = "telegram"
+)
+
+// Config is what a sandbox is built of. The zero value of everything but the
+// credentials is usable.
+type Config struct {
+	SendGridKey   string // API key; requests must carry it as a bearer token
+	TwilioSID     string // account SID, "AC" and 32 hex digits
+	TwilioToken   string // auth token; signs the callbacks too
+	TelegramToken string // "<bot id>:<secret>"
+
+	// SendGridEventURL gets the event webhook; empty: no events are sent.
+	SendGridEventURL string
+	// TwilioInboundURL gets the SMS that a persona writes to us; empty: none.
+	TwilioInboundURL string
+	// TelegramWebhookURL and TelegramSecret are the state after a setWebhook;
+	// the Bot API can change them.
+	TelegramWebhookURL string
+	TelegramSecret     string
+
+	// Key signs the event webhook; nil generates one on P-256.
+	Key *ecdsa.PrivateKey
+	// Seed makes the faults' dice reproducible: the same faults strike the same
+	// attempts to the same recipients, whatever the order of requests.
+	Seed uint64
+	// Timing is how long the simulated world takes; zero fields get defaults.
+	Timing Timing
+	// Limits are the providers' rate limits; zero fields are unlimited.
+	Limits Limits
+	// CallbackWorkers bounds the callbacks in flight per provider; 0 is 16.
+	CallbackWorkers int
+	// Client posts the callbacks; nil is one with the providers' time-outs.
+	Client *http.Client
+}
+
+// Timing is the pace of the simulated world.
+type Timing struct {
+	MailDelivered time.Duration // accepted → delivered, bounce or drop; default 50 ms
+	EventBatch    time.Duration // how long SendGrid gathers events into a POST; default 50 ms
+	SMSSent       time.Duration // queued → sent; default 20 ms
+	SMSDelivered  time.Duration // sent → delivered; default 50 ms
+	Ring          time.Duration // initiated → ringing; default 20 ms
+	CallSecond    time.Duration // one second of a call's own time; default 50 ms
+	Retry         time.Duration // first pause before a callback is repeated, doubles; default 200 ms
+	RetryMax      time.Duration // longest such pause; default 5 s
+	MaxHang       time.Duration // accept-then-hang closes the connection after; default 2 min
+}
+
+// Limits are requests per second, each with a burst of one second's worth.
+type Limits struct {
+	SendGrid     float64 // calls of mail send
+	SMS          float64 // messages of the account
+	Calls        float64 // calls of the account
+	Telegram     float64 // messages of the bot; the real figure is 30
+	TelegramChat float64 // messages to one chat; the real figure is 1
+}
+
+func (t *Timing) setDefaults() {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	set(&t.MailDelivered, 50*time.Millisecond)
+	set(&t.EventBatch, 50*time.Millisecond)
+	set(&t.SMSSent, 20*time.Millisecond)
+	set(&t.SMSDelivered, 50*time.Millisecond)
+	set(&t.Ring, 20*time.Millisecond)
+	set(&t.CallSecond, 50*time.Millisecond)
+	set(&t.Retry, 200*time.Millisecond)
+	set(&t.RetryMax, 5*time.Second)
+	set(&t.MaxHang, 2*time.Minute)
+}
+
+// Sandbox is the providers, the people they reach, and everything that these got.
+// Its methods are safe for concurrent use.
+type Sandbox struct {
+	cfg    Config
+	pubKey string
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	mux    *http.ServeMux
+
+	inbox    inbox
+	people   people
+	faults   faults
+	limits   limiter
+	agenda   *agenda
+	couriers map[Provider]*courier
+	held     held
+	mail     mailState
+	calls    callState
+	bot      botState
+}
+
+// New makes a sandbox and starts its clockwork; Close ends it.
+func New(cfg Config) (*Sandbox, error) {
+	cfg.Timing.setDefaults()
+	if cfg.CallbackWorkers <= 0 {
+		cfg.CallbackWorkers = 16
+	}
+	if cfg.Key == nil {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, fmt.Errorf("generate the event webhook's key: %w", err)
+		}
+		cfg.Key = key
+	}
+	der, err := x509.MarshalPKIXPublicKey(&cfg.Key.PublicKey)
+	if err != nil {
+		return nil, fmt.Errorf("encode the event webhook's public key: %w", err)
+	}
+	if cfg.Client == nil {
+		cfg.Client = callbackClient()
+	}
+	s := &Sandbox{cfg: cfg, pubKey: base64.StdEncoding.EncodeToString(der)}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.inbox.init()
+	s.people.init()
+	s.faults.init(cfg.Seed)
+	s.limits.init()
+	s.calls.init()
+	s.bot.init(cfg)
+	s.agenda = newAgenda()
+	s.goRun(func() { s.agenda.run(s.ctx) })
+	s.couriers = make(map[Provider]*courier)
+	for _, p := range []Provider{SendGrid, Twilio, Telegram} {
+		s.couriers[p] = s.startCourier(cfg.CallbackWorkers)
+	}
+	s.routes()
+	return s, nil
+}
+
+// PublicKey is the event webhook's verification key, base64 of its DER, as
+// SendGrid's settings page shows it.
+func (s *Sandbox) PublicKey() string { return s.pubKey }
+
+// Handler serves the providers' APIs, the control API under /_sandbox/ and the
+// inbox page at /.
+func (s *Sandbox) Handler() http.Handler { return http.HandlerFunc(s.serve) }
+
+// Close hangs up calls, drops callbacks that are still to be delivered and waits
+// for every goroutine. Requests that hang by a fault are cut.
+func (s *Sandbox) Close() {
+	s.cancel()
+	s.agenda.wake()
+	for _, c := range s.couriers {
+		c.close()
+	}
+	s.wg.Wait()
+	s.cfg.Client.CloseIdleConnections()
+}
+
+// goRun starts a goroutine that Close waits for.
+func (s *Sandbox) goRun(f func()) {
+	s.wg.Add(1)
+	go func() {
+		defer s.wg.Done()
+		f()
+	}()
+}
+
+// sleep waits for d of the wall clock and says whether the sandbox is still open.
+func (s *Sandbox) sleep(d time.Duration) bool {
+	if d <= 0 {
+		return s.ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+func (s *Sandbox) now() time.Time { return time.Now().UTC() }
