@@ -56,23 +56,28 @@ type ready struct {
 }
 
 func main() {
-	o, err := parse(os.Args[1:], os.Stderr)
-	if errors.Is(err, flag.ErrHelp) {
+	err := serve(os.Args[1:])
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
 		return
-	}
-	if err == nil {
-		ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		defer cancel()
-		err = run(ctx, o, os.Stdout)
-	}
-	if err == nil {
-		return
-	}
-	fmt.Fprintf(os.Stderr, "vakhta-devserver: %v\n", err)
-	if isRefusal(err) {
+	case isRefusal(err):
+		fmt.Fprintf(os.Stderr, "vakhta-devserver: %v\n", err)
 		os.Exit(2)
+	default:
+		fmt.Fprintf(os.Stderr, "vakhta-devserver: %v\n", err)
+		os.Exit(1)
 	}
-	os.Exit(1)
+}
+
+// serve runs the server that args describe until a signal comes.
+func serve(args []string) error {
+	o, err := parse(args, os.Stderr)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	return run(ctx, o, os.Stdout)
 }
 
 // parse reads the command line and checks what can be checked without touching the machine.
@@ -94,7 +99,8 @@ func parse(args []string, out io.Writer) (options, error) {
 		}
 		return o, refusal("%w", err)
 	}
-	return o, o.validate(f.Args())
+	err := o.validate(f.Args())
+	return o, err
 }
 
 func (o *options) validate(rest []string) error {
@@ -143,7 +149,7 @@ func run(ctx context.Context, o options, stdout io.Writer) error {
 	if o.exitWithParent {
 		go cancelWithParent(ctx, os.Getppid(), cancel)
 	}
-	ports, err := choosePorts(o)
+	ports, err := choosePorts(ctx, o)
 	if err != nil {
 		return err
 	}

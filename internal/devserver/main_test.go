@@ -295,3 +295,11 @@ func TestNamespaceRetentionAndUIAreAsAsked(t *testing.T) {
 		t.Errorf("web UI answers %s with %.80q", resp.Status, page)
 	}
 }
+
+func TestDatabasePathIsMadeAbsolute(t *testing.T) {
+	o, err := parse([]string{"--db", "state.db"}, io.Discard)
+	must(t, err)
+	if !filepath.IsAbs(o.db) {
+		t.Errorf("--db state.db became %s, want an absolute path: the connection string would depend on the working directory", o.db)
+	}
+}

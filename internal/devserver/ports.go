@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -25,15 +26,15 @@ type ports struct {
 
 // choosePorts checks the ports that were asked for and finds the others. The server ends the process when it can't
 // listen, without naming a remedy, so the check comes first.
-func choosePorts(o options) (ports, error) {
+func choosePorts(ctx context.Context, o options) (ports, error) {
 	p := ports{frontend: o.port, ui: o.uiPort}
 	if o.port != 0 {
-		if err := checkPort(o.port, "port"); err != nil {
+		if err := checkPort(ctx, o.port, "port"); err != nil {
 			return p, err
 		}
 	}
 	if o.uiPort > 0 {
-		if err := checkPort(o.uiPort, "ui-port"); err != nil {
+		if err := checkPort(ctx, o.uiPort, "ui-port"); err != nil {
 			return p, err
 		}
 	}
@@ -46,7 +47,7 @@ func choosePorts(o options) (ports, error) {
 	}
 	taken := map[int]bool{p.frontend: true, p.ui: true}
 	for _, w := range want {
-		port, err := freePort(taken)
+		port, err := freePort(ctx, taken)
 		if err != nil {
 			return p, err
 		}
@@ -55,8 +56,8 @@ func choosePorts(o options) (ports, error) {
 	return p, nil
 }
 
-func checkPort(port int, flag string) error {
-	err := probePort(port)
+func checkPort(ctx context.Context, port int, flag string) error {
+	err := probePort(ctx, port)
 	switch {
 	case err == nil:
 		return nil
@@ -70,22 +71,22 @@ func checkPort(port int, flag string) error {
 }
 
 // freePort finds a port on the loopback address that nobody listens on and that isn't taken.
-func freePort(taken map[int]bool) (int, error) {
+func freePort(ctx context.Context, taken map[int]bool) (int, error) {
 	var last error
 	for range 200 {
 		port := firstFreePort + rand.IntN(lastFreePort-firstFreePort+1)
 		if taken[port] {
 			continue
 		}
-		if last = probePort(port); last == nil {
+		if last = probePort(ctx, port); last == nil {
 			return port, nil
 		}
 	}
 	return 0, fmt.Errorf("find a free port between %d and %d: %w", firstFreePort, lastFreePort, last)
 }
 
-func probePort(port int) error {
-	l, err := net.Listen("tcp", hostPort(port))
+func probePort(ctx context.Context, port int) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", hostPort(port))
 	if err != nil {
 		return err
 	}

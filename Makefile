@@ -1,0 +1,76 @@
+# Vakhta: what a person does with this repository. `make` alone lists it.
+# What CI does is `make check`, see .ci/run.
+
+BIN       := .bin
+SCENARIO  ?= server
+KEEP      ?=
+ARGS      ?=
+TEST_ARGS := -timeout 20m -p 2
+VERSION   := $(shell git describe --tags --always 2>/dev/null || echo unknown)
+# Only the linker sees these: they never compile a package twice.
+LDFLAGS   := -s -w -X main.version=$(VERSION)
+TOOLS     := $(BIN)/.tools
+CHECK_DIRS := . internal/devserver
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev build devserver test check race lint vuln bench fmt gen compose clean
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## Play an outage from the client's cry to the postmortem (SCENARIO=server|pdu|switch|room|uplink, KEEP=1 leaves it running)
+	$(BIN)/vakhta demo --scenario $(SCENARIO) $(if $(KEEP),--keep) $(ARGS)
+
+dev: build ## Run everything on this machine until Ctrl-C
+	$(BIN)/vakhta dev $(ARGS)
+
+build: devserver ## Build vakhta, vakhta-worker and vakhta-devserver into .bin/
+	go build -ldflags '$(LDFLAGS)' -o $(BIN)/vakhta ./starter
+	go build -ldflags '$(LDFLAGS)' -o $(BIN)/vakhta-worker ./worker
+
+devserver: # the first time takes minutes, and says so
+	@go run ./internal/lab/devtemporal/build
+
+test: devserver ## Run all tests on both stores (sets up what they need)
+	.ci/setup tests
+	.ci/with-postgres go test $(TEST_ARGS) ./...
+
+check: lint race ## What CI runs: linters, then all tests under the race detector
+
+race: devserver
+	.ci/setup tests
+	go test -C internal/devserver $(TEST_ARGS) ./...
+	.ci/with-postgres go test -race $(TEST_ARGS) ./...
+
+lint: $(TOOLS) compose vuln ## Run the linters (golangci-lint, workflowcheck, govulncheck, docker-compose config)
+	@for dir in $(CHECK_DIRS); do \
+		echo "golangci-lint in $$dir"; \
+		(cd $$dir && $(CURDIR)/$(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || exit 1; \
+	done
+	@if [ -d workflows ]; then echo "workflowcheck ./workflows/..."; $(BIN)/workflowcheck ./workflows/...; fi
+
+vuln: $(TOOLS)
+	@.ci/vuln
+
+compose:
+	@if command -v docker-compose >/dev/null; then echo "docker-compose config"; docker-compose --file docker-compose.yml config -q; \
+	elif docker compose version >/dev/null 2>&1; then echo "docker compose config"; docker compose --file docker-compose.yml config -q; \
+	else echo "docker-compose.yml: not checked, docker-compose isn't installed"; fi
+
+bench: ## Run the benchmarks (BENCH=regexp, PKG=./internal/topology)
+	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -p 1 -timeout 60m $(or $(PKG),./...)
+
+fmt: $(TOOLS) ## Format the Go code
+	@git ls-files --cached --others --exclude-standard '*.go' | xargs -r $(BIN)/gofumpt -w
+
+gen: ## Write what is generated (schemas, golden inputs)
+	go generate ./...
+
+clean: ## Remove what was built and what the demo left behind
+	rm -rf $(BIN) .demo .cache
+
+$(TOOLS): internal/tools/go.mod internal/tools/go.sum
+	@echo "building the pinned linters; the first time takes about two minutes"
+	@mkdir -p $(BIN)
+	go build -C internal/tools -o $(CURDIR)/$(BIN)/ tool
+	@touch $@
