@@ -72,11 +72,8 @@ func (d *door) shut() {
 // SYNs, so that connection attempts time out as they do on a dead path.
 type dropper struct {
 	fd     int
-	filler []net.Conn
+	filler net.Conn
 }
-
-// fillers is more than a backlog of 0 holds (Linux: one, and one in handshake).
-const fillers = 2
 
 func drop(addr string) (*dropper, error) {
 	ap, err := netip.ParseAddrPort(addr)
@@ -97,22 +94,21 @@ func drop(addr string) (*dropper, error) {
 		d.close()
 		return nil, fmt.Errorf("drop connections to %s: %w", addr, err)
 	}
-	for range fillers {
-		// A handshake on loopback takes microseconds: what isn't through now never will be.
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
-		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
-		cancel()
-		if err != nil {
-			break
-		}
-		d.filler = append(d.filler, c)
+	// A backlog of 0 holds one connection (Linux's sk_acceptq_is_full), and this
+	// is it: on loopback its handshake is done when connect returns.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	d.filler, err = (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		d.close()
+		return nil, fmt.Errorf("drop connections to %s: fill the queue: %w", addr, err)
 	}
 	return d, nil
 }
 
 func (d *dropper) close() {
-	for _, c := range d.filler {
-		_ = c.Close()
+	if d.filler != nil {
+		_ = d.filler.Close()
 	}
 	_ = syscall.Close(d.fd)
 }
