@@ -21,8 +21,8 @@ type trial struct {
 }
 
 type change struct {
-	node   int32
-	before state
+	node          int32
+	before, after state
 }
 
 func newTrial(nodes []node) *trial {
@@ -39,7 +39,7 @@ func (t *trial) flip(n int32) {
 		if now == t.state[n] {
 			continue
 		}
-		t.trail = append(t.trail, change{n, t.state[n]})
+		t.trail = append(t.trail, change{n, t.state[n], now})
 		t.state[n] = now
 		t.queue = append(t.queue, t.nodes[n].users...)
 	}

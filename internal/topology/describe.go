@@ -1,0 +1,130 @@
+package topology
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"vakhta/internal/inventory"
+)
+
+// Describe says a finding in one sentence: what failed, where, how many of the
+// servers that were looked at it takes down, how sure that is. A language other than Russian reads as English.
+func Describe(inv *inventory.Inventory, f Finding, lang inventory.Language) string {
+	if lang == inventory.Russian {
+		return describeRussian(inv, f)
+	}
+	var b strings.Builder
+	name := displayName(inv, f.Component, inventory.English)
+	place := inv.Place(f.Component, inventory.English)
+	switch {
+	case f.PowerOff:
+		fmt.Fprintf(&b, "Server %s (%s) is switched off", name, place)
+	case f.Kind == inventory.KindServer:
+		fmt.Fprintf(&b, "Server %s (%s) does not answer, and the fault is its own", name, place)
+	case isPlace(f.Kind):
+		fmt.Fprintf(&b, "%s is down as a whole", place)
+	default:
+		word := f.Kind.Word(inventory.English)
+		fmt.Fprintf(&b, "%s %s (%s) has failed", strings.ToUpper(word[:1])+word[1:], name, place)
+	}
+	if n := len(f.Explains); f.Kind != inventory.KindServer || n > 1 {
+		switch n {
+		case 0:
+			b.WriteString("; no server is down by it")
+		case 1:
+			b.WriteString("; 1 server is down by it")
+		default:
+			fmt.Fprintf(&b, "; %d servers are down by it", n)
+		}
+	}
+	fmt.Fprintf(&b, "; %s (%d%%)", sureness(f.Confidence, inventory.English), percent(f.Confidence))
+	if n := len(f.AmbiguousWith); n > 0 {
+		fmt.Fprintf(&b, ", it may also be %s", listed(f.AmbiguousWith, "or", "others"))
+	}
+	return b.String() + "."
+}
+
+func describeRussian(inv *inventory.Inventory, f Finding) string {
+	var b strings.Builder
+	name := displayName(inv, f.Component, inventory.Russian)
+	place := inv.Place(f.Component, inventory.Russian)
+	switch {
+	case f.PowerOff:
+		fmt.Fprintf(&b, "Сервер %s (%s) выключен", name, place)
+	case f.Kind == inventory.KindServer:
+		fmt.Fprintf(&b, "Сервер %s (%s) не отвечает, неисправность в нём самом", name, place)
+	case isPlace(f.Kind):
+		fmt.Fprintf(&b, "%s: не работает целиком", place)
+	default:
+		fmt.Fprintf(&b, "Отказ: %s %s (%s)", f.Kind.Word(inventory.Russian), name, place)
+	}
+	if n := len(f.Explains); f.Kind != inventory.KindServer || n > 1 {
+		if n == 0 {
+			b.WriteString("; ни один сервер из-за него не лежит")
+		} else {
+			fmt.Fprintf(&b, "; из-за него лежит %d %s", n, russianServers(n))
+		}
+	}
+	fmt.Fprintf(&b, "; %s (%d %%)", sureness(f.Confidence, inventory.Russian), percent(f.Confidence))
+	if n := len(f.AmbiguousWith); n > 0 {
+		fmt.Fprintf(&b, ", возможно также: %s", listed(f.AmbiguousWith, "или", "другие"))
+	}
+	return b.String() + "."
+}
+
+func displayName(inv *inventory.Inventory, id string, lang inventory.Language) string {
+	name := inv.Name(id, lang)
+	if c, ok := inv.Component(id); ok && c.Label != "" && name == id {
+		return id + " [" + c.Label + "]"
+	}
+	return name
+}
+
+func isPlace(k inventory.Kind) bool {
+	return k == inventory.KindSite || k == inventory.KindRoom || k == inventory.KindRack
+}
+
+// percent never claims certainty, which no inference has.
+func percent(p float64) int { return min(99, max(1, int(math.Round(100*p)))) }
+
+// sureness puts a confidence into words.
+func sureness(p float64, lang inventory.Language) string {
+	words := [4]string{"almost certain", "very likely", "likely", "uncertain"}
+	if lang == inventory.Russian {
+		words = [4]string{"почти наверняка", "весьма вероятно", "вероятно", "не наверняка"}
+	}
+	switch {
+	case p >= .97:
+		return words[0]
+	case p >= .85:
+		return words[1]
+	case p >= .6:
+		return words[2]
+	}
+	return words[3]
+}
+
+// listed joins at most three ids.
+func listed(ids []string, or, others string) string {
+	if len(ids) > 3 {
+		return strings.Join(ids[:3], ", ") + " " + or + " " + others
+	}
+	if len(ids) == 1 {
+		return ids[0]
+	}
+	return strings.Join(ids[:len(ids)-1], ", ") + " " + or + " " + ids[len(ids)-1]
+}
+
+// russianServers is the noun in the case that the number asks for.
+func russianServers(n int) string {
+	switch {
+	case n%100 >= 11 && n%100 <= 14:
+		return "серверов"
+	case n%10 == 1:
+		return "сервер"
+	case n%10 >= 2 && n%10 <= 4:
+		return "сервера"
+	}
+	return "серверов"
+}

@@ -1,0 +1,222 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"vakhta/internal/inventory"
+)
+
+// How a server leans on a component of each kind, and what saves it when that fails.
+var leans = map[inventory.Kind]struct{ on, second string }{
+	inventory.KindSite:       {"at", "way"},
+	inventory.KindRoom:       {"in", "way"},
+	inventory.KindRack:       {"in", "way"},
+	inventory.KindFeed:       {"fed only by", "feed"},
+	inventory.KindPDU:        {"fed only by", "feed"},
+	inventory.KindUplink:     {"reached only through", "uplink"},
+	inventory.KindSwitch:     {"connected only through", "switch"},
+	inventory.KindHypervisor: {"on", "host"},
+	inventory.KindServer:     {"that depend on", "host"},
+}
+
+// sharedEvidence says what speaks for the failure of h, which broke those nodes.
+func (r *reporter) sharedEvidence(h int32, broken []int32) []Evidence {
+	id := r.global[h]
+	c := r.g.nodes[id].c
+	out := r.managementEvidence(id)
+	var silent, answered, components int
+	power := map[Result]int{}
+	for _, n := range broken {
+		sight := r.seen[r.global[n]]
+		switch {
+		case sight == nil || n == h:
+		case !r.g.isServer(r.global[n]):
+			if sight.silent() {
+				components++
+			}
+		case sight.silent():
+			silent++
+			for _, v := range sight.power {
+				power[v.result]++
+				break
+			}
+		case sight.answered():
+			answered++
+		}
+	}
+	names := c.ID
+	for _, p := range r.partners(h) {
+		names += " and " + r.g.id(r.global[p])
+	}
+	if silent > 0 {
+		out = append(out, Evidence{Probe: ProbeTCP, Result: Down, Count: silent, Text: fmt.Sprintf(
+			"%d of %s %s %s do not answer", silent, count(silent+answered, "server"), leans[c.Kind].on, names)})
+	}
+	for _, p := range []struct {
+		result Result
+		text   string
+	}{
+		{Unknown, "BMCs of %d of these do not answer"},
+		{Up, "BMCs of %d of these answer: power is on"},
+		{Down, "BMCs of %d of these say PowerState Off"},
+	} {
+		if n := power[p.result]; n > 0 {
+			out = append(out, Evidence{Probe: ProbePower, Result: p.result, Count: n, Text: fmt.Sprintf(p.text, n)})
+		}
+	}
+	if components > 0 {
+		out = append(out, Evidence{Result: Down, Count: components, Text: fmt.Sprintf(
+			"management addresses of %s behind it do not answer", count(components, "component"))})
+	}
+	out = append(out, r.survivors(h)...)
+	if answered > 0 {
+		out = append(out, Evidence{Result: Up, Count: answered, Text: fmt.Sprintf(
+			"against it: %s that should be down by it answer", count(answered, "server"))})
+	}
+	return out
+}
+
+// managementEvidence says what the component's own address told.
+func (r *reporter) managementEvidence(id int32) []Evidence {
+	sight := r.seen[id]
+	if sight == nil {
+		return nil
+	}
+	c := r.g.nodes[id].c
+	for _, v := range slices.Concat(sight.reach, sight.power) {
+		switch v.result {
+		case Down:
+			return []Evidence{{c.ID, v.probe, Down, 0, "management address of " + c.ID + " does not answer"}}
+		case Up:
+			return []Evidence{{c.ID, v.probe, Up, 0, "against it: management address of " + c.ID + " answers"}}
+		}
+	}
+	return nil
+}
+
+// partners are the other failed members of redundant groups that h belongs to.
+func (r *reporter) partners(h int32) []int32 {
+	var out []int32
+	for _, part := range r.parts(h) {
+		for _, n := range part {
+			if n != h {
+				out = append(out, n)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// survivors counts the servers that also lean on h but answer by their redundancy.
+func (r *reporter) survivors(h int32) []Evidence {
+	c := r.g.nodes[r.global[h]].c
+	r.stamp++
+	r.search.seen[h] = r.stamp
+	queue := []int32{h}
+	alive, sameRack := 0, 0
+	for i := 0; i < len(queue); i++ {
+		for _, u := range r.t.nodes[queue[i]].users {
+			if r.search.seen[u] == r.stamp {
+				continue
+			}
+			r.search.seen[u] = r.stamp
+			queue = append(queue, u)
+			id := r.global[u]
+			if sight := r.seen[id]; r.g.isServer(id) && r.t.state[u] == works && sight != nil && sight.answered() {
+				alive++
+				if rack := r.g.nodes[id].c.Rack; rack != "" && rack == c.Rack {
+					sameRack++
+				}
+			}
+		}
+	}
+	if alive == 0 {
+		return nil
+	}
+	where := ""
+	if sameRack == alive {
+		where = " in the same rack"
+	}
+	return []Evidence{{Result: Up, Count: alive, Text: fmt.Sprintf(
+		"%s%s with a second %s answer", count(alive, "server"), where, leans[c.Kind].second)}}
+}
+
+// ownEvidence says what speaks for a fault of the server itself.
+func (r *reporter) ownEvidence(n int32) []Evidence {
+	id := r.global[n]
+	c := r.g.nodes[id].c
+	sight := r.seen[id]
+	var out []Evidence
+	for _, v := range sight.power {
+		text := map[Result]string{
+			Down: "BMC says PowerState Off", Up: "BMC says PowerState On", Unknown: "BMC does not answer",
+		}[v.result]
+		out = append(out, Evidence{c.ID, ProbePower, v.result, 0, text})
+		break
+	}
+	told := map[Probe]bool{}
+	for _, v := range sight.reach {
+		if v.result != Down || told[v.probe] {
+			continue
+		}
+		told[v.probe] = true
+		text := "does not answer ping"
+		if v.probe == ProbeTCP {
+			text = "does not accept TCP connections"
+		}
+		if d := plainDetail(v.detail); d != "" {
+			text += " (" + d + ")"
+		}
+		if v.run > 1 {
+			text += fmt.Sprintf(", %d times in a row", v.run)
+		}
+		out = append(out, Evidence{c.ID, v.probe, Down, 0, text})
+	}
+	if k := r.beside(n); k > 0 {
+		out = append(out, Evidence{Result: Up, Count: k, Text: fmt.Sprintf(
+			"%s beside it, behind the same equipment, answer", count(k, "other server"))})
+	}
+	return out
+}
+
+// beside counts the servers that answer and share everything redundant-free with n:
+// a direct need of n that has them as users too.
+func (r *reporter) beside(n int32) int {
+	r.stamp++
+	r.search.seen[n] = r.stamp
+	alive := 0
+	for _, grp := range r.t.nodes[n].groups {
+		for _, m := range grp.members {
+			for _, u := range r.t.nodes[m].users {
+				if r.search.seen[u] == r.stamp {
+					continue
+				}
+				r.search.seen[u] = r.stamp
+				if sight := r.seen[r.global[u]]; sight != nil && r.g.isServer(r.global[u]) && sight.answered() {
+					alive++
+				}
+			}
+		}
+	}
+	return alive
+}
+
+// plainDetail keeps what is known to hold no address.
+func plainDetail(detail string) string {
+	for _, word := range []string{"connection refused", "timeout", "no route to host", "reset"} {
+		if strings.Contains(detail, word) {
+			return word
+		}
+	}
+	return ""
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

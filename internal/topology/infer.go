@@ -1,0 +1,287 @@
+package topology
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+const (
+	// A hypothesis this much worse (natural log) than the best is not weighed.
+	negligible = 12.0
+	// An explanation with at least this share of the best one's weight is ambiguous with it.
+	ambiguousShare = 0.05
+	// A finding surer than this names no alternatives.
+	certain = 0.95
+	// A machine of its own that is less probably broken than this is not a finding.
+	leastConfidence = 0.5
+)
+
+// Infer names the components whose failure explains the observations best:
+// maximum a posteriori over sets of failed components,
+//
+//	S(H) = Σ_{c∈H} ln π_c/(1−π_c) + Σ_o ln P(sightings of o | state of o under H)
+//
+// where a component's own management address is a sighting like any other, a
+// server's own faults are summed over in its likelihood, and a share ω of the
+// inventory is taken to be wrong. Confidence compares the best hypothesis with
+// those that differ in one finding; what can't be told apart is said, together
+// with the probes that would.
+//
+// The order of the observations does not matter; of several on the same
+// component, probe and vantage the latest counts, and a repetition with the same
+// result makes it surer. Unknown components are ignored.
+func (g *Graph) Infer(obs []Observation) Inference {
+	seen := g.sightings(obs)
+	s := newSearch(g, seen)
+	s.climb()
+	r := &reporter{search: s, seen: seen, explained: map[int32]bool{}}
+	out := Inference{Findings: []Finding{}}
+	for _, h := range slices.Clone(s.chosen) {
+		out.Findings = append(out.Findings, r.shared(h))
+	}
+	own, unexplained := r.lone()
+	out.Findings = append(out.Findings, own...)
+	for _, n := range unexplained {
+		out.Unexplained = append(out.Unexplained, g.id(n))
+	}
+	slices.SortFunc(out.Findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), cmp.Compare(a.Component, b.Component))
+	})
+	for n, sight := range seen {
+		switch {
+		case !g.isServer(n):
+		case sight.answered():
+			out.Up++
+		case sight.silent():
+			out.Down++
+		}
+	}
+	out.Next = r.next(out.Findings, unexplained)
+	return out
+}
+
+// alternative is a hypothesis that lacks a component of the best one.
+type alternative struct {
+	adds  []int32 // what it has instead
+	delta float64 // its score less the best one's; not above 0 but for ties
+}
+
+// alternatives are the ways to explain the sightings without h, best first.
+func (s *search) alternatives(h int32) []alternative {
+	best := slices.Clone(s.chosen)
+	byResult := map[string]alternative{}
+	note := func(flips []int32, delta float64) {
+		if delta < -negligible && len(byResult) > 0 {
+			return
+		}
+		var adds []int32
+		key := make([]byte, 0, 4*len(flips))
+		slices.Sort(flips)
+		for i, n := range flips {
+			if i+1 < len(flips) && flips[i+1] == n || i > 0 && flips[i-1] == n {
+				continue // taken out and put back
+			}
+			key = append(key, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+			if _, had := slices.BinarySearch(best, n); !had {
+				adds = append(adds, n)
+			}
+		}
+		if _, known := byResult[string(key)]; !known {
+			byResult[string(key)] = alternative{adds, delta}
+		}
+	}
+	for _, part := range s.parts(h) {
+		without, touched := s.commit(part...)
+		note(slices.Clone(part), without)
+		for _, m := range s.additions(touched, -negligible-without) {
+			if !slices.Contains(m.flip, h) {
+				note(slices.Concat(part, m.flip), without+s.weigh(m.flip...))
+			}
+		}
+		s.restore(best)
+	}
+	out := make([]alternative, 0, len(byResult))
+	for _, a := range byResult {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b alternative) int {
+		return cmp.Or(cmp.Compare(b.delta, a.delta), slices.Compare(a.adds, b.adds))
+	})
+	return out
+}
+
+// reporter turns the best hypothesis into findings.
+type reporter struct {
+	*search
+	seen      map[int32]*sighting // by the graph's nodes
+	explained map[int32]bool      // the graph's nodes
+}
+
+// shared is the finding on a component of the hypothesis.
+func (r *reporter) shared(h int32) Finding {
+	id := r.global[h]
+	c := r.g.nodes[id].c
+	alternatives := r.alternatives(h)
+	broken := r.brokenBy(h)
+	f := Finding{Component: c.ID, Kind: c.Kind, Explains: []string{}}
+	for _, n := range broken {
+		sight := r.seen[r.global[n]]
+		if sight == nil || !r.g.isServer(r.global[n]) {
+			continue
+		}
+		switch {
+		case sight.silent():
+			f.Explains = append(f.Explains, r.g.id(r.global[n]))
+			r.explained[r.global[n]] = true
+		case sight.answered():
+			f.Contradicts = append(f.Contradicts, r.g.id(r.global[n]))
+		}
+	}
+	others := 0.0
+	for _, a := range alternatives {
+		others += math.Exp(a.delta)
+	}
+	f.Confidence = 1 / (1 + others)
+	f.LogOdds = -alternatives[0].delta // taking it out is always among them
+	if f.Confidence < certain {
+		f.AmbiguousWith = r.ambiguity(alternatives, f.Explains)
+	}
+	if sight := r.seen[id]; sight != nil && r.g.isServer(id) {
+		f.PowerOff = sight.powerIs(Down)
+	}
+	f.Evidence = r.sharedEvidence(h, broken)
+	return f
+}
+
+// ambiguity names the components of the alternatives that weigh enough. One
+// without any component stands for faults of the few machines themselves.
+func (r *reporter) ambiguity(alternatives []alternative, explains []string) []string {
+	var out []string
+	for _, a := range alternatives {
+		if a.delta < math.Log(ambiguousShare) {
+			continue
+		}
+		for _, n := range a.adds {
+			out = append(out, r.g.id(r.global[n]))
+		}
+		if len(a.adds) == 0 && len(explains) <= 3 {
+			out = append(out, explains...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// brokenBy returns the nodes, itself included, that do not work because of h, in order.
+func (s *search) brokenBy(h int32) []int32 {
+	s.stamp++
+	s.seen[h] = s.stamp
+	out := []int32{h}
+	for i := 0; i < len(out); i++ {
+		for _, u := range s.t.nodes[out[i]].users {
+			if s.seen[u] == s.stamp || s.t.state[u] == works || s.t.failed[u] {
+				continue
+			}
+			for j := range s.t.nodes[u].groups {
+				grp := &s.t.nodes[u].groups[j]
+				if slices.Contains(grp.members, out[i]) && s.t.group(grp) != works {
+					s.seen[u] = s.stamp
+					out = append(out, u)
+					break
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// rival is a component that would explain a lone server's silence.
+type rival struct {
+	nodes []int32
+	delta float64
+	state state // what it would make of the server
+}
+
+// lone judges the silent servers that the hypothesis leaves without a cause:
+// findings on the machines themselves, and those that nothing explains well.
+func (r *reporter) lone() (findings []Finding, unexplained []int32) {
+	var alone []int32
+	for n := range r.t.nodes {
+		id := r.global[n]
+		sight := r.seen[id]
+		if sight == nil || !r.g.isServer(id) || !sight.silent() || r.explained[id] || r.t.failed[n] {
+			continue
+		}
+		alone = append(alone, int32(n))
+	}
+	rivals := r.rivals(alone)
+	for _, n := range alone {
+		id := r.global[n]
+		l := r.like[n]
+		weight, own := 1.0, l.own[r.t.state[n]]
+		something := own
+		next := math.Log(own / max(1-own, 1e-12))
+		var ambiguous []string
+		for _, v := range rivals[n] {
+			w := math.Exp(v.delta)
+			weight += w
+			own += w * l.own[v.state]
+			something += w
+			next = min(next, math.Log(l.own[works])-v.delta)
+			if v.delta >= math.Log(ambiguousShare) {
+				for _, m := range v.nodes {
+					ambiguous = append(ambiguous, r.g.id(r.global[m]))
+				}
+			}
+		}
+		if something/weight < leastConfidence || len(r.g.nodes[id].users) > 0 {
+			unexplained = append(unexplained, id)
+			continue
+		}
+		c := r.g.nodes[id].c
+		f := Finding{
+			Component: c.ID, Kind: c.Kind, Confidence: own / weight, LogOdds: next,
+			Explains: []string{c.ID}, PowerOff: r.seen[id].powerIs(Down), Evidence: r.ownEvidence(n),
+		}
+		if f.Confidence < certain {
+			slices.Sort(ambiguous)
+			f.AmbiguousWith = slices.Compact(ambiguous)
+		}
+		findings = append(findings, f)
+	}
+	return findings, unexplained
+}
+
+// rivals weighs, for each lone server, the components that would explain it.
+func (r *reporter) rivals(alone []int32) map[int32][]rival {
+	out := map[int32][]rival{}
+	if len(alone) == 0 {
+		return out
+	}
+	var above []int32
+	isAlone := map[int32]bool{}
+	for _, n := range alone {
+		isAlone[n] = true
+		above = append(above, r.ancestors(n)...)
+	}
+	for _, m := range r.additions(merge(above, nil), -negligible/2) {
+		mark := len(r.t.trail)
+		delta := r.flip(m.flip, mark)
+		if delta > -negligible/2 {
+			hit := map[int32]bool{}
+			for _, c := range r.t.trail[mark:] {
+				if isAlone[c.node] && !hit[c.node] {
+					hit[c.node] = true
+					out[c.node] = append(out[c.node], rival{m.flip, delta, r.t.state[c.node]})
+				}
+			}
+		}
+		r.t.undo(mark)
+		for _, n := range m.flip {
+			r.t.failed[n] = !r.t.failed[n]
+		}
+	}
+	return out
+}

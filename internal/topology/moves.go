@@ -1,0 +1,248 @@
+package topology
+
+import (
+	"math"
+	"slices"
+)
+
+// weigh is the change in score if the nodes were flipped as well: failed ones
+// healed, others failed.
+func (s *search) weigh(flip ...int32) float64 {
+	mark := len(s.t.trail)
+	delta := s.flip(flip, mark)
+	s.t.undo(mark)
+	for _, n := range flip {
+		s.t.failed[n] = !s.t.failed[n]
+	}
+	return delta
+}
+
+// flip flips the nodes and returns the change in score.
+func (s *search) flip(nodes []int32, mark int) float64 {
+	delta := 0.0
+	for _, n := range nodes {
+		if s.t.failed[n] {
+			delta -= s.prior[n]
+		} else {
+			delta += s.prior[n]
+		}
+		s.t.flip(n)
+	}
+	for _, c := range s.t.trail[mark:] {
+		if l := s.like[c.node]; l != nil {
+			delta += l.log[c.after] - l.log[c.before]
+		}
+	}
+	return delta
+}
+
+// commit flips the nodes for good, keeps the bounds right, and returns the
+// change in score and the nodes that are above what changed.
+func (s *search) commit(nodes ...int32) (delta float64, touched []int32) {
+	s.t.trail = s.t.trail[:0]
+	delta = s.flip(nodes, 0)
+	marked := make(map[int32]bool)
+	for _, c := range s.t.trail {
+		l := s.like[c.node]
+		if l == nil {
+			continue
+		}
+		s.addGain(c.node, l.gain(c.after)-l.gain(c.before))
+		for _, a := range s.ancestors(c.node) {
+			marked[a] = true
+		}
+	}
+	for n := range marked {
+		touched = append(touched, n)
+	}
+	slices.Sort(touched)
+	for _, n := range nodes {
+		if s.t.failed[n] {
+			s.chosen = append(s.chosen, n)
+		} else if i := slices.Index(s.chosen, n); i >= 0 {
+			s.chosen = slices.Delete(s.chosen, i, i+1)
+		}
+	}
+	slices.Sort(s.chosen)
+	return delta, touched
+}
+
+// move is a change of hypothesis with what it would bring.
+type move struct {
+	flip  []int32
+	delta float64
+	bound float64
+	scope int32
+}
+
+// better orders moves: by what they bring, then the narrower, then by id.
+func better(a, b *move) bool {
+	switch {
+	case a.delta > b.delta+tie:
+		return true
+	case a.delta < b.delta-tie:
+		return false
+	case a.scope != b.scope:
+		return a.scope < b.scope
+	}
+	return slices.Compare(a.flip, b.flip) < 0
+}
+
+// additions lists the additions to the hypothesis that could bring more than
+// floor, by their bound. within limits them to those nodes; nil: all.
+func (s *search) additions(within []int32, floor float64) []move {
+	var out []move
+	add := func(flip []int32, bound float64) {
+		if bound <= floor {
+			return
+		}
+		m := move{flip: flip, bound: bound}
+		for _, n := range flip {
+			m.scope += s.g.scope[s.global[n]]
+		}
+		out = append(out, m)
+	}
+	single := func(n int32) {
+		if !s.t.failed[n] && !math.IsInf(s.prior[n], -1) {
+			add([]int32{n}, s.prior[n]+s.below[n])
+		}
+	}
+	if within == nil {
+		for n := range s.t.nodes {
+			single(int32(n))
+		}
+	} else {
+		for _, n := range within {
+			single(n)
+		}
+	}
+	for _, p := range s.pairs {
+		if within != nil && !slices.ContainsFunc(p, func(n int32) bool { _, ok := slices.BinarySearch(within, n); return ok }) {
+			continue
+		}
+		var flip []int32
+		bound, below := 0.0, 0.0
+		for _, n := range p {
+			if s.t.failed[n] {
+				continue
+			}
+			flip = append(flip, n)
+			bound += s.prior[n]
+			below += s.below[n]
+		}
+		if len(flip) > 1 {
+			add(flip, bound+min(below, s.total))
+		}
+	}
+	slices.SortFunc(out, func(a, b move) int {
+		switch {
+		case a.bound > b.bound:
+			return -1
+		case a.bound < b.bound:
+			return 1
+		}
+		return slices.Compare(a.flip, b.flip)
+	})
+	return out
+}
+
+// best is the best single addition that improves the score.
+func (s *search) best(within []int32) (move, bool) {
+	var top move
+	found := false
+	for _, m := range s.additions(within, tie) {
+		if found && m.bound < top.delta-tie {
+			break
+		}
+		if m.delta = s.weigh(m.flip...); m.delta <= tie {
+			continue
+		}
+		if !found || better(&m, &top) {
+			top, found = m, true
+		}
+	}
+	return top, found
+}
+
+// climb looks for the best hypothesis: it adds what brings most while anything
+// brings something, then tries to replace each part of it, until nothing helps.
+func (s *search) climb() {
+	for range 1000 { // each round improves the score, so that it ends; the bound is a fuse
+		for m, ok := s.best(nil); ok; m, ok = s.best(nil) {
+			s.commit(m.flip...)
+		}
+		if !s.replaceOne() {
+			return
+		}
+	}
+}
+
+// replaceOne takes a part of the hypothesis out and fills the gap anew; it keeps
+// the first change that improves the score.
+func (s *search) replaceOne() bool {
+	for _, h := range slices.Clone(s.chosen) {
+		for _, part := range s.parts(h) {
+			before := slices.Clone(s.chosen)
+			delta, touched := s.commit(part...)
+			for range 4 {
+				if delta > tie {
+					return true
+				}
+				m, ok := s.best(touched)
+				if !ok {
+					break
+				}
+				d, more := s.commit(m.flip...)
+				delta += d
+				touched = merge(touched, more)
+			}
+			if delta > tie {
+				return true
+			}
+			s.restore(before)
+		}
+	}
+	return false
+}
+
+// parts are the ways to take h out of the hypothesis: alone, and with each of its chosen partners.
+func (s *search) parts(h int32) [][]int32 {
+	out := [][]int32{{h}}
+	for _, p := range s.pairs {
+		if !slices.Contains(p, h) {
+			continue
+		}
+		var part []int32
+		for _, n := range p {
+			if s.t.failed[n] {
+				part = append(part, n)
+			}
+		}
+		if len(part) > 1 && !slices.ContainsFunc(out, func(o []int32) bool { return slices.Equal(o, part) }) {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// restore commits whatever takes the hypothesis back to want.
+func (s *search) restore(want []int32) {
+	var flip []int32
+	for _, n := range s.chosen {
+		if !slices.Contains(want, n) {
+			flip = append(flip, n)
+		}
+	}
+	for _, n := range want {
+		if !slices.Contains(s.chosen, n) {
+			flip = append(flip, n)
+		}
+	}
+	s.commit(flip...)
+}
+
+func merge(a, b []int32) []int32 {
+	out := slices.Concat(a, b)
+	slices.Sort(out)
+	return slices.Compact(out)
+}

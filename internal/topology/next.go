@@ -1,0 +1,166 @@
+package topology
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"vakhta/internal/inventory"
+)
+
+const (
+	maxNext        = 40 // requests of one round
+	maxPerFinding  = 12
+	maxExplanation = 8 // explanations compared with each other
+)
+
+// next lists the probes that would decide what is ambiguous. Findings take
+// turns, so that one does not starve the others.
+func (r *reporter) next(findings []Finding, unexplained []int32) []ProbeRequest {
+	var lists [][]ProbeRequest
+	for i := range findings {
+		if f := &findings[i]; len(f.AmbiguousWith) > 0 || f.Confidence < .9 {
+			lists = append(lists, r.decide(f))
+		}
+	}
+	for _, n := range unexplained {
+		lists = append(lists, r.again(n))
+	}
+	var out []ProbeRequest
+	asked := map[ProbeRequest]bool{}
+	for turn, more := 0, true; more && len(out) < maxNext; turn++ {
+		more = false
+		for _, list := range lists {
+			if turn >= len(list) || len(out) == maxNext {
+				continue
+			}
+			more = true
+			key := ProbeRequest{Component: list[turn].Component, Probe: list[turn].Probe}
+			if !asked[key] {
+				asked[key] = true
+				out = append(out, list[turn])
+			}
+		}
+	}
+	return out
+}
+
+// decide lists what would tell a finding from the explanations that rival it.
+func (r *reporter) decide(f *Finding) []ProbeRequest {
+	class := r.g.known(append([]string{f.Component}, f.AmbiguousWith...))
+	if len(class) > maxExplanation {
+		self := r.g.index[f.Component]
+		slices.SortFunc(class, func(a, b int32) int {
+			return cmp.Or(-boolCompare(a == self, b == self), r.g.narrower(a, b))
+		})
+		class = class[:maxExplanation]
+		slices.Sort(class)
+	}
+	var out []ProbeRequest
+	for _, n := range class {
+		if r.seen[n] != nil && (len(r.seen[n].reach) > 0 || !r.g.isServer(n)) {
+			continue
+		}
+		if p, ok := firstProbe(r.g.nodes[n].c); ok {
+			out = append(out, ProbeRequest{r.g.id(n), p, "does " + r.g.id(n) + " answer itself?"})
+		}
+	}
+	out = append(out, r.telling(class)...)
+	for _, id := range f.Explains {
+		n := r.g.index[id]
+		if c := r.g.nodes[n].c; c.Probe.BMC.URL != "" && len(r.seen[n].power) == 0 && len(out) < maxPerFinding {
+			out = append(out, ProbeRequest{id, ProbePower, "is its power on, off or gone?"})
+		}
+	}
+	for _, id := range f.Explains {
+		if n := r.g.index[id]; len(out) < maxPerFinding && len(f.Explains) <= 3 && !r.seen[n].confirmedDown() {
+			out = append(out, r.again(n)...)
+		}
+	}
+	if n := r.g.index[f.Component]; !r.g.isServer(n) && r.seen[n] != nil && !r.seen[n].confirmedDown() {
+		out = append(out, r.again(n)...)
+	}
+	return out[:min(len(out), maxPerFinding)]
+}
+
+// telling picks servers not seen yet that some of the explanations take down
+// and others leave alone: their answer divides the class.
+func (r *reporter) telling(class []int32) []ProbeRequest {
+	t := newTrial(r.g.nodes)
+	for _, h := range r.chosen { // the rest of the hypothesis stands
+		if id := r.global[h]; !slices.Contains(class, id) {
+			t.flip(id)
+		}
+	}
+	t.trail = t.trail[:0]
+	takenBy := map[int32][]int32{}
+	for _, x := range class {
+		if t.failed[x] {
+			continue
+		}
+		t.flip(x)
+		for _, c := range t.trail {
+			if by := takenBy[c.node]; t.state[c.node] != works && (len(by) == 0 || by[len(by)-1] != x) {
+				takenBy[c.node] = append(by, x)
+			}
+		}
+		t.undo(0)
+		t.failed[x] = false
+	}
+	var out []ProbeRequest
+	asked := map[int32]bool{}
+	for _, x := range class {
+		if r.g.isServer(x) {
+			continue
+		}
+		sample := &sampler{g: r.g, root: x}
+		for range 3 {
+			n := sample.next(func(n int32) bool {
+				by := takenBy[n]
+				return r.seen[n] == nil && !asked[n] && len(by) > 0 && len(by) < len(class) &&
+					slices.Contains(by, x) && canProbe(r.g.nodes[n].c)
+			})
+			if n < 0 {
+				break
+			}
+			asked[n] = true
+			if p, ok := firstProbe(r.g.nodes[n].c); ok {
+				out = append(out, ProbeRequest{r.g.id(n), p, fmt.Sprintf("down if %s failed", r.g.id(takenBy[n][0]))})
+			}
+		}
+	}
+	return out
+}
+
+// again asks once more for what did not answer.
+func (r *reporter) again(n int32) []ProbeRequest {
+	for _, v := range r.seen[n].reach {
+		if v.result == Down {
+			return []ProbeRequest{{r.g.id(n), v.probe, "is it still down?"}}
+		}
+	}
+	return nil
+}
+
+// firstProbe is the cheapest probe that the component has an address for.
+func firstProbe(c *inventory.Component) (Probe, bool) {
+	switch {
+	case len(c.Probe.TCP) > 0:
+		return ProbeTCP, true
+	case c.Probe.ICMP:
+		return ProbeICMP, true
+	case c.Probe.BMC.URL != "":
+		return ProbePower, true
+	}
+	return "", false
+}
+
+func boolCompare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}

@@ -1,0 +1,180 @@
+package topology
+
+import (
+	"math"
+	"slices"
+)
+
+// tie is the difference in score below which two hypotheses are as good as each other.
+const tie = 1e-9
+
+// search looks for the set of failed components that explains the sightings
+// best. It works on the part of the graph that was seen: observed nodes and
+// their ancestors.
+type search struct {
+	g      *Graph
+	global []int32 // its node → the graph's
+	local  map[int32]int32
+	t      *trial
+	like   []*likelihood // nil for what was not seen
+	prior  []float64     // log odds; −∞ for what can't be in a hypothesis
+	below  []float64     // what better states of everything beneath could gain at most
+	total  float64       // the same over all nodes
+	chosen []int32       // the hypothesis, in order
+	pairs  []pair
+	up     [][]int32 // ancestors of each node, made when needed
+	seen   []int32   // stamps for walks
+	stamp  int32
+}
+
+// pair is a set of components that back each other up: they explain more
+// together than each alone.
+type pair []int32
+
+func newSearch(g *Graph, seen map[int32]*sighting) *search {
+	s := &search{g: g, local: map[int32]int32{}}
+	observed := make([]int32, 0, len(seen))
+	for n := range seen {
+		observed = append(observed, n)
+	}
+	slices.Sort(observed)
+	s.global = append(observed, g.ancestors(observed...)...)
+	slices.Sort(s.global)
+	s.global = slices.Compact(s.global)
+	for i, n := range s.global {
+		s.local[n] = int32(i)
+	}
+	nodes := make([]node, len(s.global))
+	for i, n := range s.global {
+		nodes[i] = s.localNode(n)
+	}
+	for i := range nodes {
+		for _, grp := range nodes[i].groups {
+			for _, m := range grp.members {
+				if u := nodes[m].users; len(u) == 0 || u[len(u)-1] != int32(i) {
+					nodes[m].users = append(u, int32(i))
+				}
+			}
+		}
+	}
+	s.t = newTrial(nodes)
+	s.like = make([]*likelihood, len(nodes))
+	s.prior = make([]float64, len(nodes))
+	s.below = make([]float64, len(nodes))
+	s.up = make([][]int32, len(nodes))
+	s.seen = make([]int32, len(nodes))
+	for i, n := range s.global {
+		s.prior[i] = logOdds(prior[g.nodes[n].c.Kind])
+		if g.isServer(n) && len(g.nodes[n].users) == 0 {
+			s.prior[i] = math.Inf(-1) // its own faults are in its likelihood
+		}
+		if sight := seen[n]; sight != nil {
+			l := g.likelihoodOf(n, sight)
+			s.like[i] = &l
+		}
+	}
+	for i, l := range s.like {
+		if l != nil {
+			s.addGain(int32(i), l.gain(works))
+		}
+	}
+	s.findPairs()
+	return s
+}
+
+func (s *search) localNode(n int32) node {
+	from := &s.g.nodes[n]
+	out := node{c: from.c, groups: make([]group, len(from.groups))}
+	for j, grp := range from.groups {
+		members := make([]int32, len(grp.members))
+		for k, m := range grp.members {
+			members[k] = s.local[m]
+		}
+		out.groups[j] = group{name: grp.name, network: grp.network, members: members}
+	}
+	return out
+}
+
+// ancestors of a local node, itself first.
+func (s *search) ancestors(n int32) []int32 {
+	if s.up[n] != nil {
+		return s.up[n]
+	}
+	s.stamp++
+	stamp := s.stamp
+	s.seen[n] = stamp
+	out := []int32{n}
+	for i := 0; i < len(out); i++ {
+		for j := range s.t.nodes[out[i]].groups {
+			for _, m := range s.t.nodes[out[i]].groups[j].members {
+				if s.seen[m] != stamp {
+					s.seen[m] = stamp
+					out = append(out, m)
+				}
+			}
+		}
+	}
+	s.up[n] = out
+	return out
+}
+
+func (s *search) addGain(n int32, gain float64) {
+	if math.Abs(gain) < tie {
+		return
+	}
+	s.total += gain
+	for _, a := range s.ancestors(n) {
+		s.below[a] += gain
+	}
+}
+
+// findPairs collects the redundant groups above what was seen to be wrong, and
+// the like components behind their members (the feeds behind two PDUs).
+func (s *search) findPairs() {
+	wrong := make([]bool, len(s.t.nodes))
+	for n, l := range s.like {
+		if l != nil && l.gain(works) > tie {
+			for _, a := range s.ancestors(int32(n)) {
+				wrong[a] = true
+			}
+		}
+	}
+	var all []pair
+	for n := range wrong {
+		if !wrong[n] {
+			continue
+		}
+		for _, grp := range s.t.nodes[n].groups {
+			if len(grp.members) < 2 || len(grp.members) > 4 {
+				continue
+			}
+			all = append(all, sortedPair(grp.members...))
+			if len(grp.members) == 2 {
+				all = s.pairsBehind(all, grp.members[0], grp.members[1])
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b pair) int { return slices.Compare(a, b) })
+	s.pairs = slices.CompactFunc(all, func(a, b pair) bool { return slices.Equal(a, b) })
+}
+
+func (s *search) pairsBehind(all []pair, a, b int32) []pair {
+	above, beside := s.ancestors(a), s.ancestors(b)
+	for _, x := range above {
+		if slices.Contains(beside, x) {
+			continue // behind both: it explains alone
+		}
+		for _, y := range beside {
+			if (x != a || y != b) && !slices.Contains(above, y) && s.t.nodes[x].c.Kind == s.t.nodes[y].c.Kind {
+				all = append(all, sortedPair(x, y))
+			}
+		}
+	}
+	return all
+}
+
+func sortedPair(members ...int32) pair {
+	p := slices.Clone(pair(members))
+	slices.Sort(p)
+	return p
+}
