@@ -5,7 +5,11 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"sync"
+	"time"
+
+	"vakhta/internal/ledger"
 )
 
 // Exchange watches one request to a provider and keeps what decides an
@@ -23,8 +27,8 @@ type Exchange struct {
 	header http.Header
 }
 
-// NewExchange returns a watcher over base for a call that ends with ctx. Only
-// the origin of target is used; nil leaves the request's own.
+// NewExchange returns a watcher over base for a call that ends with ctx. The
+// request goes to target instead of its own origin; nil leaves it.
 func NewExchange(ctx context.Context, base http.RoundTripper, target *url.URL) *Exchange {
 	if base == nil {
 		base = http.DefaultTransport
@@ -93,4 +97,45 @@ func (x *Exchange) Header(name string) string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.header.Get(name)
+}
+
+// Verdict says what a request came to as far as HTTP tells: the rate limit,
+// what was never written, and what nobody can know. It is false where the
+// provider's own words decide: an acceptance or a refusal that came back whole.
+// Secrets are kept out of the outcome's message.
+func (x *Exchange) Verdict(provider string, err error, secrets ...string) (ledger.Outcome, bool) {
+	status := x.Status()
+	o := ledger.Outcome{Provider: provider, HTTPStatus: status, Wrote: x.Wrote()}
+	if err != nil {
+		o.Message = Scrub(err.Error(), secrets...)
+	}
+	switch {
+	case status == http.StatusTooManyRequests:
+		o.State, o.Class, o.RetryAfter = ledger.Retry, ledger.ClassRetry, x.retryAfter()
+		o.Message = "the provider's rate limit is reached"
+	case status == 0 && err == nil:
+		return o, false
+	case status == 0 && !x.Wrote():
+		o.State, o.Class = ledger.Retry, ledger.ClassRetry
+	case status == 0, status >= 500, status == http.StatusRequestTimeout:
+		o.State, o.Class = ledger.Unknown, ledger.ClassAmbiguous
+		if status != 0 {
+			o.Message = "the provider answered " + strconv.Itoa(status)
+		}
+	default:
+		return o, false
+	}
+	return o, true
+}
+
+// retryAfter reads Retry-After (seconds, or a date); 0 if there is none.
+func (x *Exchange) retryAfter() time.Duration {
+	value := x.Header("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil {
+		return time.Duration(max(seconds, 0)) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(time.Until(at), 0)
+	}
+	return 0
 }

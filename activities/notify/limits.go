@@ -2,6 +2,7 @@ package notify
 
 import (
 	"math"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -24,4 +25,19 @@ func newLimits(rates map[inventory.Channel]Rate) limits {
 		l[channel] = rate.NewLimiter(rate.Limit(r.PerSecond), burst)
 	}
 	return l
+}
+
+// reserve takes a token and says how long to wait before using it. A wait that
+// is longer than room is not reserved.
+func (l limits) reserve(channel inventory.Channel, room time.Duration) time.Duration {
+	limiter := l[channel]
+	if limiter == nil {
+		return 0
+	}
+	r := limiter.Reserve()
+	wait := r.Delay()
+	if wait > max(room, 0) {
+		r.Cancel()
+	}
+	return wait
 }

@@ -35,6 +35,14 @@ type Channel interface {
 // ErrNoLookUp is LookUp's answer where a provider can't be asked what it has accepted.
 var ErrNoLookUp = errors.New("the provider offers no look-up")
 
+// Errors of a provider's callback, which must not be answered 2xx.
+var (
+	// ErrSignature: the callback is not proven to come from the provider; 403.
+	ErrSignature = errors.New("callback: the signature is missing or wrong")
+	// ErrMalformed: the callback is signed, and still not what the provider documents; 400.
+	ErrMalformed = errors.New("callback: malformed")
+)
+
 // Ledger is what the activities need of the store.
 type Ledger interface {
 	Claim(ctx context.Context, ids []string, lease time.Duration, now time.Time) (ledger.Claims, error)
@@ -45,7 +53,7 @@ type Ledger interface {
 
 // Directory finds a contact, of a client or of a team, by its id.
 type Directory interface {
-	Contact(id string) (inventory.Contact, bool)
+	Contact(id string) (*inventory.Contact, bool)
 }
 
 // Rate is what a provider's account allows on one channel.
@@ -58,10 +66,12 @@ type Rate struct {
 type Options struct {
 	Rates       map[inventory.Channel]Rate
 	Concurrency int           // attempts in flight per batch; 0: 16
-	SendTimeout time.Duration // of one attempt; 0: 20 s
-	Lease       time.Duration // of a claim, longer than SendTimeout; 0: 2 min
-	// SettleTimeout is how long an outcome is offered to a store that is
-	// unwell, even after cancellation; 0: 15 s.
+	Lease       time.Duration // of a claim; 0: 1 min
+	// SendTimeout bounds one attempt, SettleTimeout how long its outcome is
+	// offered to a store that is unwell, even after cancellation. Both fit into
+	// the lease: else somebody could call an attempt unknown that is still
+	// under way. 0, and at most: a half and a quarter of the lease, 20 s and 15 s.
+	SendTimeout   time.Duration
 	SettleTimeout time.Duration
 	// SettleAfter is how long an unknown waits for its callback before the
 	// provider is asked and the policy decides; 0: 10 s.
@@ -73,11 +83,11 @@ func (o Options) withDefaults() Options {
 	if o.Concurrency <= 0 {
 		o.Concurrency = 16
 	}
+	if o.Lease <= 0 {
+		o.Lease = time.Minute
+	}
 	if o.SendTimeout <= 0 {
 		o.SendTimeout = 20 * time.Second
-	}
-	if o.Lease <= 0 {
-		o.Lease = 2 * time.Minute
 	}
 	if o.SettleTimeout <= 0 {
 		o.SettleTimeout = 15 * time.Second
@@ -85,11 +95,8 @@ func (o Options) withDefaults() Options {
 	if o.SettleAfter <= 0 {
 		o.SettleAfter = 10 * time.Second
 	}
-	// A lease that ends while its own attempt is in flight would let somebody
-	// else call that attempt unknown.
-	if least := o.SendTimeout + o.SettleTimeout + 5*time.Second; o.Lease < least {
-		o.Lease = least
-	}
+	o.SendTimeout = min(o.SendTimeout, o.Lease/2)
+	o.SettleTimeout = min(o.SettleTimeout, o.Lease/4)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -3,6 +3,8 @@ package notify
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -49,26 +51,40 @@ func (a *Activities) SendBatch(ctx context.Context, p SendBatchParams) (SendBatc
 	defer stop()
 
 	// Claims are made in small chunks, so that no lease runs out while its
-	// notification waits for the provider's rate.
-	chunk := 2 * a.opts.Concurrency
-	for at := 0; at < len(p.IDs); at += chunk {
-		ids := p.IDs[at:min(at+chunk, len(p.IDs))]
+	// notification waits for the provider's rate. What our own rate puts off
+	// goes to the end of the queue.
+	queue := slices.Clone(p.IDs)
+	for len(queue) > 0 {
 		if leaving(ctx) {
-			t.wait(p.IDs[at:], a.opts.Now())
+			t.wait(queue, a.opts.Now())
 			break
 		}
-		if err := a.sendChunk(ctx, ids, t); err != nil {
+		chunk := min(2*a.opts.Concurrency, len(queue))
+		late, err := a.sendChunk(ctx, queue[:chunk], t)
+		if err != nil {
 			return t.result(), err
+		}
+		queue = append(queue[chunk:], late.ids...)
+		if len(late.ids) == chunk {
+			pause(ctx, late.first)
 		}
 	}
 	return t.result(), nil
 }
 
-func (a *Activities) sendChunk(ctx context.Context, ids []string, t *tally) error {
+// postponed are notifications that our own rate put off, and for how long the
+// first of them.
+type postponed struct {
+	ids   []string
+	first time.Duration
+}
+
+// sendChunk returns what it claimed and put back because of our own rate.
+func (a *Activities) sendChunk(ctx context.Context, ids []string, t *tally) (postponed, error) {
 	now := a.opts.Now()
 	claims, err := a.store.Claim(ctx, ids, a.opts.Lease, now)
 	if err != nil {
-		return fmt.Errorf("claim %d notifications: %w", len(ids), err)
+		return postponed{}, fmt.Errorf("claim %d notifications: %w", len(ids), err)
 	}
 	for _, id := range claims.Unknown {
 		t.add(id, ledger.Unknown, time.Time{})
@@ -79,34 +95,47 @@ func (a *Activities) sendChunk(ctx context.Context, ids []string, t *tally) erro
 	for _, n := range claims.Done {
 		t.add(n.ID, n.State, n.RetryAt)
 	}
-	leaseEnds := now.Add(a.opts.Lease)
+	var mu sync.Mutex
+	var late postponed
 	var group errgroup.Group
 	group.SetLimit(a.opts.Concurrency)
 	for _, n := range claims.Claimed {
 		group.Go(func() error {
-			return a.sendOne(ctx, n, leaseEnds, t)
+			delay, err := a.sendOne(ctx, n, now.Add(a.opts.Lease), t)
+			if delay > 0 {
+				mu.Lock()
+				defer mu.Unlock()
+				if late.first == 0 || delay < late.first {
+					late.first = delay
+				}
+				late.ids = append(late.ids, n.ID)
+			}
+			return err
 		})
 	}
-	return group.Wait()
+	err = group.Wait()
+	slices.Sort(late.ids)
+	return late, err
 }
 
 // sendOne makes one attempt and settles it, whatever becomes of ctx: an
-// attempt that has begun is carried to its end.
-func (a *Activities) sendOne(ctx context.Context, n ledger.Notification, leaseEnds time.Time, t *tally) error {
-	outcome := a.attempt(ctx, n, leaseEnds)
-	if outcome.State == ledger.Retry && outcome.RetryAfter <= 0 && outcome.Wrote {
-		outcome.RetryAfter = backoff(n.Attempts)
-	}
+// attempt that has begun is carried to its end. It returns the delay if our own
+// rate put the notification off.
+func (a *Activities) sendOne(ctx context.Context, n ledger.Notification, leaseEnds time.Time, t *tally) (time.Duration, error) {
+	outcome, delay := a.attempt(ctx, n, leaseEnds)
 	now := a.opts.Now()
 	if err := a.settle(ctx, n, outcome); err != nil {
 		// Somebody else may have settled it: a callback, or the next holder of
 		// the lease. The ledger knows better than we do.
 		current, lookErr := a.store.Notification(context.WithoutCancel(ctx), n.ID)
-		if lookErr != nil || current.LeaseToken == n.LeaseToken && current.State == ledger.Intent {
-			return fmt.Errorf("settle notification %s as %s: %w", n.ID, outcome.State, err)
+		if lookErr != nil || isOurs(current, n) {
+			return 0, fmt.Errorf("settle notification %s as %s: %w", n.ID, outcome.State, err)
 		}
 		t.add(n.ID, current.State, current.RetryAt)
-		return nil
+		return 0, nil
+	}
+	if delay > 0 {
+		return delay, nil
 	}
 	if outcome.State != ledger.Accepted {
 		log(ctx).Warn("notification not accepted", "notification", n.ID, "channel", n.Channel,
@@ -114,59 +143,68 @@ func (a *Activities) sendOne(ctx context.Context, n ledger.Notification, leaseEn
 			"code", outcome.Code, "reason", outcome.Message)
 	}
 	t.add(n.ID, outcome.State, now.Add(outcome.RetryAfter))
-	return nil
+	return 0, nil
 }
 
-func (a *Activities) attempt(ctx context.Context, n ledger.Notification, leaseEnds time.Time) ledger.Outcome {
+func isOurs(current, claimed ledger.Notification) bool {
+	return current.LeaseToken == claimed.LeaseToken && current.State == ledger.Intent
+}
+
+// attempt sends, or says why not. A delay says that only our own rate is in the way.
+func (a *Activities) attempt(ctx context.Context, n ledger.Notification, leaseEnds time.Time) (o ledger.Outcome, delay time.Duration) {
 	ch, to, refusal := a.address(n)
 	if ch == nil {
-		return refusal
+		return refusal, 0
 	}
 	untouched := ledger.Outcome{State: ledger.Retry, Class: ledger.ClassRetry, Provider: string(n.Channel)}
-	if limiter := a.limits[n.Channel]; limiter != nil {
-		if err := limiter.Wait(ctx); err != nil {
-			untouched.Message = "stopped before it was sent"
-			return untouched
-		}
+	room := leaseEnds.Sub(a.opts.Now()) - a.opts.SendTimeout - a.opts.SettleTimeout
+	if wait := a.limits.reserve(n.Channel, room); wait > room {
+		untouched.Message, untouched.RetryAfter = "our own rate limit", min(wait, a.opts.Lease)
+		return untouched, untouched.RetryAfter
+	} else if wait > 0 {
+		pause(ctx, wait)
 	}
-	now := a.opts.Now()
-	switch {
-	case leaving(ctx):
+	if leaving(ctx) {
 		untouched.Message = "stopped before it was sent"
-		return untouched
-	case !n.Deadline.IsZero() && !now.Before(n.Deadline):
-		return ledger.Outcome{State: ledger.Refused, Class: ledger.ClassExpired, Provider: string(n.Channel), Message: "its deadline passed before it could be sent"}
-	case leaseEnds.Sub(now) < a.opts.SendTimeout+a.opts.SettleTimeout:
-		untouched.Message = "the rate limit left too little of the lease"
-		return untouched
+		return untouched, 0
+	}
+	if !n.Deadline.IsZero() && !a.opts.Now().Before(n.Deadline) {
+		return ledger.Outcome{
+			State: ledger.Refused, Class: ledger.ClassExpired, Provider: string(n.Channel),
+			Message: "its deadline passed before it could be sent",
+		}, 0
 	}
 	if n.Repeat {
 		n = marked(n)
 	}
 	attemptCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.opts.SendTimeout)
 	defer cancel()
-	return ch.Send(attemptCtx, n, to)
+	o = ch.Send(attemptCtx, n, to)
+	if o.State == ledger.Retry && o.RetryAfter <= 0 {
+		o.RetryAfter = backoff(n.Attempts)
+	}
+	return o, 0
 }
 
 // settle offers the outcome to the store until it takes it or the time for it is over.
 func (a *Activities) settle(ctx context.Context, n ledger.Notification, o ledger.Outcome) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.opts.SettleTimeout)
 	defer cancel()
-	pause := 50 * time.Millisecond
+	again := 50 * time.Millisecond
 	for {
 		err := a.store.Settle(ctx, n.ID, n.LeaseToken, o, a.opts.Now())
 		if err == nil {
 			return nil
 		}
 		current, lookErr := a.store.Notification(ctx, n.ID)
-		if lookErr == nil && (current.LeaseToken != n.LeaseToken || current.State != ledger.Intent) {
-			return err // no longer ours to settle
+		if lookErr == nil && !isOurs(current, n) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(pause):
-			pause = min(2*pause, 2*time.Second)
+		case <-time.After(again):
+			again = min(2*again, 2*time.Second)
 		}
 	}
 }
@@ -177,10 +215,13 @@ func backoff(attempts int) time.Duration {
 	return min(d, time.Minute)
 }
 
-// leaving says that no new attempt should begin: the activity was cancelled or
-// the worker is stopping.
+// leaving says that no new attempt should begin: the activity was cancelled,
+// its time is nearly over, or the worker is stopping.
 func leaving(ctx context.Context) bool {
 	if ctx.Err() != nil {
+		return true
+	}
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < time.Second {
 		return true
 	}
 	if !activity.IsActivity(ctx) {
@@ -191,5 +232,20 @@ func leaving(ctx context.Context) bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// pause waits, but not beyond ctx and not while the worker stops.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	var stop <-chan struct{}
+	if activity.IsActivity(ctx) {
+		stop = activity.GetWorkerStopChannel(ctx)
+	}
+	select {
+	case <-ctx.Done():
+	case <-stop:
+	case <-timer.C:
 	}
 }

@@ -1,0 +1,94 @@
+package telegram
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-telegram/bot/models"
+
+	"vakhta/activities/notify"
+	"vakhta/internal/ledger"
+)
+
+// secretHeader carries the secret that we gave to setWebhook.
+const secretHeader = "X-Telegram-Bot-Api-Secret-Token"
+
+// Webhook verifies and reads updates.
+type Webhook struct {
+	secret [sha256.Size]byte
+	now    func() time.Time
+}
+
+// NewWebhook takes the secret of setWebhook. now may be nil.
+func NewWebhook(secret string, now func() time.Time) (*Webhook, error) {
+	if secret == "" {
+		return nil, errors.New("telegram webhook: the secret is empty; configure one and set it with setWebhook")
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return &Webhook{secret: sha256.Sum256([]byte(secret)), now: now}, nil
+}
+
+// InboundMessage is what somebody wrote to the bot.
+type InboundMessage struct {
+	UpdateID int64 // deduplicates it
+	ChatID   string
+	Text     string
+	At       time.Time
+}
+
+// Update is one update, read. One of its parts is set; none, if the update
+// means nothing to us.
+type Update struct {
+	Events []ledger.Event
+	// CallbackQueryID is to be answered by [Channel.AnswerButton], once the
+	// event is durable.
+	CallbackQueryID string
+	Message         *InboundMessage
+}
+
+// Parse verifies and reads one update.
+func (w *Webhook) Parse(r *http.Request, body []byte) (Update, error) {
+	given := sha256.Sum256([]byte(r.Header.Get(secretHeader)))
+	if subtle.ConstantTimeCompare(given[:], w.secret[:]) != 1 {
+		return Update{}, fmt.Errorf("%w: telegram", notify.ErrSignature)
+	}
+	var u models.Update
+	if err := json.Unmarshal(body, &u); err != nil {
+		return Update{}, fmt.Errorf("%w: telegram: not an update", notify.ErrMalformed)
+	}
+	switch {
+	case u.ID == 0:
+		return Update{}, fmt.Errorf("%w: telegram: the update has no id", notify.ErrMalformed)
+	case u.CallbackQuery != nil:
+		return w.pressed(u), nil
+	case u.Message != nil && u.Message.Text != "":
+		return Update{Message: &InboundMessage{
+			UpdateID: u.ID, ChatID: strconv.FormatInt(u.Message.Chat.ID, 10), Text: u.Message.Text,
+			At: time.Unix(int64(u.Message.Date), 0).UTC(),
+		}}, nil
+	default:
+		return Update{}, nil
+	}
+}
+
+func (w *Webhook) pressed(u models.Update) Update {
+	out := Update{CallbackQueryID: u.CallbackQuery.ID}
+	code, ok := strings.CutPrefix(u.CallbackQuery.Data, ackPrefix)
+	if !ok || code == "" {
+		return out
+	}
+	out.Events = []ledger.Event{{
+		Provider: Provider, Key: "update/" + strconv.FormatInt(u.ID, 10),
+		State: ledger.Read, AckCode: code, Acknowledged: true, At: w.now().UTC(),
+	}}
+	return out
+}
