@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"vakhta/internal/incident"
+)
+
+const (
+	maintenanceColumns = `id, title, components, starts_at, ends_at, announced, revision`
+	selectMaintenance  = `SELECT ` + maintenanceColumns + ` FROM maintenance`
+)
+
+// PutMaintenance keeps planned work. An older revision than the one that is
+// there is ErrConflict; the same one is written again.
+func (s *Store) PutMaintenance(ctx context.Context, m incident.Maintenance) error {
+	title, err := encode(m.Title)
+	if err != nil {
+		return fmt.Errorf("keep maintenance %s: %w", m.ID, err)
+	}
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		n, err := insert(ctx, tx, `INSERT INTO maintenance (`+maintenanceColumns+`)`, `ON CONFLICT (id) DO UPDATE SET title = excluded.title,
+				components = excluded.components, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
+				announced = excluded.announced, revision = excluded.revision WHERE excluded.revision >= maintenance.revision`,
+			[][]any{{m.ID, title, list(m.Components), micros(m.StartsAt), micros(m.EndsAt), micros(m.Announced), m.Revision}})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return fmt.Errorf("revision %d is older than what is kept: %w", m.Revision, ErrConflict)
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM maintenance_client WHERE maintenance = $1`, m.ID); err != nil {
+			return err
+		}
+		var rows [][]any
+		for client, servers := range m.ByClient {
+			rows = append(rows, []any{m.ID, client, list(servers)})
+		}
+		_, err = insert(ctx, tx, `INSERT INTO maintenance_client (maintenance, client, servers)`, "", rows)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep maintenance %s: %w", m.ID, err)
+	}
+	return nil
+}
+
+// Maintenance reads planned work.
+func (s *Store) Maintenance(ctx context.Context, id string) (incident.Maintenance, error) {
+	m, err := one(scanMaintenance(s.reader.QueryRowContext(ctx, selectMaintenance+` WHERE id = $1`, id)))("maintenance", id)
+	if err != nil {
+		return m, err
+	}
+	all := []incident.Maintenance{m}
+	err = s.affectedBy(ctx, all, "")
+	return all[0], err
+}
+
+// Maintenances lists the planned work that touches the time between from and
+// to, by its start; zero instants are no limit.
+func (s *Store) Maintenances(ctx context.Context, from, to time.Time) ([]incident.Maintenance, error) {
+	return s.maintenances(ctx, "", from, to)
+}
+
+// MaintenancesFor lists those that affect a client; ByClient names his servers only.
+func (s *Store) MaintenancesFor(ctx context.Context, client string, from, to time.Time) ([]incident.Maintenance, error) {
+	return s.maintenances(ctx, client, from, to)
+}
+
+func (s *Store) maintenances(ctx context.Context, client string, from, to time.Time) ([]incident.Maintenance, error) {
+	var w where
+	if !from.IsZero() {
+		w.add("ends_at > ?", micros(from))
+	}
+	if !to.IsZero() {
+		w.add("starts_at <= ?", micros(to))
+	}
+	if client != "" {
+		w.add("id IN (SELECT maintenance FROM maintenance_client WHERE client = ?)", client)
+	}
+	all, err := collect(ask(s.reader.QueryContext(ctx, selectMaintenance+w.String()+` ORDER BY starts_at, id`, w.args...)), scanMaintenance)
+	if err == nil {
+		err = s.affectedBy(ctx, all, client)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read maintenances: %w", err)
+	}
+	return all, nil
+}
+
+func scanMaintenance(r row) (m incident.Maintenance, err error) {
+	var title, components string
+	var startsAt, endsAt, announced int64
+	if err = r.Scan(&m.ID, &title, &components, &startsAt, &endsAt, &announced, &m.Revision); err != nil {
+		return m, err
+	}
+	m.StartsAt, m.EndsAt, m.Announced = instant(startsAt), instant(endsAt), instant(announced)
+	return m, errors.Join(decode(title, &m.Title), decode(components, &m.Components))
+}
+
+// affectedBy fills in whose servers each maintenance takes down.
+func (s *Store) affectedBy(ctx context.Context, all []incident.Maintenance, client string) error {
+	if len(all) == 0 {
+		return nil
+	}
+	ids := make([]string, len(all))
+	for i := range all {
+		ids[i] = all[i].ID
+	}
+	w := where{args: []any{list(ids)}, conditions: []string{"maintenance IN " + s.dialect.each}}
+	w.equal("client", client)
+	type line struct{ maintenance, client, servers string }
+	lines, err := collect(ask(s.reader.QueryContext(ctx, `SELECT maintenance, client, servers FROM maintenance_client`+w.String(), w.args...)), func(r row) (l line, err error) {
+		return l, r.Scan(&l.maintenance, &l.client, &l.servers)
+	})
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		m := &all[slices.Index(ids, l.maintenance)]
+		if m.ByClient == nil {
+			m.ByClient = map[string][]string{}
+		}
+		var servers []string
+		if err := decode(l.servers, &servers); err != nil {
+			return err
+		}
+		m.ByClient[l.client] = servers
+	}
+	return nil
+}

@@ -1,0 +1,224 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"vakhta/internal/ledger"
+)
+
+const notificationColumns = `id, key, subject, event, step, revision, client, team, contact, channel, language,
+	rung, critical, title, body, html, ack_code, state, class, attempts, is_repeat, provider, provider_id,
+	deadline, retry_at, created_at, updated_at, acknowledged_at, acknowledged_via, lease_token, lease_until`
+
+const (
+	selectNotification = `SELECT ` + notificationColumns + ` FROM notification`
+	insertNotification = `INSERT INTO notification (` + notificationColumns + `)`
+)
+
+func scanNotification(r row) (n ledger.Notification, err error) {
+	var deadline, retryAt, createdAt, updatedAt, acknowledgedAt, leaseUntil int64
+	err = r.Scan(&n.ID, &n.Key, &n.Subject, &n.Event, &n.Step, &n.Revision, &n.Client, &n.Team, &n.Contact, &n.Channel, &n.Language,
+		&n.Rung, &n.Critical, &n.Title, &n.Body, &n.HTML, &n.AckCode, &n.State, &n.Class, &n.Attempts, &n.Repeat, &n.Provider, &n.ProviderID,
+		&deadline, &retryAt, &createdAt, &updatedAt, &acknowledgedAt, &n.AcknowledgedVia, &n.LeaseToken, &leaseUntil)
+	n.Deadline, n.RetryAt, n.CreatedAt, n.UpdatedAt = instant(deadline), instant(retryAt), instant(createdAt), instant(updatedAt)
+	n.AcknowledgedAt, n.LeaseUntil = instant(acknowledgedAt), instant(leaseUntil)
+	return n, err
+}
+
+func notificationValues(n ledger.Notification) []any {
+	return []any{
+		n.ID, n.Key, n.Subject, n.Event, n.Step, n.Revision, n.Client, n.Team, n.Contact, string(n.Channel), string(n.Language),
+		n.Rung, n.Critical, n.Title, n.Body, n.HTML, n.AckCode, string(n.State), string(n.Class), n.Attempts, n.Repeat, n.Provider, n.ProviderID,
+		micros(n.Deadline), micros(n.RetryAt), micros(n.CreatedAt), micros(n.UpdatedAt), micros(n.AcknowledgedAt), n.AcknowledgedVia,
+		n.LeaseToken, micros(n.LeaseUntil),
+	}
+}
+
+// codeTries bounds the salts tried for an acknowledgement code; of 244 million
+// codes a second one is nearly always free.
+const codeTries = 16
+
+// Enqueue queues each notification whose key is not in the ledger yet, with
+// its id and a free acknowledgement code, and returns the ids of all of them
+// in the order given, new and old. What is there already stays as it is.
+// An empty Key is made from the notification's subject, contact, channel, step
+// and revision.
+func (s *Store) Enqueue(ctx context.Context, ns []ledger.Notification, now time.Time) ([]string, error) {
+	ids := make([]string, len(ns))
+	missing := map[string]ledger.Notification{}
+	var order []string
+	for i, n := range ns {
+		if n.Key == "" {
+			n.Key = ledger.Key(n.Subject, n.Contact, n.Channel, n.Step, n.Revision)
+		}
+		ids[i] = ledger.ID(n.Key)
+		if _, twice := missing[n.Key]; !twice {
+			order = append(order, n.Key)
+			missing[n.Key] = queued(n, now)
+		}
+	}
+	if len(ns) == 0 {
+		return ids, nil
+	}
+	err := s.write(ctx, func(tx *sql.Tx) error { return s.enqueue(ctx, tx, order, missing) })
+	if err != nil {
+		return nil, fmt.Errorf("enqueue %d notifications: %w", len(ns), err)
+	}
+	return ids, nil
+}
+
+// queued is the notification as it enters the ledger: what only the ledger may say is cleared.
+func queued(n ledger.Notification, now time.Time) ledger.Notification {
+	n.ID, n.State, n.Class = ledger.ID(n.Key), ledger.Queued, ledger.ClassNone
+	n.Attempts, n.Repeat, n.Provider, n.ProviderID = 0, false, "", ""
+	n.RetryAt, n.CreatedAt, n.UpdatedAt = time.Time{}, now, now
+	n.AcknowledgedAt, n.AcknowledgedVia = time.Time{}, ""
+	n.LeaseToken, n.LeaseUntil = 0, time.Time{}
+	return n
+}
+
+// enqueue inserts the keys that are missing. An insert that a unique index
+// refuses did nothing: either the key is there now, or the code is taken and
+// the next salt is tried.
+func (s *Store) enqueue(ctx context.Context, tx *sql.Tx, keys []string, ns map[string]ledger.Notification) error {
+	for salt := range codeTries {
+		rows := make([][]any, len(keys))
+		for i, key := range keys {
+			n := ns[key]
+			n.AckCode = ledger.AckCode(key, salt)
+			rows[i] = notificationValues(n)
+		}
+		inserted, err := insert(ctx, tx, insertNotification, `ON CONFLICT DO NOTHING`, rows)
+		if err != nil || inserted == len(keys) {
+			return err
+		}
+		present, err := collect(ask(tx.QueryContext(ctx, `SELECT key FROM notification WHERE key IN `+s.dialect.each, list(keys))), scanText)
+		if err != nil {
+			return err
+		}
+		keys = without(keys, present)
+		if len(keys) == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("no free acknowledgement code in %d tries: %w", codeTries, ErrConflict)
+}
+
+// without returns what of all is not in out, in order.
+func without(all, out []string) []string {
+	gone := make(map[string]bool, len(out))
+	for _, x := range out {
+		gone[x] = true
+	}
+	var rest []string
+	for _, x := range all {
+		if !gone[x] {
+			rest = append(rest, x)
+		}
+	}
+	return rest
+}
+
+// NotificationFilter chooses notifications; an empty field chooses all.
+type NotificationFilter struct {
+	Subject  string
+	Step     string
+	Revision *int
+	Client   string
+	Contact  string
+	Team     string
+	State    ledger.State
+	Event    string
+	After    string // the id of the last one of the page before
+	Limit    int    // 0: no limit
+}
+
+// Notifications lists notifications, oldest first, then by id.
+func (s *Store) Notifications(ctx context.Context, f NotificationFilter) ([]ledger.Notification, error) {
+	var w where
+	w.equal("subject", f.Subject)
+	w.equal("step", f.Step)
+	if f.Revision != nil {
+		w.add("revision = ?", *f.Revision)
+	}
+	w.equal("client", f.Client)
+	w.equal("contact", f.Contact)
+	w.equal("team", f.Team)
+	w.equal("state", string(f.State))
+	w.equal("event", f.Event)
+	if f.After != "" {
+		w.add("(created_at, id) > (SELECT created_at, id FROM notification WHERE id = ?)", f.After)
+	}
+	all, err := collect(ask(s.reader.QueryContext(ctx, selectNotification+w.String()+` ORDER BY created_at, id`+limit(f.Limit), w.args...)), scanNotification)
+	if err != nil {
+		return nil, fmt.Errorf("read notifications: %w", err)
+	}
+	return all, nil
+}
+
+// Attempts lists the attempts of a notification, first to last.
+func (s *Store) Attempts(ctx context.Context, id string) ([]ledger.Attempt, error) {
+	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT notification, n, lease_token, is_repeat, state, class, provider, provider_id,
+		http_status, code, message, wrote, intent_at, settled_at FROM attempt WHERE notification = $1 ORDER BY n`, id)), scanAttempt)
+	if err != nil {
+		return nil, fmt.Errorf("read attempts of notification %s: %w", id, err)
+	}
+	return all, nil
+}
+
+func scanAttempt(r row) (a ledger.Attempt, err error) {
+	var intentAt, settledAt int64
+	err = r.Scan(&a.Notification, &a.N, &a.LeaseToken, &a.Repeat, &a.State, &a.Class, &a.Provider, &a.ProviderID,
+		&a.HTTPStatus, &a.Code, &a.Message, &a.Wrote, &intentAt, &settledAt)
+	a.IntentAt, a.SettledAt = instant(intentAt), instant(settledAt)
+	return a, err
+}
+
+// Tally counts the notifications of a subject by state. An empty step counts
+// all of them; a negative revision, all revisions.
+func (s *Store) Tally(ctx context.Context, subject, step string, revision int) (ledger.Tally, error) {
+	w := where{}
+	w.add("subject = ?", subject)
+	w.equal("step", step)
+	if revision >= 0 {
+		w.add("revision = ?", revision)
+	}
+	type line struct {
+		state    ledger.State
+		n, acked int
+	}
+	lines, err := collect(ask(s.reader.QueryContext(ctx, `SELECT state, COUNT(*), COALESCE(SUM(CASE WHEN acknowledged_at <> 0 THEN 1 ELSE 0 END), 0)
+		FROM notification`+w.String()+` GROUP BY state`, w.args...)), func(r row) (l line, err error) {
+		return l, r.Scan(&l.state, &l.n, &l.acked)
+	})
+	if err != nil {
+		return ledger.Tally{}, fmt.Errorf("count notifications of %s: %w", subject, err)
+	}
+	tally := ledger.Tally{ByState: map[ledger.State]int{}}
+	for _, l := range lines {
+		tally.Total += l.n
+		tally.Acknowledged += l.acked
+		tally.ByState[l.state] = l.n
+	}
+	return tally, nil
+}
+
+// Drop drops what of a subject has not been sent: the queued and the put-off
+// notifications of the steps that begin with stepPrefix. It returns how many.
+func (s *Store) Drop(ctx context.Context, subject, stepPrefix string, now time.Time) (int, error) {
+	var n int
+	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+		n, err = affect(tx.ExecContext(ctx, `UPDATE notification SET state = 'dropped', updated_at = $1,
+				class = CASE WHEN is_repeat THEN 'ambiguous' ELSE '' END
+			WHERE subject = $2 AND substr(step, 1, length($3)) = $3 AND state IN ('queued', 'retry')`,
+			micros(now), subject, stepPrefix))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("drop notifications of %s: %w", subject, err)
+	}
+	return n, nil
+}

@@ -1,0 +1,71 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"vakhta/internal/topology"
+)
+
+// PutObservations keeps what a round of a sweep has seen. The same component,
+// probe and vantage in the same round is one observation: the latest counts.
+func (s *Store) PutObservations(ctx context.Context, sweep string, round int, obs []topology.Observation) error {
+	type asked struct{ component, probe, vantage string }
+	place := make(map[asked]int, len(obs))
+	rows := make([][]any, 0, len(obs))
+	kept := make([]topology.Observation, 0, len(obs))
+	for _, o := range obs {
+		values := []any{sweep, round, o.Component, string(o.Probe), o.Vantage, micros(o.At), string(o.Result), o.Detail, o.RTTMicros}
+		at, twice := place[asked{o.Component, string(o.Probe), o.Vantage}]
+		switch {
+		case !twice:
+			place[asked{o.Component, string(o.Probe), o.Vantage}] = len(rows)
+			rows, kept = append(rows, values), append(kept, o)
+		case !o.At.Before(kept[at].At):
+			rows[at], kept[at] = values, o
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		_, err := insert(ctx, tx, `INSERT INTO observation (sweep, round, component, probe, vantage, at, result, detail, rtt_micros)`,
+			`ON CONFLICT (sweep, round, component, probe, vantage) DO UPDATE SET at = excluded.at, result = excluded.result,
+			detail = excluded.detail, rtt_micros = excluded.rtt_micros WHERE excluded.at >= observation.at`, rows)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep %d observations of sweep %s: %w", len(obs), sweep, err)
+	}
+	return nil
+}
+
+// Observations reads all rounds of a sweep, by round, component, probe and vantage.
+func (s *Store) Observations(ctx context.Context, sweep string) ([]topology.Observation, error) {
+	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT component, probe, vantage, at, result, detail, rtt_micros FROM observation
+		WHERE sweep = $1 ORDER BY round, component, probe, vantage`, sweep)), func(r row) (o topology.Observation, err error) {
+		var at int64
+		err = r.Scan(&o.Component, &o.Probe, &o.Vantage, &at, &o.Result, &o.Detail, &o.RTTMicros)
+		o.At = instant(at)
+		return o, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read observations of sweep %s: %w", sweep, err)
+	}
+	return all, nil
+}
+
+// PruneObservations forgets what was observed before an instant, and returns how many.
+func (s *Store) PruneObservations(ctx context.Context, before time.Time) (int, error) {
+	var n int
+	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+		n, err = affect(tx.ExecContext(ctx, `DELETE FROM observation WHERE at < $1`, micros(before)))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("prune observations: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,149 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
+	_ "modernc.org/sqlite"             // driver "sqlite"
+
+	"vakhta/internal/ledger"
+)
+
+// Errors that callers branch on.
+var (
+	// ErrNotFound: there is no such record.
+	ErrNotFound = errors.New("not found")
+	// ErrFenced: the lease was lost; somebody else settles this notification.
+	ErrFenced = errors.New("fenced: the lease is no longer held")
+	// ErrConflict: the record has changed, or another one stands in its place.
+	ErrConflict = errors.New("conflict")
+)
+
+// Store is one database. It is safe for concurrent use, by any number of processes.
+type Store struct {
+	dialect dialect
+	writer  *sql.DB // SQLite: one connection, so that writers of one process queue here
+	reader  *sql.DB // may be the writer
+	settles *committer[settle, error]
+	events  *committer[arrival, applied]
+}
+
+// Connections to PostgreSQL, and readers of SQLite, per process.
+const (
+	postgresConnections = 16
+	sqliteReaders       = 4
+)
+
+// Open opens the database that dsn names: "sqlite:PATH", "sqlite::memory:" or
+// "postgres://user@host/database". It connects, but doesn't migrate.
+func Open(ctx context.Context, dsn string) (*Store, error) {
+	var s *Store
+	var err error
+	path, isSQLite := strings.CutPrefix(dsn, "sqlite:")
+	switch {
+	case isSQLite && path != "":
+		s, err = openSQLite(path)
+	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
+		s, err = openPostgres(dsn)
+	default:
+		// The DSN may hold a password: it is not repeated here.
+		return nil, errors.New(`store: the address of the database is neither "sqlite:PATH" nor "postgres://user@host/database"; for one file beside the program write sqlite:vakhta.db`)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.settles = newCommitter(s.settleAll)
+	s.events = newCommitter(s.applyAll)
+	if err := s.Ping(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// sqlitePragmas: WAL lets readers and one writer work side by side, over
+// processes too; FULL makes a commit survive a power cut, not just a crash of
+// ours, because an intent that is forgotten is a message sent twice.
+var sqlitePragmas = []string{
+	"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-16000)",
+}
+
+func openSQLite(path string) (*Store, error) {
+	if path == ":memory:" {
+		db, err := sql.Open("sqlite", ":memory:?_txlock=immediate&_pragma=foreign_keys(ON)")
+		if err != nil {
+			return nil, fmt.Errorf("store: open SQLite in memory: %w", err)
+		}
+		db.SetMaxOpenConns(1) // each connection would be a database of its own
+		return &Store{dialect: sqliteDialect, writer: db, reader: db}, nil
+	}
+	pragmas := url.Values{"_pragma": sqlitePragmas}.Encode()
+	file := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}).String()
+	writer, err := sql.Open("sqlite", file+"?_txlock=immediate&"+pragmas)
+	if err != nil {
+		return nil, fmt.Errorf("store: open SQLite file %s: %w", path, err)
+	}
+	writer.SetMaxOpenConns(1)
+	reader, err := sql.Open("sqlite", file+"?"+pragmas+"&_pragma=query_only(ON)")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store: open SQLite file %s: %w", path, err), writer.Close())
+	}
+	reader.SetMaxOpenConns(sqliteReaders)
+	reader.SetMaxIdleConns(sqliteReaders)
+	return &Store{dialect: sqliteDialect, writer: writer, reader: reader}, nil
+}
+
+func openPostgres(dsn string) (*Store, error) {
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		return nil, errors.New("store: open PostgreSQL: the address is malformed; it looks like postgres://user:password@host:5432/database?sslmode=verify-full")
+	}
+	db.SetMaxOpenConns(postgresConnections)
+	db.SetMaxIdleConns(postgresConnections)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	return &Store{dialect: postgresDialect, writer: db, reader: db}, nil
+}
+
+// Ping says whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	// The writer first: it creates a SQLite file that isn't there yet.
+	for _, db := range []*sql.DB{s.writer, s.reader} {
+		if err := db.PingContext(ctx); err != nil {
+			return fmt.Errorf("store: %s does not answer (is it running, and may this user write there?): %w", s.dialect.name, err)
+		}
+	}
+	return nil
+}
+
+// Close releases the connections. What was committed stays.
+func (s *Store) Close() error {
+	if s.reader == s.writer {
+		return s.writer.Close()
+	}
+	return errors.Join(s.reader.Close(), s.writer.Close())
+}
+
+// micros is how an instant is stored: microseconds since 1970, UTC; 0 is none.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func instant(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}
+
+// Notification reads one notification.
+func (s *Store) Notification(ctx context.Context, id string) (ledger.Notification, error) {
+	return one(scanNotification(s.reader.QueryRowContext(ctx, selectNotification+` WHERE id = $1`, id)))("notification", id)
+}
