@@ -202,7 +202,7 @@ func (r *Renderer) render(k key, d Data) (Rendered, error) {
 		}
 		zone = z
 	}
-	v := &view{Data: d, lang: k.lang, kind: k.kind, zone: zone}
+	v := &view{Data: d, event: k.event, lang: k.lang, kind: k.kind, zone: zone}
 	var buf bytes.Buffer
 	if err := r.templates[k].Execute(&buf, v); err != nil {
 		return Rendered{}, fmt.Errorf("render %s: %w", name, err)

@@ -13,6 +13,7 @@ import (
 // language, channel and zone are known.
 type view struct {
 	Data
+	event   string
 	lang    inventory.Language
 	kind    Kind
 	zone    *time.Location
@@ -36,8 +37,12 @@ func funcs(lang inventory.Language) template.FuncMap {
 		"cap":   capitalize,
 		"sub":   func(a, b int) int { return a - b },
 		"up":    strings.ToUpper,
+		"level": func(severity string) string { return strings.TrimPrefix(strings.ToLower(severity), "sev") },
 	}
 }
+
+// Asks says whether the message wants to be acknowledged.
+func (v *view) Asks() bool { return WantsAck(v.event) }
 
 // Listed are the machines that the message names.
 func (v *view) Listed() []Server { return v.Servers[:min(len(v.Servers), listed[v.kind])] }
@@ -49,6 +54,9 @@ func (v *view) More() int { return len(v.Servers) - len(v.Listed()) }
 func (v *view) Only() string {
 	if len(v.Servers) != 1 {
 		return ""
+	}
+	if v.kind == Voice {
+		return say(v.lang, v.Servers[0].Name())
 	}
 	return v.Servers[0].Name()
 }

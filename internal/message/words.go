@@ -77,7 +77,7 @@ func speak(lang inventory.Language, text string) string {
 		id := strings.TrimRight(word, ".,;:!?)»\"")
 		start := strings.TrimLeft(id, "(«\"")
 		if isID(start) {
-			words[i] = say(lang, start) + word[len(id):]
+			words[i] = id[:len(id)-len(start)] + say(lang, start) + word[len(id):]
 		}
 	}
 	return strings.Join(words, " ")
