@@ -1,0 +1,256 @@
+package records
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"vakhta/internal/incident"
+	"vakhta/internal/inventory"
+	"vakhta/internal/ledger"
+	"vakhta/internal/message"
+	"vakhta/internal/store"
+	"vakhta/internal/topology"
+)
+
+// batchSize is how many notifications one delivery activity is given.
+const batchSize = 100
+
+// ComposeParams says which message goes to whom about an incident.
+type ComposeParams struct {
+	Incident    string        `json:"incident"`
+	Event       string        `json:"event"`
+	Step        string        `json:"step"`
+	Revision    int           `json:"revision"`
+	Clients     []string      `json:"clients,omitempty"` // empty: all that the incident hits
+	Except      []string      `json:"except,omitempty"`
+	OnlyChanged bool          `json:"onlyChanged,omitempty"` // skip who was told exactly this already
+	Critical    bool          `json:"critical,omitempty"`
+	Deadline    time.Duration `json:"deadline,omitempty"` // old news is dropped; 0: never
+	NextUpdate  time.Duration `json:"nextUpdate,omitempty"`
+}
+
+// Composed are the notifications in the ledger, in batches for delivery.
+type Composed struct {
+	Batches     [][]string `json:"batches,omitempty"`
+	Contacts    int        `json:"contacts"`
+	Unreachable []string   `json:"unreachable,omitempty"` // contact ids without a channel left
+}
+
+// ComposeUpdate writes one notification for each contact of each affected
+// client into the ledger: his machines only, in his language, by his fastest channel.
+func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Composed, error) {
+	in, err := a.Incident(ctx, p.Incident)
+	if err != nil {
+		return Composed{}, err
+	}
+	told := map[string]string{}
+	if p.OnlyChanged {
+		if told, err = a.lastFacts(ctx, "incident/"+in.ID, p.Step); err != nil {
+			return Composed{}, err
+		}
+	}
+	d := draft{subject: "incident/" + in.ID, event: p.Event, step: p.Step, revision: p.Revision, critical: p.Critical, deadline: p.Deadline}
+	var out Composed
+	var rows []ledger.Notification
+	for _, client := range a.audience(in, p) {
+		facts := factsOf(in, a.serversOf(in, client), p.Event)
+		for i := range client.Contacts {
+			contact := &client.Contacts[i]
+			if told[contact.ID] == facts {
+				continue
+			}
+			out.Contacts++
+			ladder := informLadder(contact)
+			if len(ladder) == 0 {
+				out.Unreachable = append(out.Unreachable, contact.ID)
+				continue
+			}
+			d.facts = facts
+			n, err := a.write(d, contact, ladder[0], 0, a.updateData(in, client, contact, p))
+			if err != nil {
+				return Composed{}, err
+			}
+			rows = append(rows, n)
+		}
+	}
+	out.Batches, err = a.enqueue(ctx, rows)
+	return out, err
+}
+
+func (a *Activities) audience(in incident.Incident, p ComposeParams) []*inventory.Client {
+	ids := p.Clients
+	if len(ids) == 0 {
+		ids = in.Clients
+	}
+	var out []*inventory.Client
+	for _, id := range ids {
+		c, ok := a.inv.Client(id)
+		if !ok || slices.Contains(p.Except, id) || !slices.Contains(in.Clients, id) {
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// serversOf are the client's own machines that the incident hits.
+func (a *Activities) serversOf(in incident.Incident, client *inventory.Client) hit {
+	var h hit
+	for _, id := range in.Servers {
+		c, ok := a.inv.Component(id)
+		if !ok || c.Client != client.ID {
+			continue
+		}
+		h.all = append(h.all, id)
+		if slices.Contains(in.Restored, id) {
+			h.restored = append(h.restored, id)
+		} else {
+			h.down = append(h.down, id)
+		}
+	}
+	return h
+}
+
+// hit is what an incident means for one client.
+type hit struct{ all, restored, down []string }
+
+// factsOf is a digest of everything an update tells; equal digests mean that
+// there is no news for this client.
+func factsOf(in incident.Incident, h hit, event string) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{
+		event, string(in.Status), strings.Join(h.restored, ","), strings.Join(h.down, ","), in.ETA.UTC().Format(time.RFC3339), in.Finding.Component,
+	}, "|")))
+	return hex.EncodeToString(sum[:6])
+}
+
+// lastFacts are the digests that each contact was told last, read back from the
+// ledger's keys.
+func (a *Activities) lastFacts(ctx context.Context, subject, step string) (map[string]string, error) {
+	rows, err := a.store.Notifications(ctx, store.NotificationFilter{Subject: subject, Step: step})
+	if err != nil {
+		return nil, fmt.Errorf("read what the clients of %s were told: %w", subject, err)
+	}
+	last, rev := map[string]string{}, map[string]int{}
+	for _, n := range rows {
+		_, facts, ok := strings.Cut(n.Key, "#")
+		if ok && n.Revision >= rev[n.Contact] && n.State != ledger.Dropped {
+			last[n.Contact], rev[n.Contact] = facts, n.Revision
+		}
+	}
+	return last, nil
+}
+
+func (a *Activities) updateData(in incident.Incident, client *inventory.Client, contact *inventory.Contact, p ComposeParams) message.Data {
+	h := a.serversOf(in, client)
+	d := a.baseData(contact)
+	d.Client, d.Incident, d.Severity, d.Status = client.Name, in.ID, string(in.Severity), string(in.Status)
+	d.Finding = topology.Describe(a.inv, in.Finding, contact.Language)
+	d.Total, d.Checked, d.Down, d.Restored = len(h.all), len(h.all), len(h.down), len(h.restored)
+	named := h.down
+	if len(named) == 0 {
+		named = h.all
+	}
+	d.Servers = a.servers(named, contact.Language)
+	d.ETA = in.ETA
+	d.NextUpdateMinutes = minutes(p.NextUpdate)
+	d.URL = a.opts.PublicURL + "/postmortems/" + in.ID
+	return d
+}
+
+func (a *Activities) baseData(contact *inventory.Contact) message.Data {
+	return message.Data{Contact: contact.Name, Zone: contact.TimeZone, Now: a.now()}
+}
+
+func (a *Activities) servers(ids []string, lang inventory.Language) []message.Server {
+	out := make([]message.Server, 0, len(ids))
+	for _, id := range ids {
+		s := message.Server{ID: id, Place: a.inv.Place(id, lang)}
+		if c, ok := a.inv.Component(id); ok {
+			s.Label = c.Label
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// draft is what all notifications of one composition share.
+type draft struct {
+	subject, event, step string
+	revision             int
+	team                 string
+	facts                string
+	critical             bool
+	deadline             time.Duration
+}
+
+// write renders one notification.
+func (a *Activities) write(d draft, contact *inventory.Contact, ch inventory.Channel, rung int, data message.Data) (ledger.Notification, error) {
+	key := ledger.Key(d.subject, contact.ID, ch, d.step, d.revision)
+	if d.facts != "" {
+		key += "#" + d.facts
+	}
+	n := ledger.Notification{
+		ID: ledger.ID(key), Key: key, Subject: d.subject, Event: d.event, Step: d.step, Revision: d.revision, Client: contact.Client, Team: d.team,
+		Contact: contact.ID, Channel: ch, Language: contact.Language, Rung: rung, Critical: d.critical, AckCode: ledger.AckCode(key, 0),
+	}
+	if d.deadline > 0 {
+		n.Deadline = a.now().Add(d.deadline)
+	}
+	data.AckCode = n.AckCode
+	if a.links != nil {
+		data.AckURL = a.links.Ack(n.ID, n.Contact)
+	}
+	text, err := a.render.Render(d.event, contact.Language, ch, data)
+	if err != nil {
+		return n, fmt.Errorf("render %s for contact %s by %s: %w", d.event, contact.ID, ch, err)
+	}
+	n.Title, n.Body, n.HTML = text.Title, text.Text, text.HTML
+	return n, nil
+}
+
+// enqueue puts notifications into the ledger and returns their ids in batches.
+func (a *Activities) enqueue(ctx context.Context, rows []ledger.Notification) ([][]string, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	ids, err := a.store.Enqueue(ctx, rows, a.now())
+	if err != nil {
+		return nil, fmt.Errorf("write %d notifications of %s into the ledger: %w", len(rows), rows[0].Subject, err)
+	}
+	var out [][]string
+	for b := range slices.Chunk(ids, batchSize) {
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// urgentLadder is the contact's own order of channels, as far as he has them.
+func urgentLadder(c *inventory.Contact) []inventory.Channel {
+	order := c.Ladder
+	if len(order) == 0 {
+		order = []inventory.Channel{inventory.Telegram, inventory.SMS, inventory.Call, inventory.Email}
+	}
+	var out []inventory.Channel
+	for _, ch := range order {
+		if c.Addresses[ch] != "" {
+			out = append(out, ch)
+		}
+	}
+	return out
+}
+
+// informLadder leaves out the call, which is for what must be acknowledged,
+// unless the contact has nothing else.
+func informLadder(c *inventory.Contact) []inventory.Channel {
+	all := urgentLadder(c)
+	quiet := slices.DeleteFunc(slices.Clone(all), func(ch inventory.Channel) bool { return ch == inventory.Call })
+	if len(quiet) == 0 {
+		return all
+	}
+	return quiet
+}

@@ -1,0 +1,157 @@
+package records
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"vakhta/internal/incident"
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+// OpenIncidentParams opens an incident for a finding. RequestKey names the
+// request, so that a repeat answers with the same incident.
+type OpenIncidentParams struct {
+	RequestKey string            `json:"requestKey"`
+	Finding    topology.Finding  `json:"finding"`
+	Title      string            `json:"title,omitempty"`
+	Severity   incident.Severity `json:"severity,omitempty"` // default: by what it takes down
+	Sweep      string            `json:"sweep,omitempty"`
+}
+
+// Opened is the incident, and whether this request opened it.
+type Opened struct {
+	Incident incident.Incident `json:"incident"`
+	Created  bool              `json:"created"`
+}
+
+// OpenIncident opens one incident per failed component: whoever comes later
+// with the same finding gets the one that is open.
+func (a *Activities) OpenIncident(ctx context.Context, p OpenIncidentParams) (Opened, error) {
+	c, ok := a.inv.Component(p.Finding.Component)
+	if !ok {
+		return Opened{}, invalid("component: the inventory has no component %q", p.Finding.Component)
+	}
+	if p.Finding.Kind == "" {
+		p.Finding.Kind = c.Kind
+	}
+	servers := a.affected(p.Finding)
+	in := incident.Incident{
+		Component: c.ID, Site: c.Site, Status: incident.Investigating, Severity: p.Severity, Finding: p.Finding,
+		Servers: servers, Clients: a.clientsOf(servers), Restored: []string{}, Title: p.Title, OpenedAt: a.now(),
+	}
+	if len(p.Finding.Evidence) > 0 {
+		in.Status = incident.Identified
+	}
+	if in.Severity == "" {
+		in.Severity = severity(c.Kind, len(servers))
+	}
+	if in.Title == "" {
+		in.Title = topology.Describe(a.inv, p.Finding, inventory.English)
+	}
+	got, created, err := a.store.OpenIncident(ctx, p.RequestKey, in)
+	if err != nil {
+		return Opened{}, fmt.Errorf("open incident for %s: %w", c.ID, err)
+	}
+	return Opened{Incident: got, Created: created}, a.append(ctx, a.opening(got)...)
+}
+
+func (a *Activities) opening(in incident.Incident) []incident.Entry {
+	subject := "incident/" + in.ID
+	entries := []incident.Entry{{
+		Key: subject + "/opened", Subject: subject, At: in.OpenedAt, Kind: "opened", Actor: "vakhta",
+		Text: fmt.Sprintf("Incident opened, %s: %d servers of %d clients", in.Severity, len(in.Servers), len(in.Clients)),
+	}}
+	if len(in.Finding.Evidence) == 0 {
+		return entries
+	}
+	why := make([]string, 0, len(in.Finding.Evidence))
+	for _, e := range in.Finding.Evidence {
+		why = append(why, e.Text)
+	}
+	return append(entries, incident.Entry{
+		Key: subject + "/finding", Subject: subject, At: in.OpenedAt, Kind: "finding", Actor: "vakhta",
+		Text: topology.Describe(a.inv, in.Finding, inventory.English) + ": " + strings.Join(why, "; "),
+	})
+}
+
+// affected are the servers that the finding was seen to take down; where none
+// was named (an incident opened by hand), its blast radius.
+func (a *Activities) affected(f topology.Finding) []string {
+	if len(f.Explains) > 0 {
+		return slices.Clone(f.Explains)
+	}
+	return slices.Clone(a.graph.Blast(f.Component).Servers)
+}
+
+func (a *Activities) clientsOf(servers []string) []string {
+	set := map[string]bool{}
+	for _, id := range servers {
+		if c, ok := a.inv.Component(id); ok && c.Client != "" {
+			set[c.Client] = true
+		}
+	}
+	return sorted(set)
+}
+
+func severity(kind inventory.Kind, servers int) incident.Severity {
+	switch {
+	case kind == inventory.KindSite, kind == inventory.KindRoom, kind == inventory.KindUplink, servers > 100:
+		return incident.Sev1
+	case kind == inventory.KindServer:
+		return incident.Sev3
+	default:
+		return incident.Sev2
+	}
+}
+
+// Incident reads an incident.
+func (a *Activities) Incident(ctx context.Context, id string) (incident.Incident, error) {
+	in, err := a.store.Incident(ctx, id)
+	if err != nil {
+		return in, permanent(fmt.Errorf("read incident %s: %w", id, err))
+	}
+	return in, nil
+}
+
+// SaveIncidentParams writes an incident and what happened to it, together.
+type SaveIncidentParams struct {
+	Incident incident.Incident `json:"incident"`
+	Entries  []incident.Entry  `json:"entries,omitempty"`
+}
+
+// SaveIncident writes the incident's state and appends to its timeline.
+func (a *Activities) SaveIncident(ctx context.Context, p SaveIncidentParams) error {
+	if err := a.store.SaveIncident(ctx, p.Incident); err != nil {
+		return permanent(fmt.Errorf("save incident %s: %w", p.Incident.ID, err))
+	}
+	return a.Append(ctx, p.Entries)
+}
+
+// Watched is what a recovery watch looks at.
+type Watched struct {
+	Vantage    string   `json:"vantage"`
+	Components []string `json:"components"`
+}
+
+// WatchPlan splits servers by the vantage that watches them.
+func (a *Activities) WatchPlan(_ context.Context, servers []string) ([]Watched, error) {
+	by := map[string][]string{}
+	for _, s := range a.shard(servers, nil) {
+		by[s.Vantage] = append(by[s.Vantage], s.Components...)
+	}
+	out := make([]Watched, 0, len(by))
+	for v, ids := range by {
+		out = append(out, Watched{Vantage: v, Components: ids})
+	}
+	slices.SortFunc(out, func(x, y Watched) int { return compare(x.Vantage, y.Vantage) })
+	return out, nil
+}
+
+// minutes rounds a beat up to what a message can promise.
+func minutes(d time.Duration) int {
+	return int((d + time.Minute - 1) / time.Minute)
+}

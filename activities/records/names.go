@@ -1,0 +1,68 @@
+package records
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/store"
+)
+
+// names are the words for ids that an engineer reads; never an address.
+type names struct{ inv *inventory.Inventory }
+
+func (n names) Component(id string) string {
+	if name := n.inv.Name(id, inventory.English); name != "" && name != id {
+		return fmt.Sprintf("%s (%s)", name, id)
+	}
+	return id
+}
+
+func (n names) Client(id string) string {
+	if c, ok := n.inv.Client(id); ok {
+		return c.Name
+	}
+	return id
+}
+
+func (n names) Person(id string) string {
+	if c, ok := n.inv.Contact(id); ok {
+		return c.Name
+	}
+	return id
+}
+
+// Directory finds contacts for sending: the inventory's, and the stranger who
+// wrote a report, whose only address is the one that he wrote from.
+type Directory struct {
+	inv   *inventory.Inventory
+	store *store.Store
+}
+
+// NewDirectory makes the directory over one inventory and store.
+func NewDirectory(inv *inventory.Inventory, st *store.Store) Directory {
+	return Directory{inv: inv, store: st}
+}
+
+// Contact finds a contact by id.
+func (d Directory) Contact(id string) (*inventory.Contact, bool) {
+	report, ok := strings.CutPrefix(id, StrangerPrefix)
+	if !ok {
+		return d.inv.Contact(id)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	r, err := d.store.Report(ctx, report)
+	if err != nil || r.From == "" {
+		return nil, false
+	}
+	ch := inventory.Channel(r.Channel)
+	if r.Channel == "phone" {
+		ch = inventory.SMS
+	}
+	return &inventory.Contact{
+		ID: id, Language: inventory.Russian, TimeZone: "Europe/Moscow", Addresses: map[inventory.Channel]string{ch: r.From},
+	}, true
+}

@@ -1,0 +1,232 @@
+package records
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/ledger"
+	"vakhta/internal/message"
+	"vakhta/internal/store"
+	"vakhta/internal/topology"
+)
+
+// Team reads a team: its members without their addresses, and its levels.
+func (a *Activities) Team(_ context.Context, id string) (inventory.Team, error) {
+	t, ok := a.inv.Team(id)
+	if !ok {
+		return inventory.Team{}, invalid("team: the inventory has no team %q; add it under teams", id)
+	}
+	out := inventory.Team{ID: t.ID, Name: t.Name, Levels: t.Levels, Repeat: t.Repeat}
+	for _, m := range t.Members {
+		out.Members = append(out.Members, inventory.Contact{ID: m.ID, Name: m.Name, Language: m.Language, TimeZone: m.TimeZone})
+	}
+	return out, nil
+}
+
+// PageParams pages members of a team by one channel. Step names the climb
+// (round, level, rung), so that each climb happens once.
+type PageParams struct {
+	Incident string            `json:"incident"`
+	Team     string            `json:"team"`
+	Contacts []string          `json:"contacts"`
+	Channel  inventory.Channel `json:"channel"`
+	Event    string            `json:"event"` // page or page.standdown
+	Round    int               `json:"round"`
+	Level    int               `json:"level"`
+	Rung     int               `json:"rung"`
+	TakenBy  string            `json:"takenBy,omitempty"` // contact id, for page.standdown
+	Deadline time.Duration     `json:"deadline,omitempty"`
+}
+
+// PageStep starts the step of every page of a team.
+func PageStep(team string) string { return "page/" + team }
+
+// ComposePage writes the pages into the ledger, one batch per contact, so that
+// one person's dead provider doesn't hold the other's page.
+func (a *Activities) ComposePage(ctx context.Context, p PageParams) (Composed, error) {
+	in, err := a.Incident(ctx, p.Incident)
+	if err != nil {
+		return Composed{}, err
+	}
+	out := Composed{Contacts: len(p.Contacts)}
+	var rows []ledger.Notification
+	for _, id := range p.Contacts {
+		contact, ok := a.inv.Contact(id)
+		if !ok || contact.Addresses[p.Channel] == "" {
+			out.Unreachable = append(out.Unreachable, id)
+			continue
+		}
+		step := fmt.Sprintf("%s/%d.%d.%d", PageStep(p.Team), p.Round, p.Level, p.Rung)
+		if p.Event != "page" {
+			step = p.Event + "/" + p.Team
+		}
+		d := draft{subject: "incident/" + in.ID, event: p.Event, step: step, revision: p.Round, team: p.Team, critical: p.Event == "page", deadline: p.Deadline}
+		data := a.baseData(contact)
+		data.Incident, data.Severity, data.Status, data.Team = in.ID, string(in.Severity), string(in.Status), a.teamName(p.Team)
+		data.Finding = topology.Describe(a.inv, in.Finding, contact.Language)
+		data.Servers, data.Total, data.Down, data.Clients = a.servers(in.Servers, contact.Language), len(in.Servers), len(in.Servers)-len(in.Restored), len(in.Clients)
+		data.TakenBy = a.contactName(p.TakenBy)
+		data.URL = a.opts.PublicURL + "/incidents/" + in.ID
+		n, err := a.write(d, contact, p.Channel, p.Rung, data)
+		if err != nil {
+			return Composed{}, err
+		}
+		rows = append(rows, n)
+	}
+	ids, err := a.enqueue(ctx, rows)
+	for _, id := range slices.Concat(ids...) {
+		out.Batches = append(out.Batches, []string{id})
+	}
+	return out, err
+}
+
+func (a *Activities) teamName(id string) string {
+	if t, ok := a.inv.Team(id); ok {
+		return t.Name
+	}
+	return id
+}
+
+func (a *Activities) contactName(id string) string {
+	if c, ok := a.inv.Contact(id); ok {
+		return c.Name
+	}
+	return id
+}
+
+// TaskParams is something that a person must do because Vakhta can't.
+type TaskParams struct {
+	Subject string `json:"subject"`
+	Key     string `json:"key"`            // what makes the task unique within the subject
+	Team    string `json:"team,omitempty"` // whose first level is told; empty: the inventory's first team
+	Text    string `json:"text"`           // no personal data: it is kept
+}
+
+// ComposeTask writes task.engineer to the first level of a team.
+func (a *Activities) ComposeTask(ctx context.Context, p TaskParams) (Composed, error) {
+	if teams := a.inv.Teams(); p.Team == "" && len(teams) > 0 {
+		p.Team = teams[0].ID
+	}
+	t, ok := a.inv.Team(p.Team)
+	if !ok || len(t.Levels) == 0 {
+		return Composed{}, invalid("team: the inventory has no team %q with a level; add it under teams", p.Team)
+	}
+	var out Composed
+	var rows []ledger.Notification
+	for _, id := range t.Levels[0].Members {
+		contact, ok := a.inv.Contact(id)
+		if !ok {
+			continue
+		}
+		out.Contacts++
+		ladder := informLadder(contact)
+		if len(ladder) == 0 {
+			out.Unreachable = append(out.Unreachable, id)
+			continue
+		}
+		data := a.baseData(contact)
+		data.Team, data.Text, data.Report = t.Name, p.Text, strings.TrimPrefix(p.Subject, "report/")
+		n, err := a.write(draft{subject: p.Subject, event: "task.engineer", step: "task/" + p.Key, team: t.ID}, contact, ladder[0], 0, data)
+		if err != nil {
+			return Composed{}, err
+		}
+		rows = append(rows, n)
+	}
+	var err error
+	out.Batches, err = a.enqueue(ctx, rows)
+	return out, err
+}
+
+// PageStateParams asks whether a team's pages were acknowledged since.
+type PageStateParams struct {
+	Incident string    `json:"incident"`
+	Team     string    `json:"team"`
+	Since    time.Time `json:"since,omitzero"`
+}
+
+// PageState is the ledger's word on who acknowledged: Escalate reads it before
+// each climb, because a callback may have come while no worker lived.
+type PageState struct {
+	AcknowledgedBy string    `json:"acknowledgedBy,omitempty"` // contact id
+	At             time.Time `json:"at,omitzero"`
+	Via            string    `json:"via,omitempty"`
+}
+
+// PageAcknowledged reads the first acknowledgement of a team's pages after Since.
+func (a *Activities) PageAcknowledged(ctx context.Context, p PageStateParams) (PageState, error) {
+	rows, err := a.store.Notifications(ctx, store.NotificationFilter{Subject: "incident/" + p.Incident, Team: p.Team, Event: "page"})
+	if err != nil {
+		return PageState{}, fmt.Errorf("read pages of %s to %s: %w", p.Incident, p.Team, err)
+	}
+	var out PageState
+	for _, n := range rows {
+		at := n.AcknowledgedAt
+		if at.IsZero() || !at.After(p.Since) || (!out.At.IsZero() && !at.Before(out.At)) {
+			continue
+		}
+		out = PageState{AcknowledgedBy: n.Contact, At: at, Via: n.AcknowledgedVia}
+	}
+	return out, nil
+}
+
+// DropParams drops what is not sent yet of a subject's step.
+type DropParams struct {
+	Subject    string `json:"subject"`
+	StepPrefix string `json:"stepPrefix"`
+}
+
+// Drop takes unsent notifications out of the ledger's queue; it says how many.
+func (a *Activities) Drop(ctx context.Context, p DropParams) (int, error) {
+	n, err := a.store.Drop(ctx, p.Subject, p.StepPrefix, a.now())
+	if err != nil {
+		return 0, fmt.Errorf("drop unsent notifications of %s: %w", p.Subject, err)
+	}
+	return n, nil
+}
+
+// incidentsData fills in what the incidents mean for one client.
+func (a *Activities) incidentsData(ctx context.Context, d *message.Data, contact *inventory.Contact, client *inventory.Client, ids []string) error {
+	var findings, down, all []string
+	for _, id := range ids {
+		in, err := a.Incident(ctx, id)
+		if err != nil {
+			return err
+		}
+		h := a.serversOf(in, client)
+		if len(h.all) == 0 {
+			continue
+		}
+		all, down = append(all, h.all...), append(down, h.down...)
+		d.Incident, d.Severity, d.Status, d.ETA = in.ID, string(in.Severity), string(in.Status), in.ETA
+		d.Restored += len(h.restored)
+		findings = append(findings, topology.Describe(a.inv, in.Finding, contact.Language))
+	}
+	d.Finding = strings.Join(findings, "; ")
+	d.Total, d.Down = max(d.Total, len(all)), len(down)
+	d.Servers = a.servers(down, contact.Language)
+	return nil
+}
+
+func (a *Activities) workData(ctx context.Context, d *message.Data, contact *inventory.Contact, client, work string) error {
+	now := a.now()
+	works, err := a.store.MaintenancesFor(ctx, client, now, now)
+	if err != nil {
+		return fmt.Errorf("read planned work %s: %w", work, err)
+	}
+	for _, w := range works {
+		if w.ID != work {
+			continue
+		}
+		title := w.Title[string(contact.Language)]
+		if title == "" {
+			title = w.Title[string(inventory.English)]
+		}
+		d.Work = message.Work{ID: w.ID, Title: title, StartsAt: w.StartsAt, EndsAt: w.EndsAt, AnnouncedAt: w.Announced}
+		d.Servers = a.servers(w.ByClient[client], contact.Language)
+	}
+	return nil
+}

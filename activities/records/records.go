@@ -1,0 +1,73 @@
+// Package records holds the activities that read and write what is so: the
+// store, the inventory and its graph, the runbooks and the messages. Every
+// write is keyed by what it is, so an activity that runs twice changes nothing.
+package records
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/message"
+	"vakhta/internal/store"
+	"vakhta/internal/topology"
+	"vakhta/runbooks"
+)
+
+// Links makes the addresses of pages that a message points to.
+type Links interface {
+	// Ack is the page on which a contact confirms that he read a notification.
+	Ack(notification, contact string) string
+}
+
+// Options are what an operator can set.
+type Options struct {
+	// PublicURL is where clients and engineers reach the gateway, no slash at the end.
+	PublicURL string
+	// UpdateEvery is the beat that updates promise; it is said in the message.
+	UpdateEvery time.Duration
+	// Now is the clock; time.Now by default.
+	Now func() time.Time
+}
+
+// Activities are the records activities; workflows call them by method value.
+type Activities struct {
+	store   *store.Store
+	inv     *inventory.Inventory
+	graph   *topology.Graph
+	render  *message.Renderer
+	library *runbooks.Library
+	links   Links
+	opts    Options
+}
+
+// New makes the activities over one store and one revision of the inventory.
+func New(st *store.Store, inv *inventory.Inventory, render *message.Renderer, library *runbooks.Library, links Links, opts Options) *Activities {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Activities{store: st, inv: inv, graph: topology.New(inv), render: render, library: library, links: links, opts: opts}
+}
+
+func (a *Activities) now() time.Time { return a.opts.Now().UTC() }
+
+// TypeInvalid is the error type of bad input: it is not retried.
+const TypeInvalid = "InvalidInput"
+
+// TypeNotFound is the error type of an id that does not exist: it is not retried.
+const TypeNotFound = "NotFound"
+
+func invalid(format string, args ...any) error {
+	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(format, args...), TypeInvalid, nil)
+}
+
+// permanent marks an error that a retry can't mend as such; others pass.
+func permanent(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return temporal.NewNonRetryableApplicationError(err.Error(), TypeNotFound, err)
+	}
+	return err
+}

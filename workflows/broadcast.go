@@ -1,0 +1,189 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"vakhta/activities/records"
+	"vakhta/runbooks"
+)
+
+// BroadcastInput starts Broadcast: one message about an incident to every
+// affected client, or to some of them.
+type BroadcastInput struct {
+	Incident    string   `json:"incident"`
+	Event       string   `json:"event"` // message event, e.g. incident.update
+	Step        string   `json:"step"`  // which sending of the incident, e.g. update
+	Revision    int      `json:"revision"`
+	Clients     []string `json:"clients,omitempty"` // default: all affected
+	Except      []string `json:"except,omitempty"`
+	OnlyChanged bool     `json:"onlyChanged,omitempty"` // skip who was told exactly this
+	Critical    bool     `json:"critical,omitempty"`
+	// RequireAck climbs the ladder for everybody who has not confirmed after RungWait.
+	RequireAck bool              `json:"requireAck,omitempty"`
+	RungWait   runbooks.Duration `json:"rungWait,omitempty"`
+	Deadline   runbooks.Duration `json:"deadline,omitempty"` // after which it is old news
+	NextUpdate runbooks.Duration `json:"nextUpdate,omitempty"`
+}
+
+// maxRungs bounds a ladder: there are four channels.
+const maxRungs = 6
+
+// Broadcast sends one message to an audience through the ledger, each contact
+// by his ladder: the next channel when one refuses or, where it must be
+// confirmed, stays unconfirmed.
+func Broadcast(ctx workflow.Context, in BroadcastInput) (BroadcastProgress, error) {
+	if err := in.validate(); err != nil {
+		return BroadcastProgress{}, err
+	}
+	b := &broadcast{in: in, progress: BroadcastProgress{
+		Subject: "incident/" + in.Incident, Event: in.Event, Step: in.Step, Revision: in.Revision, Stage: "planning",
+	}}
+	if err := b.setup(ctx); err != nil {
+		return b.progress, err
+	}
+	return b.progress, b.run(ctx)
+}
+
+func (in *BroadcastInput) validate() error {
+	if err := required("incident", in.Incident, "event", in.Event); err != nil {
+		return err
+	}
+	if in.Step == "" {
+		in.Step = in.Event
+	}
+	if in.RequireAck && in.RungWait <= 0 {
+		return invalid("rungWait: must be given with requireAck: how long each channel is given")
+	}
+	return nil
+}
+
+type broadcast struct {
+	in       BroadcastInput
+	progress BroadcastProgress
+	stopped  bool
+}
+
+func (b *broadcast) setup(ctx workflow.Context) error {
+	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, func() (BroadcastProgress, error) { return b.progress, nil },
+		workflow.QueryHandlerOptions{Description: "How far the broadcast is"}); err != nil {
+		return fmt.Errorf("set query %s: %w", QueryProgress, err)
+	}
+	err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateStop, func(ctx workflow.Context, _ StopUpdate) (BroadcastProgress, error) {
+		b.stopped = true
+		return b.progress, b.drop(ctx)
+	}, workflow.UpdateHandlerOptions{Validator: func(u StopUpdate) error { return u.validate() }})
+	if err != nil {
+		return fmt.Errorf("set update %s: %w", UpdateStop, err)
+	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateRetarget, func(_ workflow.Context, u RetargetUpdate) (BroadcastProgress, error) {
+		b.in.Except = append(b.in.Except, u.Except...)
+		return b.progress, nil
+	}, workflow.UpdateHandlerOptions{Validator: func(u RetargetUpdate) error {
+		if len(u.Except) == 0 {
+			return invalid("except: name at least one client to take out")
+		}
+		return u.validate()
+	}})
+	if err != nil {
+		return fmt.Errorf("set update %s: %w", UpdateRetarget, err)
+	}
+	return upsert(ctx, AttrIncident.ValueSet(b.in.Incident))
+}
+
+func (b *broadcast) compose() records.ComposeParams {
+	return records.ComposeParams{
+		Incident: b.in.Incident, Event: b.in.Event, Step: b.in.Step, Revision: b.in.Revision, Clients: b.in.Clients, Except: b.in.Except,
+		OnlyChanged: b.in.OnlyChanged, Critical: b.in.Critical, Deadline: b.in.Deadline.Std(), NextUpdate: b.in.NextUpdate.Std(),
+	}
+}
+
+func (b *broadcast) run(ctx workflow.Context) error {
+	c, err := record[records.Composed](ctx, rec.ComposeUpdate, b.compose())
+	if err != nil {
+		return err
+	}
+	b.progress.Contacts = c.Contacts
+	for {
+		b.progress.Unreachable = append(b.progress.Unreachable, c.Unreachable...)
+		b.stage(ctx, "sending")
+		d, err := deliver(ctx, c, bulk)
+		if err != nil {
+			return err
+		}
+		b.progress.Accepted += d.Accepted
+		b.progress.Refused += d.Refused
+		if b.in.RequireAck && !b.stopped {
+			b.stage(ctx, "waiting")
+			if _, err := workflow.AwaitWithTimeout(ctx, b.in.RungWait.Std(), func() bool { return b.stopped }); err != nil {
+				return err
+			}
+		} else if d.Refused == 0 {
+			break
+		}
+		if b.progress.Rung++; b.stopped || b.progress.Rung >= maxRungs {
+			break
+		}
+		c, err = record[records.Composed](ctx, rec.NextRung, records.NextRungParams{Compose: b.compose(), Unacknowledged: b.in.RequireAck})
+		if err != nil {
+			return err
+		}
+		if len(c.Batches) == 0 {
+			b.progress.Unreachable = append(b.progress.Unreachable, c.Unreachable...)
+			break
+		}
+	}
+	return b.finish(ctx)
+}
+
+// finish hands whoever no channel reached to a person: silence is not an answer.
+func (b *broadcast) finish(ctx workflow.Context) error {
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return err
+	}
+	if b.stopped {
+		b.stage(ctx, "stopped")
+		return nil
+	}
+	b.stage(ctx, "done")
+	if len(b.progress.Unreachable) == 0 {
+		return nil
+	}
+	key := fmt.Sprintf("unreachable/%s/%d", b.in.Step, b.in.Revision)
+	text := fmt.Sprintf("No channel reaches %s about incident %s: tell them by hand", strings.Join(b.progress.Unreachable, ", "), b.in.Incident)
+	c, err := record[records.Composed](ctx, rec.ComposeTask, records.TaskParams{Subject: b.progress.Subject, Key: key, Text: text})
+	if err != nil {
+		return err
+	}
+	if err := noteIncident(ctx, b.in.Incident, key, "task", "vakhta", "", text); err != nil {
+		return err
+	}
+	_, err = deliver(ctx, c, normal)
+	return err
+}
+
+func (b *broadcast) drop(ctx workflow.Context) error {
+	_, err := record[int](ctx, rec.Drop, records.DropParams{Subject: b.progress.Subject, StepPrefix: b.in.Step})
+	return err
+}
+
+func (b *broadcast) stage(ctx workflow.Context, stage string) {
+	p := &b.progress
+	p.Stage = stage
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** %s, rung %d: %d contacts, %d accepted, %d refused, %d unreachable",
+		p.Stage, p.Event, p.Rung+1, p.Contacts, p.Accepted, p.Refused, len(p.Unreachable)))
+}
+
+// startBroadcast runs a broadcast as a child and waits for it.
+func startBroadcast(ctx workflow.Context, in BroadcastInput) (BroadcastProgress, error) {
+	var out BroadcastProgress
+	err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:               BroadcastID("incident/"+in.Incident, in.Step, in.Revision),
+		StaticSummary:            fmt.Sprintf("%s, revision %d, of incident %s", in.Event, in.Revision, in.Incident),
+		WorkflowExecutionTimeout: 24 * time.Hour,
+	}), Broadcast, in).Get(ctx, &out)
+	return out, err
+}

@@ -1,0 +1,303 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"vakhta/activities/records"
+	"vakhta/internal/incident"
+	"vakhta/internal/topology"
+	"vakhta/runbooks"
+)
+
+// Incident is one thing that went wrong: it pins its runbook, runs its steps,
+// owns state and timeline, and hears from everybody who works on it.
+func Incident(ctx workflow.Context, in IncidentInput) (IncidentStatus, error) {
+	if err := in.validate(); err != nil {
+		return IncidentStatus{}, err
+	}
+	if in.Incident == "" {
+		return launch(ctx, in)
+	}
+	r := &incidentRun{in: in, teams: map[string]EscalateStatus{}}
+	if err := r.setup(ctx); err != nil {
+		return r.status(), err
+	}
+	return r.run(ctx)
+}
+
+func (in IncidentInput) validate() error {
+	if in.Incident == "" && in.Component == "" {
+		return invalid(`incident: must be given (the id of a stored one), or component to open one by hand, for example {"component":"msk-r1-k01-pdu-a"}`)
+	}
+	if in.Incident != "" && in.Component != "" {
+		return invalid("component: is for opening an incident by hand; leave out one of incident and component")
+	}
+	switch in.Severity {
+	case "", incident.Sev1, incident.Sev2, incident.Sev3:
+	default:
+		return invalid("severity: %q is none of sev1, sev2, sev3", in.Severity)
+	}
+	return nil
+}
+
+// incidentRun is the state of a running incident.
+type incidentRun struct {
+	in       IncidentInput
+	rec      incident.Incident
+	book     runbooks.Runbook
+	steps    []*step
+	teams    map[string]EscalateStatus
+	entryNo  int
+	told     []string // clients who heard of it by the answer to their report
+	informs  workflow.ChildWorkflowFuture
+	pages    map[string]workflow.ChildWorkflowFuture
+	resolved string // how it was resolved by hand; the verify step stands back
+	reopened bool
+	writing  workflow.Mutex
+}
+
+func (r *incidentRun) setup(ctx workflow.Context) error {
+	r.writing = workflow.NewMutex(ctx)
+	r.pages = map[string]workflow.ChildWorkflowFuture{}
+	r.told = r.in.Told
+	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (IncidentStatus, error) { return r.status(), nil },
+		workflow.QueryHandlerOptions{Description: "The incident, its steps and who is on it"}); err != nil {
+		return fmt.Errorf("set query %s: %w", QueryStatus, err)
+	}
+	if err := r.updates(ctx); err != nil {
+		return err
+	}
+	workflow.Go(ctx, r.listen)
+	return nil
+}
+
+func (r *incidentRun) status() IncidentStatus {
+	s := IncidentStatus{Incident: r.rec, Teams: r.teams, Steps: make([]StepStatus, 0, len(r.steps))}
+	for _, st := range r.steps {
+		s.Steps = append(s.Steps, st.StepStatus)
+	}
+	return s
+}
+
+func (r *incidentRun) run(ctx workflow.Context) (IncidentStatus, error) {
+	if err := r.load(ctx); err != nil {
+		return r.status(), err
+	}
+	for {
+		err := r.runSteps(ctx)
+		if err != nil {
+			return r.status(), err
+		}
+		again, err := r.linger(ctx)
+		if err != nil || !again {
+			return r.status(), err
+		}
+	}
+}
+
+// load reads the incident and pins the runbook to it.
+func (r *incidentRun) load(ctx workflow.Context) error {
+	var err error
+	r.rec, err = record[incident.Incident](ctx, rec.Incident, r.in.Incident)
+	if err != nil {
+		return err
+	}
+	if want := IncidentID(r.rec.ID); workflow.GetInfo(ctx).WorkflowExecution.ID != want {
+		return invalid("incident: the workflow of incident %s must have the id %s", r.rec.ID, want)
+	}
+	r.book, err = record[runbooks.Runbook](ctx, rec.PinRunbook, records.PinParams{Incident: r.rec, Name: r.in.Runbook})
+	if err != nil {
+		return err
+	}
+	r.rec.Runbook, r.rec.RunbookRev = r.book.Name, r.book.Revision
+	r.steps = newSteps(r.book)
+	return r.save(ctx, r.entry("runbook", "vakhta", "", fmt.Sprintf("Runbook %s, revision %.8s", r.book.Name, r.book.Revision)))
+}
+
+// launch serves a person who starts the workflow in the Temporal UI with a
+// component: it opens the incident and starts its workflow under its own id,
+// where everybody will look for it.
+func launch(ctx workflow.Context, in IncidentInput) (IncidentStatus, error) {
+	o, err := record[records.Opened](ctx, rec.OpenIncident, records.OpenIncidentParams{
+		RequestKey: workflow.GetInfo(ctx).WorkflowExecution.RunID, Finding: topology.Finding{Component: in.Component},
+		Title: in.Title, Severity: in.Severity,
+	})
+	if err != nil {
+		return IncidentStatus{}, err
+	}
+	if !o.Created {
+		return IncidentStatus{}, invalid("component: incident %s is open for %s already; look at the workflow %s", o.Incident.ID, in.Component, IncidentID(o.Incident.ID))
+	}
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("Opened as **%s**: look at the workflow `%s`", o.Incident.ID, IncidentID(o.Incident.ID)))
+	return IncidentStatus{Incident: o.Incident}, startIncident(ctx, o.Incident, in.Runbook, nil)
+}
+
+// openIncident opens the incident of a finding and starts its workflow, or
+// answers with the one that is open.
+func openIncident(ctx workflow.Context, key string, f topology.Finding, sweep string, told []string) (records.Opened, error) {
+	o, err := record[records.Opened](ctx, rec.OpenIncident, records.OpenIncidentParams{RequestKey: key, Finding: f, Sweep: sweep})
+	if err != nil || !o.Created {
+		return o, err
+	}
+	return o, startIncident(ctx, o.Incident, "", told)
+}
+
+// startIncident starts the workflow of an open incident; it outlives its parent.
+func startIncident(ctx workflow.Context, in incident.Incident, runbook string, told []string) error {
+	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID: IncidentID(in.ID), TaskQueue: QueueRunbooks, ParentClosePolicy: abandon, StaticSummary: cut(in.Title, 180),
+	}), Incident, IncidentInput{Incident: in.ID, Runbook: runbook, Told: told})
+	err := child.GetChildWorkflowExecution().Get(ctx, nil)
+	if alreadyStarted(err) {
+		return nil
+	}
+	return err
+}
+
+// entry makes a line of this incident's timeline; its key grows with the run.
+func (r *incidentRun) entry(kind, actor, via, text string) incident.Entry {
+	r.entryNo++
+	subject := "incident/" + r.rec.ID
+	return incident.Entry{
+		Key: fmt.Sprintf("%s/run/%d/%s", subject, r.entryNo, kind), Subject: subject, Kind: kind, Actor: actor, Via: via, Text: text,
+	}
+}
+
+// save writes the incident's state and the new lines of its timeline, one
+// write at a time, so that an older state never lands on a newer one.
+func (r *incidentRun) save(ctx workflow.Context, entries ...incident.Entry) error {
+	now := workflow.Now(ctx).UTC()
+	for i := range entries {
+		entries[i].At = now
+	}
+	if err := r.writing.Lock(ctx); err != nil {
+		return err
+	}
+	defer r.writing.Unlock()
+	if err := act(ctx, rec.SaveIncident, records.SaveIncidentParams{Incident: r.rec, Entries: entries}); err != nil {
+		return err
+	}
+	r.details(ctx)
+	return upsert(ctx,
+		AttrIncident.ValueSet(r.rec.ID), AttrSite.ValueSet(r.rec.Site), AttrSeverity.ValueSet(string(r.rec.Severity)),
+		AttrStatus.ValueSet(string(r.rec.Status)), AttrRunbook.ValueSet(r.rec.Runbook))
+}
+
+// listen takes the signals of reports, alerts and escalations.
+func (r *incidentRun) listen(ctx workflow.Context) {
+	sel := workflow.NewSelector(ctx)
+	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalReported), func(c workflow.ReceiveChannel, _ bool) {
+		var s ReportedSignal
+		c.Receive(ctx, &s)
+		if s.Client != "" && !slices.Contains(r.told, s.Client) {
+			r.told = append(r.told, s.Client)
+		}
+	})
+	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalPageState), func(c workflow.ReceiveChannel, _ bool) {
+		var s EscalateStatus
+		c.Receive(ctx, &s)
+		r.teams[s.Team] = s
+		r.details(ctx)
+	})
+	for {
+		sel.Select(ctx)
+	}
+}
+
+// changed tells the beat of client updates that there is news.
+func (r *incidentRun) changed(ctx workflow.Context, why string) {
+	if r.informs != nil {
+		workflow.SignalExternalWorkflow(ctx, InformID(r.rec.ID), "", SignalChanged, ChangedSignal{Why: why})
+	}
+}
+
+// alive tells the escalations that somebody works on it.
+func (r *incidentRun) alive(ctx workflow.Context, a Act) {
+	for _, team := range sortedKeys(r.pages) {
+		workflow.SignalExternalWorkflow(ctx, EscalateID(r.rec.ID, team), "", SignalAlive, a)
+	}
+}
+
+// resolve closes the incident: pages and beat stop, the clients hear it.
+func (r *incidentRun) resolve(ctx workflow.Context, by Act, why string) error {
+	if r.rec.Status == incident.Resolved {
+		return nil
+	}
+	r.rec.Status, r.rec.ResolvedAt = incident.Resolved, workflow.Now(ctx).UTC()
+	if err := r.save(ctx, r.entry("resolved", by.By, by.Via, why)); err != nil {
+		return err
+	}
+	for _, team := range sortedKeys(r.pages) {
+		workflow.SignalExternalWorkflow(ctx, EscalateID(r.rec.ID, team), "", SignalStop, StopSignal{Why: "resolved"})
+	}
+	if r.informs != nil {
+		workflow.SignalExternalWorkflow(ctx, InformID(r.rec.ID), "", SignalStop, StopSignal{Why: "resolved"})
+		if err := r.informs.Get(ctx, nil); err != nil {
+			workflow.GetLogger(ctx).Warn("The beat of updates ended badly", "incident", r.rec.ID, "error", err)
+		}
+		r.informs = nil
+	}
+	for _, team := range sortedKeys(r.pages) {
+		if err := r.pages[team].Get(ctx, nil); err != nil {
+			workflow.GetLogger(ctx).Warn("An escalation ended badly", "incident", r.rec.ID, "team", team, "error", err)
+		}
+		delete(r.pages, team)
+	}
+	p, err := startBroadcast(ctx, BroadcastInput{Incident: r.rec.ID, Event: "incident.restored", Step: "restored", Revision: r.entryNo})
+	if err != nil {
+		return err
+	}
+	return noteIncident(ctx, r.rec.ID, fmt.Sprintf("told/%d", r.entryNo), "update", "vakhta", "", fmt.Sprintf("Told %d contacts that their machines are back", p.Accepted))
+}
+
+// linger keeps a resolved incident open to `reopen`; it answers whether to run again.
+func (r *incidentRun) linger(ctx workflow.Context) (bool, error) {
+	if _, err := workflow.AwaitWithTimeout(ctx, r.book.Reopen.Std(), func() bool { return r.reopened }); err != nil {
+		return false, err
+	}
+	if !r.reopened {
+		return false, workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	}
+	r.reopened, r.resolved = false, ""
+	r.steps = newSteps(r.book)
+	return true, nil
+}
+
+func (r *incidentRun) details(ctx workflow.Context) {
+	var b strings.Builder
+	in := r.rec
+	fmt.Fprintf(&b, "## %s — %s\n%s\n\n", in.ID, in.Status, in.Title)
+	fmt.Fprintf(&b, "%s · %d of %d servers back · %d clients", in.Severity, len(in.Restored), len(in.Servers), len(in.Clients))
+	if !in.ETA.IsZero() {
+		fmt.Fprintf(&b, " · expected by %s", in.ETA.UTC().Format(time.RFC3339))
+	}
+	b.WriteString("\n\n")
+	for _, team := range sortedKeys(r.teams) {
+		t := r.teams[team]
+		fmt.Fprintf(&b, "- team %s: %s %s\n", team, t.State, t.AcknowledgedBy)
+	}
+	for _, s := range r.steps {
+		fmt.Fprintf(&b, "- %s `%s` %s %s\n", mark(s.State), s.ID, s.Title, s.Result)
+	}
+	workflow.SetCurrentDetails(ctx, cut(b.String(), 19_000))
+}
+
+func mark(state string) string {
+	switch state {
+	case stepDone:
+		return "✓"
+	case stepFailed:
+		return "✗"
+	case stepRunning:
+		return "▶"
+	case stepSkipped:
+		return "–"
+	default:
+		return "·"
+	}
+}

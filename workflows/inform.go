@@ -1,0 +1,153 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"vakhta/runbooks"
+)
+
+// InformInput starts InformClients.
+type InformInput struct {
+	Incident string            `json:"incident"`
+	Every    runbooks.Duration `json:"every"`              // the beat; default 15m
+	Debounce runbooks.Duration `json:"debounce,omitempty"` // news within it make one update; default 2s
+	// Told are clients who were told a moment ago: the first update skips them.
+	Told []string `json:"told,omitempty"`
+	// Carry is the state over continue-as-new.
+	Carry *InformStatus `json:"carry,omitempty"`
+}
+
+// InformClients is the beat of an incident: on each tick every affected client
+// hears how it stands, on each change those whom it concerns, about their own
+// machines only. It ends when its incident stops it.
+func InformClients(ctx workflow.Context, in InformInput) (InformStatus, error) {
+	if err := in.validate(); err != nil {
+		return InformStatus{}, err
+	}
+	b := &beat{in: in, status: InformStatus{Incident: in.Incident}}
+	if in.Carry != nil {
+		b.status = *in.Carry
+	}
+	if err := b.setup(ctx); err != nil {
+		return b.status, err
+	}
+	return b.run(ctx)
+}
+
+func (in *InformInput) validate() error {
+	if err := required("incident", in.Incident); err != nil {
+		return err
+	}
+	if in.Every == 0 {
+		in.Every = runbooks.Duration(15 * time.Minute)
+	}
+	if in.Every.Std() < time.Second {
+		return invalid("every: %s is too often for people; at least 1s", in.Every.Std())
+	}
+	if in.Debounce == 0 {
+		in.Debounce = runbooks.Duration(2 * time.Second)
+	}
+	return nil
+}
+
+type beat struct {
+	in      InformInput
+	status  InformStatus
+	news    bool
+	stopped bool
+}
+
+func (b *beat) setup(ctx workflow.Context) error {
+	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (InformStatus, error) { return b.status, nil },
+		workflow.QueryHandlerOptions{Description: "When clients were told, and when they will be"}); err != nil {
+		return fmt.Errorf("set query %s: %w", QueryStatus, err)
+	}
+	err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateChanged, func(_ workflow.Context, _ ChangedSignal) (InformStatus, error) {
+		b.news = true
+		return b.status, nil
+	}, workflow.UpdateHandlerOptions{Description: "There is news: tell those whom it concerns"})
+	if err != nil {
+		return fmt.Errorf("set update %s: %w", UpdateChanged, err)
+	}
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		sel := workflow.NewSelector(ctx)
+		sel.AddReceive(workflow.GetSignalChannel(ctx, SignalChanged), func(c workflow.ReceiveChannel, _ bool) {
+			c.Receive(ctx, nil)
+			b.news = true
+		})
+		sel.AddReceive(workflow.GetSignalChannel(ctx, SignalStop), func(c workflow.ReceiveChannel, _ bool) {
+			c.Receive(ctx, nil)
+			b.stopped = true
+		})
+		for {
+			sel.Select(ctx)
+		}
+	})
+	return upsert(ctx, AttrIncident.ValueSet(b.in.Incident))
+}
+
+func (b *beat) run(ctx workflow.Context) (InformStatus, error) {
+	// The first update goes out at once, to those who don't know yet.
+	if b.in.Carry == nil {
+		if err := b.tell(ctx, b.in.Told, false); err != nil {
+			return b.status, err
+		}
+	}
+	for !b.stopped {
+		changed, err := b.next(ctx)
+		if err != nil {
+			return b.status, err
+		}
+		if b.stopped {
+			break
+		}
+		if err := b.tell(ctx, nil, changed); err != nil {
+			return b.status, err
+		}
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+				return b.status, err
+			}
+			next := b.in
+			next.Carry = &b.status
+			return b.status, workflow.NewContinueAsNewError(ctx, InformClients, next)
+		}
+	}
+	return b.status, nil
+}
+
+// next waits for the tick or for news, which it collects for the debounce time.
+func (b *beat) next(ctx workflow.Context) (changed bool, err error) {
+	b.status.NextAt = workflow.Now(ctx).Add(b.in.Every.Std())
+	b.details(ctx)
+	changed, err = workflow.AwaitWithTimeout(ctx, b.in.Every.Std(), func() bool { return b.news || b.stopped })
+	if err != nil || !changed || b.stopped {
+		return false, err
+	}
+	if _, err := workflow.AwaitWithTimeout(ctx, b.in.Debounce.Std(), func() bool { return b.stopped }); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+func (b *beat) tell(ctx workflow.Context, except []string, changed bool) error {
+	b.news = false
+	b.status.Updates++
+	_, err := startBroadcast(ctx, BroadcastInput{
+		Incident: b.in.Incident, Event: "incident.update", Step: "update", Revision: b.status.Updates, Except: except,
+		OnlyChanged: changed, Deadline: 2 * b.in.Every, NextUpdate: b.in.Every,
+	})
+	if err != nil {
+		// One update that could not be made doesn't end the beat.
+		workflow.GetLogger(ctx).Error("An update could not be broadcast", "incident", b.in.Incident, "error", err)
+	}
+	b.status.LastAt = workflow.Now(ctx)
+	return ctx.Err()
+}
+
+func (b *beat) details(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%d updates** sent, the next at %s at the latest", b.status.Updates, b.status.NextAt.UTC().Format("15:04:05 MST")))
+}

@@ -1,0 +1,80 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"vakhta/activities/notify"
+	"vakhta/activities/probe"
+	"vakhta/activities/records"
+)
+
+// The activities, named through nil pointers: only their method names count here.
+var (
+	rec  *records.Activities
+	send *notify.Activities
+	look *probe.Activities
+)
+
+// Priorities of tasks, 1 is the most urgent: a page overtakes eighteen thousand mails.
+const (
+	urgent = 1
+	normal = 3
+	bulk   = 4
+)
+
+// withRecords is for the store: milliseconds when it is well. When it is not,
+// nothing is lost by trying for as long as it takes.
+func withRecords(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           QueueRunbooks,
+		StartToCloseTimeout: 30 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second},
+	})
+}
+
+// withDelivery is for a batch of notifications. The activity names the delay
+// to its next try itself; the heartbeat time-out is how soon a killed sender
+// is noticed, and the ledger's lease keeps the retry from sending twice.
+func withDelivery(ctx workflow.Context, priority int) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           QueueNotify,
+		StartToCloseTimeout: 10 * time.Minute,
+		HeartbeatTimeout:    5 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 500 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second},
+		Priority:            temporal.Priority{PriorityKey: priority},
+	})
+}
+
+// absentAfter is how long a probe waits for a worker of its vantage. It is
+// long enough for a worker that restarts, short enough not to hold an answer.
+const absentAfter = 8 * time.Second
+
+// withProbe is for one shard of a sweep: an absent vantage is noticed by the
+// schedule-to-start time-out, a killed worker by the heartbeat.
+func withProbe(ctx workflow.Context, vantage string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              ProbeQueue(vantage),
+		ScheduleToStartTimeout: absentAfter,
+		StartToCloseTimeout:    time.Minute,
+		HeartbeatTimeout:       5 * time.Second,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 2 * time.Second, MaximumAttempts: 5},
+	})
+}
+
+// watchFor is how long one watch activity looks before it hands back.
+const watchFor = 10 * time.Minute
+
+// withWatch is for the long look whether machines are back. It polls inside
+// the activity, so days of waiting cost a handful of events.
+func withWatch(ctx workflow.Context, vantage string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           ProbeQueue(vantage),
+		StartToCloseTimeout: watchFor + time.Minute,
+		HeartbeatTimeout:    10 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second},
+		WaitForCancellation: false,
+	})
+}
