@@ -41,6 +41,8 @@ type Config struct {
 	LinkSecret Secret `yaml:"linkSecret"`
 	// IntakeToken is the bearer token of the intake (reports and alerts).
 	IntakeToken Secret `yaml:"intakeToken"`
+	// PagesPassword opens the engineers' pages beyond this machine; they name clients.
+	PagesPassword Secret `yaml:"pagesPassword"`
 
 	Providers Providers `yaml:"providers"`
 	Probe     Probe     `yaml:"probe"`
@@ -198,7 +200,7 @@ func validateURL(key string, value *string) error {
 
 // secrets are all the references of the file, by key.
 func (c *Config) secrets() map[string]*Secret {
-	all := map[string]*Secret{"linkSecret": &c.LinkSecret, "intakeToken": &c.IntakeToken}
+	all := map[string]*Secret{"linkSecret": &c.LinkSecret, "intakeToken": &c.IntakeToken, "pagesPassword": &c.PagesPassword}
 	if p := c.Providers.SendGrid; p != nil {
 		all["providers.sendgrid.key"] = &p.Key
 	}

@@ -1,0 +1,185 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"vakhta/internal/acklink"
+	"vakhta/internal/inventory"
+	"vakhta/internal/ledger"
+	"vakhta/internal/store"
+)
+
+// Receipts is what the acknowledgement page reads and writes.
+type Receipts interface {
+	Notification(ctx context.Context, id string) (ledger.Notification, error)
+	Notifications(ctx context.Context, f store.NotificationFilter) ([]ledger.Notification, error)
+	Acknowledge(ctx context.Context, codeOrID, via string, at time.Time) (n ledger.Notification, first bool, err error)
+}
+
+// AckPage is the page on which a message is acknowledged. GET only shows: mail
+// scanners follow links. POST, by the one button, records; again and again if
+// need be.
+type AckPage struct {
+	Store  Receipts
+	Signer acklink.Signer
+	// Acknowledged is told of each acknowledgement, repeats included.
+	Acknowledged func(ctx context.Context, n ledger.Notification)
+	Now          func() time.Time
+	Log          zerolog.Logger
+}
+
+// Register adds the page's routes.
+func (a *AckPage) Register(mux *http.ServeMux) {
+	mux.HandleFunc("GET /a/{token}", a.show)
+	mux.HandleFunc("POST /a/{token}", a.record)
+}
+
+// ackView is what the page shows.
+type ackView struct {
+	Words      map[string]string
+	Title      string
+	Paragraphs []string
+	Done       bool
+	At         string
+	Superseded bool
+}
+
+func (a *AckPage) show(w http.ResponseWriter, r *http.Request) {
+	if n, ok := a.load(w, r); ok {
+		a.render(w, r, http.StatusOK, n)
+	}
+}
+
+func (a *AckPage) record(w http.ResponseWriter, r *http.Request) {
+	// A form of a foreign page can't know the token; its browser would say so.
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" {
+		a.refuse(w, r, http.StatusForbidden, "foreign")
+		return
+	}
+	n, ok := a.load(w, r)
+	if !ok {
+		return
+	}
+	n, first, err := a.Store.Acknowledge(r.Context(), n.ID, "page", a.Now().UTC())
+	if err != nil {
+		a.Log.Error().Err(err).Msg("acknowledgement not recorded")
+		a.refuse(w, r, http.StatusServiceUnavailable, "away")
+		return
+	}
+	if first {
+		a.Log.Info().Str("notification", n.ID).Msg("acknowledged on the page")
+	}
+	if a.Acknowledged != nil {
+		a.Acknowledged(r.Context(), n)
+	}
+	// See Other: reloading the answer does not post again.
+	headers(w)
+	http.Redirect(w, r, r.URL.EscapedPath(), http.StatusSeeOther)
+}
+
+// load finds the notification of a token. Whatever is wrong with a token, the
+// answer is the same.
+func (a *AckPage) load(w http.ResponseWriter, r *http.Request) (ledger.Notification, bool) {
+	token := r.PathValue("token")
+	id, err := acklink.Parse(token)
+	if err != nil {
+		a.refuse(w, r, http.StatusNotFound, "invalid")
+		return ledger.Notification{}, false
+	}
+	n, err := a.Store.Notification(r.Context(), id)
+	switch {
+	case errors.Is(err, store.ErrNotFound) || err == nil && a.Signer.Verify(token, n.ID, n.Contact) != nil:
+		a.refuse(w, r, http.StatusNotFound, "invalid")
+		return ledger.Notification{}, false
+	case err != nil:
+		a.Log.Error().Err(err).Msg("notification not read")
+		a.refuse(w, r, http.StatusServiceUnavailable, "away")
+		return ledger.Notification{}, false
+	}
+	return n, true
+}
+
+func (a *AckPage) render(w http.ResponseWriter, r *http.Request, code int, n ledger.Notification) {
+	words := ackWords[language(n.Language)]
+	v := ackView{Words: words, Title: n.Title, Paragraphs: paragraphs(n.Body), Superseded: a.superseded(r.Context(), n)}
+	if v.Title == "" {
+		v.Title = words["title"]
+	}
+	if !n.AcknowledgedAt.IsZero() {
+		v.Done = true
+		v.At = n.AcknowledgedAt.UTC().Format("02.01.2006 15:04 UTC")
+	}
+	show(w, a.Log, code, "acknowledge", page{Language: string(language(n.Language)), Title: v.Title, Bare: true, Content: v})
+}
+
+// superseded reports whether the same contact was sent a newer revision since.
+func (a *AckPage) superseded(ctx context.Context, n ledger.Notification) bool {
+	newer, err := a.Store.Notifications(ctx, store.NotificationFilter{
+		Subject: n.Subject, Step: n.Step, Contact: n.Contact, Limit: 200,
+	})
+	if err != nil {
+		a.Log.Warn().Err(err).Msg("newer revisions not read")
+		return false
+	}
+	for _, other := range newer {
+		if other.Revision > n.Revision && other.Event == n.Event {
+			return true
+		}
+	}
+	return false
+}
+
+// refuse answers without a notification, in the reader's own language.
+func (a *AckPage) refuse(w http.ResponseWriter, r *http.Request, code int, why string) {
+	lang := inventory.English
+	if strings.HasPrefix(strings.ToLower(r.Header.Get("Accept-Language")), "ru") {
+		lang = inventory.Russian
+	}
+	words := ackWords[lang]
+	show(w, a.Log, code, "message", page{Language: string(lang), Title: words["title"], Bare: true, Content: words[why]})
+}
+
+func language(l inventory.Language) inventory.Language {
+	if _, ok := ackWords[l]; ok {
+		return l
+	}
+	return inventory.English
+}
+
+// paragraphs splits a plain text where it has empty lines.
+func paragraphs(text string) []string {
+	var all []string
+	for part := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n\n") {
+		if part = strings.TrimSpace(part); part != "" {
+			all = append(all, part)
+		}
+	}
+	return all
+}
+
+var ackWords = map[inventory.Language]map[string]string{
+	inventory.Russian: {
+		"title": "Подтверждение", "button": "Прочитано, подтверждаю",
+		"ask":        "Нажмите кнопку, чтобы мы знали, что вы получили это сообщение.",
+		"done":       "Спасибо, подтверждено",
+		"superseded": "После этого сообщения мы отправили вам более новое. Пожалуйста, смотрите его.",
+		"invalid":    "Ссылка неверна или обрезана. Откройте её из сообщения целиком.",
+		"away":       "Сейчас не получается записать подтверждение. Попробуйте ещё раз через минуту.",
+		"foreign":    "Подтвердить можно только на этой странице. Откройте ссылку из сообщения.",
+	},
+	inventory.English: {
+		"title": "Acknowledgement", "button": "I have read this",
+		"ask":        "Press the button so that we know that this message has reached you.",
+		"done":       "Thank you, acknowledged",
+		"superseded": "We have sent you newer information since this message. Please see it.",
+		"invalid":    "This link is wrong or cut off. Please open it from the message as a whole.",
+		"away":       "The acknowledgement can't be recorded right now. Please try again in a minute.",
+		"foreign":    "An acknowledgement is possible on this page only. Please open the link in the message.",
+	},
+}

@@ -1,0 +1,207 @@
+// Package web draws the pages: for engineers the open incidents, one incident
+// with its evidence, its timeline and who was told, and its postmortem; for
+// anybody who holds a link, the page on which a message is acknowledged. Pages
+// are complete in themselves: no script, nothing from outside, one style sheet
+// inside.
+//
+// Nothing imports this package but the mains.
+package web
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"errors"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"vakhta/internal/incident"
+	"vakhta/internal/ledger"
+	"vakhta/internal/postmortem"
+	"vakhta/internal/store"
+	"vakhta/internal/topology"
+)
+
+// Reader is what the engineers' pages read.
+type Reader interface {
+	Incident(ctx context.Context, id string) (incident.Incident, error)
+	Incidents(ctx context.Context, f store.IncidentFilter) ([]incident.Incident, error)
+	Timeline(ctx context.Context, subject string, afterSeq int64, limit int) ([]incident.Entry, error)
+	Notifications(ctx context.Context, f store.NotificationFilter) ([]ledger.Notification, error)
+	Postmortem(ctx context.Context, incident string) (incident.Postmortem, error)
+}
+
+// Names are the words for ids. None of them gives away an address.
+type Names interface {
+	postmortem.Names
+	Place(component string) string
+	ClientOf(server string) string // client id, or ""
+	Finding(f topology.Finding) string
+}
+
+// Options tune the pages.
+type Options struct {
+	// Password protects the engineers' pages (HTTP Basic, any user name). Without
+	// one they answer only requests from this machine that no proxy forwarded:
+	// they name clients.
+	Password string
+	Now      func() time.Time // nil: time.Now
+	Log      zerolog.Logger
+}
+
+// Pages are the engineers' pages.
+type Pages struct {
+	store Reader
+	names Names
+	opts  Options
+}
+
+// New returns the pages over a store.
+func New(r Reader, names Names, o Options) *Pages {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Pages{store: r, names: names, opts: o}
+}
+
+// Register adds the pages' routes.
+func (p *Pages) Register(mux *http.ServeMux) {
+	mux.Handle("GET /{$}", p.guarded(p.index))
+	mux.Handle("GET /incidents/{id}", p.guarded(p.incident))
+	mux.Handle("GET /postmortems/{id}", p.guarded(p.postmortem))
+}
+
+//go:embed templates/*.html templates/page.css
+var files embed.FS
+
+// style is the one sheet of every page: the postmortem's and what pages add.
+var style = func() string {
+	own, err := files.ReadFile("templates/page.css")
+	if err != nil {
+		panic(err) // embedded: can't be missing
+	}
+	return postmortem.Style + string(own)
+}()
+
+// policy lets a page use its own style sheet and nothing else.
+var policy = func() string {
+	sum := sha256.Sum256([]byte(style))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}()
+
+var templates = template.Must(template.New("").Funcs(functions).ParseFS(files, "templates/*.html"))
+
+// page is what the frame around every page needs.
+type page struct {
+	Language string
+	Title    string
+	Refresh  int // seconds; 0: never
+	Bare     bool
+	Content  any
+}
+
+// Style is the sheet, trusted: it is ours.
+func (page) Style() template.CSS { return template.CSS(style) }
+
+// show renders a page completely before it answers.
+func show(w http.ResponseWriter, log zerolog.Logger, code int, name string, p page) {
+	if p.Language == "" {
+		p.Language = "en"
+	}
+	var b bytes.Buffer
+	if err := templates.ExecuteTemplate(&b, name, p); err != nil {
+		log.Error().Err(err).Str("page", name).Msg("page not rendered")
+		http.Error(w, "the page could not be drawn", http.StatusInternalServerError)
+		return
+	}
+	headers(w)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = w.Write(b.Bytes()) // the reader may have gone
+}
+
+func headers(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer") // a link's token stays with its holder
+	h.Set("Cache-Control", "no-store")
+}
+
+// fail answers an error of the store's as a page.
+func (p *Pages) fail(w http.ResponseWriter, what string, err error) {
+	if errors.Is(err, store.ErrNotFound) {
+		show(w, p.opts.Log, http.StatusNotFound, "message", page{Title: "Not found", Content: "There is no " + what + "."})
+		return
+	}
+	p.opts.Log.Error().Err(err).Str("what", what).Msg("page not read")
+	show(w, p.opts.Log, http.StatusServiceUnavailable, "message",
+		page{Title: "Unavailable", Refresh: 5, Content: "The store does not answer. This page tries again."})
+}
+
+// incidentsShown is how many closed incidents the first page lists.
+const incidentsShown = 30
+
+type indexView struct {
+	Open, Recent []incident.Incident
+	Now          time.Time
+}
+
+func (p *Pages) index(w http.ResponseWriter, r *http.Request) {
+	all, err := p.store.Incidents(r.Context(), store.IncidentFilter{Limit: 200})
+	if err != nil {
+		p.fail(w, "list of incidents", err)
+		return
+	}
+	v := indexView{Now: p.opts.Now()}
+	for _, inc := range all {
+		switch {
+		case inc.Status != incident.Resolved:
+			v.Open = append(v.Open, inc)
+		case len(v.Recent) < incidentsShown:
+			v.Recent = append(v.Recent, inc)
+		}
+	}
+	show(w, p.opts.Log, http.StatusOK, "index", page{Title: "Incidents", Refresh: 10, Content: v})
+}
+
+func (p *Pages) postmortem(w http.ResponseWriter, r *http.Request) {
+	id, asMarkdown := strings.CutSuffix(r.PathValue("id"), ".md")
+	pm, err := p.store.Postmortem(r.Context(), id)
+	if err != nil {
+		p.fail(w, "postmortem of incident "+id, err)
+		return
+	}
+	entries, err := p.store.Timeline(r.Context(), "incident/"+id, 0, timelineShown)
+	if err != nil {
+		p.fail(w, "timeline of incident "+id, err)
+		return
+	}
+	if asMarkdown {
+		headers(w)
+		w.Header().Set("Content-Type", "text/markdown; charset=utf-8")
+		_, _ = w.Write([]byte(postmortem.Markdown(pm, entries, p.names)))
+		return
+	}
+	body, err := postmortem.Body(pm, entries, p.names)
+	if err != nil {
+		p.fail(w, "postmortem", err)
+		return
+	}
+	show(w, p.opts.Log, http.StatusOK, "postmortem", page{
+		Title:   "Postmortem: " + pm.Title,
+		Content: postmortemView{Incident: id, Body: template.HTML(body)}, // rendered by our own templates
+	})
+}
+
+type postmortemView struct {
+	Incident string
+	Body     template.HTML
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"vakhta/internal/acklink"
+	"vakhta/internal/config"
+	"vakhta/internal/incident"
+	"vakhta/internal/inventory"
+	"vakhta/internal/ledger"
+	"vakhta/internal/web"
+	"vakhta/workflows"
+)
+
+// facts is what the gateway needs of the store.
+type facts interface {
+	web.Reader
+	Ping(ctx context.Context) error
+	PutReport(ctx context.Context, r incident.Report) (created bool, err error)
+	Report(ctx context.Context, id string) (incident.Report, error)
+	PutAlerts(ctx context.Context, alerts []incident.Alert) ([]incident.Alert, error)
+	Notification(ctx context.Context, id string) (ledger.Notification, error)
+	ApplyEvent(ctx context.Context, e ledger.Event, now time.Time) (n ledger.Notification, fresh bool, err error)
+	Acknowledge(ctx context.Context, codeOrID, via string, at time.Time) (n ledger.Notification, first bool, err error)
+}
+
+// flows is what the gateway needs of Temporal; client.Client fulfils it.
+type flows interface {
+	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
+	SignalWithStartWorkflow(ctx context.Context, workflowID, signalName string, signalArg any,
+		options client.StartWorkflowOptions, workflow any, workflowArgs ...any) (client.WorkflowRun, error)
+	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
+	QueryWorkflow(ctx context.Context, workflowID, runID, queryType string, args ...any) (converter.EncodedValue, error)
+}
+
+// deps are the outside things of a gateway.
+type deps struct {
+	Store     facts
+	Flows     flows
+	Inventory *inventory.Inventory
+	Log       zerolog.Logger
+	Now       func() time.Time // nil: time.Now
+}
+
+// gateway is the HTTP side of the watch.
+type gateway struct {
+	cfg     config.Config
+	deps    deps
+	hooks   hooks
+	metrics *metrics
+	pages   *web.Pages
+	ack     *web.AckPage
+	log     zerolog.Logger
+	now     func() time.Time
+}
+
+// newGateway builds the gateway of a configuration. It connects to nothing itself.
+func newGateway(cfg config.Config, d deps) (*gateway, error) {
+	if !cfg.IntakeToken.Set() {
+		return nil, refused("intakeToken: missing in the configuration; reports and alerts can't be authenticated without it")
+	}
+	signer, err := acklink.NewSigner(cfg.LinkSecret.Reveal())
+	if err != nil {
+		return nil, refused("linkSecret: %w", err)
+	}
+	g := &gateway{cfg: cfg, deps: d, metrics: newMetrics(), log: d.Log, now: d.Now}
+	if g.now == nil {
+		g.now = time.Now
+	}
+	if g.hooks, err = newHooks(cfg, g.now); err != nil {
+		return nil, err
+	}
+	g.pages = web.New(d.Store, estateNames{d.Inventory}, web.Options{Password: cfg.PagesPassword.Reveal(), Now: g.now, Log: d.Log})
+	g.ack = &web.AckPage{
+		Store: d.Store, Signer: signer, Now: g.now, Log: d.Log,
+		Acknowledged: func(ctx context.Context, n ledger.Notification) {
+			g.pageAnswered(ctx, n, workflows.SignalAcknowledged, "page")
+		},
+	}
+	return g, nil
+}
+
+// Limits of what a request may bring.
+const (
+	maxReportBytes   = 64 << 10
+	maxAlertBytes    = 8 << 20 // a group of thousands of alerts
+	maxPagerBytes    = 512_000 // PagerDuty's own limit
+	maxCallbackBytes = 4 << 20
+)
+
+// Handler routes everything.
+func (g *gateway) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", g.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{}))
+
+	mux.Handle("POST /v1/reports", g.authenticated(maxReportBytes, g.takeReport))
+	mux.Handle("GET /v1/reports/{id}", g.authenticated(0, g.answerReport))
+	mux.Handle("POST /v1/alerts/alertmanager", g.authenticated(maxAlertBytes, g.takeAlertmanager))
+	mux.Handle("POST /v2/enqueue", limited(maxPagerBytes, g.takePagerDuty))
+
+	mux.Handle("POST /callbacks/sendgrid", limited(maxCallbackBytes, g.sendgridCallback))
+	mux.Handle("POST /callbacks/twilio/status", limited(maxCallbackBytes, g.twilioStatus))
+	mux.Handle("POST /callbacks/twilio/gather", limited(maxCallbackBytes, g.twilioGather))
+	mux.Handle("POST /callbacks/telegram", limited(maxCallbackBytes, g.telegramUpdate))
+
+	g.ack.Register(mux)
+	g.pages.Register(mux)
+	return g.observed(mux)
+}
+
+// ready answers 200 while the store answers. Temporal's absence is told but
+// is no reason to turn callbacks away: their facts go into the ledger.
+func (g *gateway) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	state := map[string]string{"store": "ok"}
+	code := http.StatusOK
+	if err := g.deps.Store.Ping(ctx); err != nil {
+		state["store"] = "away"
+		code = http.StatusServiceUnavailable
+	}
+	if checker, ok := g.deps.Flows.(interface {
+		CheckHealth(context.Context, *client.CheckHealthRequest) (*client.CheckHealthResponse, error)
+	}); ok {
+		state["temporal"] = "ok"
+		if _, err := checker.CheckHealth(ctx, nil); err != nil {
+			state["temporal"] = "away"
+		}
+	}
+	writeJSON(w, code, state)
+}
+
+// shutdownWithin is how long requests under way may take after a stop.
+const shutdownWithin = 10 * time.Second
+
+// Serve answers on a listener until the context ends, then lets requests finish.
+func (g *gateway) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           g.Handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	g.log.Info().Str("listen", listener.Addr().String()).Str("publicUrl", g.cfg.PublicURL).Msg("gateway listens")
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve the gateway: %w", err)
+	case <-ctx.Done():
+	}
+	// The parent is over: the grace needs a context of its own.
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownWithin)
+	defer cancel()
+	err := server.Shutdown(grace)
+	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	g.log.Info().Msg("gateway stopped")
+	return err
+}

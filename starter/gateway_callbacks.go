@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/api/serviceerror"
+
+	"vakhta/internal/ledger"
+	"vakhta/internal/store"
+	"vakhta/workflows"
+)
+
+// applyEvents writes what a provider told us into the ledger, then tells the
+// workflows that wait for it. An error means that nothing may be answered 2xx.
+func (g *gateway) applyEvents(ctx context.Context, provider string, events []ledger.Event) error {
+	for _, e := range events {
+		n, fresh, err := g.deps.Store.ApplyEvent(ctx, e, g.now().UTC())
+		if errors.Is(err, store.ErrNotFound) {
+			// A message that isn't ours: another system shares the account.
+			g.metrics.callbacks.WithLabelValues(provider, "foreign").Inc()
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("apply event of %s: %w", provider, err)
+		}
+		result := "repeated"
+		if fresh {
+			result = "applied"
+		}
+		g.metrics.callbacks.WithLabelValues(provider, result).Inc()
+		switch {
+		case e.Acknowledged:
+			g.pageAnswered(ctx, n, workflows.SignalAcknowledged, string(n.Channel))
+		case e.Declined:
+			g.pageAnswered(ctx, n, workflows.SignalDeclined, string(n.Channel))
+		}
+	}
+	return nil
+}
+
+// pageAnswered tells an escalation that a page was answered. The fact is in
+// the ledger, which Escalate reads before every climb: a failure here is
+// logged and costs at most that wait.
+func (g *gateway) pageAnswered(ctx context.Context, n ledger.Notification, signal, via string) {
+	inc, ok := strings.CutPrefix(n.Subject, "incident/")
+	if !ok || n.Team == "" {
+		return
+	}
+	id := workflows.EscalateID(inc, n.Team)
+	answer := workflows.PageAnswer{Contact: n.Contact, Notification: n.ID, Via: via}
+	err := g.deps.Flows.SignalWorkflow(ctx, id, "", signal, answer)
+	var over *serviceerror.NotFound
+	switch {
+	case errors.As(err, &over):
+		g.log.Info().Str("workflow", id).Msg("page answered after its escalation was over")
+	case err != nil:
+		g.log.Error().Err(err).Str("workflow", id).Str("notification", n.ID).Msg("escalation not told of the answer; it reads the ledger before it climbs")
+	}
+}

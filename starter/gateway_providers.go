@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"vakhta/activities/notify"
+	"vakhta/activities/notify/sendgrid"
+	"vakhta/activities/notify/telegram"
+	"vakhta/activities/notify/twilio"
+	"vakhta/internal/config"
+	"vakhta/internal/incident"
+	"vakhta/internal/inventory"
+	"vakhta/internal/ledger"
+)
+
+// hooks verify and read the callbacks of the configured providers; nil: not configured.
+type hooks struct {
+	sendgrid *sendgrid.Webhook
+	twilio   *twilio.Webhook
+	telegram *telegram.Webhook
+	bot      *telegram.Channel
+}
+
+func newHooks(cfg config.Config, now func() time.Time) (hooks, error) {
+	var h hooks
+	var err error
+	if p := cfg.Providers.SendGrid; p != nil && p.WebhookPublicKey != "" {
+		if h.sendgrid, err = sendgrid.NewWebhook(p.WebhookPublicKey, now); err != nil {
+			return h, refused("providers.sendgrid.webhookPublicKey: %w", err)
+		}
+	}
+	if p := cfg.Providers.Twilio; p != nil {
+		if h.twilio, err = twilio.NewWebhook(p.AuthToken.Reveal(), cfg.PublicURL, now); err != nil {
+			return h, refused("providers.twilio: %w", err)
+		}
+	}
+	if p := cfg.Providers.Telegram; p != nil {
+		if h.telegram, err = telegram.NewWebhook(p.WebhookSecret.Reveal(), now); err != nil {
+			return h, refused("providers.telegram.webhookSecret: %w", err)
+		}
+		if h.bot, err = telegram.New(telegram.Config{URL: p.URL, Token: p.Token.Reveal()}); err != nil {
+			return h, refused("providers.telegram: %w", err)
+		}
+	}
+	return h, nil
+}
+
+// callbackFailed answers a callback that could not be verified or read.
+func (g *gateway) callbackFailed(w http.ResponseWriter, provider string, err error) {
+	g.metrics.callbacks.WithLabelValues(provider, "refused").Inc()
+	g.log.Warn().Err(err).Str("provider", provider).Msg("callback refused")
+	if errors.Is(err, notify.ErrSignature) {
+		writeError(w, http.StatusForbidden, "the callback's signature does not hold")
+		return
+	}
+	writeError(w, http.StatusBadRequest, "the callback is malformed")
+}
+
+// notApplied answers a callback that the ledger could not take: come again.
+func (g *gateway) notApplied(w http.ResponseWriter, provider string, err error) {
+	g.log.Error().Err(err).Str("provider", provider).Msg("callback not applied")
+	writeError(w, http.StatusServiceUnavailable, "the callback could not be taken; send it again")
+}
+
+func notConfigured(w http.ResponseWriter, provider string) {
+	writeError(w, http.StatusNotFound, provider+" is not configured here")
+}
+
+func (g *gateway) sendgridCallback(w http.ResponseWriter, r *http.Request, body []byte) {
+	if g.hooks.sendgrid == nil {
+		notConfigured(w, sendgrid.Provider)
+		return
+	}
+	events, err := g.hooks.sendgrid.Events(r, body)
+	g.finishCallback(w, r, sendgrid.Provider, events, err)
+}
+
+func (g *gateway) twilioStatus(w http.ResponseWriter, r *http.Request, body []byte) {
+	if g.hooks.twilio == nil {
+		notConfigured(w, twilio.Provider)
+		return
+	}
+	events, err := g.hooks.twilio.Status(r, body)
+	g.finishCallback(w, r, twilio.Provider, events, err)
+}
+
+// finishCallback commits what a callback proves, then answers.
+func (g *gateway) finishCallback(w http.ResponseWriter, r *http.Request, provider string, events []ledger.Event, err error) {
+	if err != nil {
+		g.callbackFailed(w, provider, err)
+		return
+	}
+	if err := g.applyEvents(r.Context(), provider, events); err != nil {
+		g.notApplied(w, provider, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// twilioGather takes a pressed digit and says what came of it. Thanks are said
+// only once the acknowledgement is committed.
+func (g *gateway) twilioGather(w http.ResponseWriter, r *http.Request, body []byte) {
+	if g.hooks.twilio == nil {
+		notConfigured(w, twilio.Provider)
+		return
+	}
+	pressed, err := g.hooks.twilio.Gather(r, body)
+	if err != nil {
+		g.callbackFailed(w, twilio.Provider, err)
+		return
+	}
+	if err := g.applyEvents(r.Context(), twilio.Provider, pressed.Events); err != nil {
+		g.notApplied(w, twilio.Provider, err)
+		return
+	}
+	n, err := g.deps.Store.Notification(r.Context(), pressed.Notification)
+	if err != nil {
+		g.notApplied(w, twilio.Provider, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	_, _ = w.Write([]byte(twilio.ReplyTwiML(g.cfg.PublicURL, pressed.Reply, n)))
+}
+
+// telegramUpdate takes a pressed button or a client's message. A message is a
+// report; its id comes of the update's, so that Telegram's repeats are one.
+func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []byte) {
+	if g.hooks.telegram == nil {
+		notConfigured(w, telegram.Provider)
+		return
+	}
+	update, err := g.hooks.telegram.Parse(r, body)
+	if err != nil {
+		g.callbackFailed(w, telegram.Provider, err)
+		return
+	}
+	if err := g.applyEvents(r.Context(), telegram.Provider, update.Events); err != nil {
+		g.notApplied(w, telegram.Provider, err)
+		return
+	}
+	if m := update.Message; m != nil {
+		report := incident.Report{
+			ID: "tg" + strconv.FormatInt(m.UpdateID, 10), Channel: telegram.Provider, From: m.ChatID,
+			Text: clip(m.Text, maxReportText), ReceivedAt: g.now().UTC(),
+		}
+		if c, known := g.deps.Inventory.ContactByAddress(inventory.Telegram, m.ChatID); known {
+			report.Client, report.Contact = c.Client, c.ID
+		}
+		// A second bot, or a new one, counts its updates anew: the report that
+		// has this id already is another one, and this one needs its own.
+		err := g.acceptReport(r.Context(), report)
+		if errors.Is(err, errOtherReport) {
+			report.ID += derivedID("-", m.ChatID, m.Text, m.At.String())
+			err = g.acceptReport(r.Context(), report)
+		}
+		if err != nil {
+			g.notApplied(w, telegram.Provider, err)
+			return
+		}
+	}
+	if update.CallbackQueryID != "" {
+		g.answerButton(r.Context(), update)
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// answerButton takes the waiting mark off a pressed button. It is a courtesy:
+// what it stands for is committed, and its failure is only logged.
+func (g *gateway) answerButton(ctx context.Context, update telegram.Update) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	text := ""
+	if len(update.Events) > 0 {
+		text = "✓"
+	}
+	if err := g.hooks.bot.AnswerButton(ctx, update.CallbackQueryID, text); err != nil {
+		g.log.Warn().Err(fmt.Errorf("answer a button: %w", err)).Msg("button not answered")
+	}
+}
