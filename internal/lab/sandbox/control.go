@@ -12,6 +12,8 @@ import (
 
 func (s *Sandbox) controlRoutes() {
 	for pattern, h := range map[string]http.HandlerFunc{
+		"GET /{$}":                         s.servePage,
+		"POST /_sandbox/page/press":        s.servePress,
 		"GET /_sandbox/inbox":              s.controlInbox,
 		"DELETE /_sandbox/inbox":           func(w http.ResponseWriter, _ *http.Request) { s.ClearInbox(); done(w) },
 		"GET /_sandbox/counts":             s.controlCounts,

@@ -85,14 +85,15 @@ type Query struct {
 
 // inbox keeps the items with an index per question that a send or a look-up asks.
 type inbox struct {
-	mu      sync.RWMutex
-	items   []*Item
-	byID    map[string]*Item
-	byTo    map[string][]*Item // address → items, oldest first
-	seq     int64              // the last item's; survives a clearing
-	log     []change           // the newest changes
-	n       int64              // the last event's number
-	changed chan struct{}      // closed at the next change
+	mu        sync.RWMutex
+	items     []*Item
+	byID      map[string]*Item
+	byTo      map[string][]*Item // address → items, oldest first
+	byChannel map[string]int
+	seq       int64         // the last item's; survives a clearing
+	log       []change      // the newest changes
+	n         int64         // the last event's number
+	changed   chan struct{} // closed at the next change
 }
 
 type change struct {
@@ -108,6 +109,7 @@ func (b *inbox) init() {
 	b.items = nil
 	b.byID = make(map[string]*Item)
 	b.byTo = make(map[string][]*Item)
+	b.byChannel = make(map[string]int)
 	b.changed = make(chan struct{})
 	b.log = nil
 }
@@ -125,6 +127,7 @@ func (b *inbox) add(it *Item, state string) {
 	b.byID[it.ID] = it
 	key := address(it.To)
 	b.byTo[key] = append(b.byTo[key], it)
+	b.byChannel[it.Channel]++
 	b.note("new", it)
 }
 
