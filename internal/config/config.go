@@ -47,7 +47,7 @@ type Config struct {
 	Providers Providers `yaml:"providers"`
 	Probe     Probe     `yaml:"probe"`
 	Notify    Notify    `yaml:"notify"`
-	Incident  Incident  `yaml:"incident"`
+	Runbooks  Runbooks  `yaml:"runbooks"`
 	Temporal  Temporal  `yaml:"temporal"`
 
 	dir      string
@@ -121,6 +121,9 @@ func (c *Config) ValidateAndSetDefaults() error {
 		}
 		c.Inventory[i] = absolute(c.dir, path)
 	}
+	if c.Runbooks.Dir != "" {
+		c.Runbooks.Dir = absolute(c.dir, c.Runbooks.Dir)
+	}
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:8080"
 	}
@@ -139,7 +142,7 @@ func (c *Config) ValidateAndSetDefaults() error {
 		}
 	}
 	for _, part := range []interface{ ValidateAndSetDefaults() error }{
-		&c.Providers, &c.Probe, &c.Notify, &c.Incident, &c.Temporal,
+		&c.Providers, &c.Probe, &c.Notify, &c.Temporal,
 	} {
 		if err := part.ValidateAndSetDefaults(); err != nil {
 			return err

@@ -172,23 +172,13 @@ func (n *Notify) ValidateAndSetDefaults() error {
 	)
 }
 
-// Incident says in which rhythm an incident is worked on.
-type Incident struct {
-	UpdateEvery time.Duration `yaml:"updateEvery"` // the beat of client updates
-	WatchEvery  time.Duration `yaml:"watchEvery"`  // how often what is down is probed again
-	StableFor   time.Duration `yaml:"stableFor"`   // how long all must be up before it is resolved
-}
-
-// ValidateAndSetDefaults fills the rhythm.
-func (i *Incident) ValidateAndSetDefaults() error {
-	setDefault(&i.UpdateEvery, 15*time.Minute)
-	setDefault(&i.WatchEvery, 15*time.Second)
-	setDefault(&i.StableFor, time.Minute)
-	return errors.Join(
-		within("incident.updateEvery", i.UpdateEvery, time.Second, 24*time.Hour),
-		within("incident.watchEvery", i.WatchEvery, 100*time.Millisecond, time.Hour),
-		within("incident.stableFor", i.StableFor, 100*time.Millisecond, 24*time.Hour),
-	)
+// Runbooks says which runbooks serve, and their inputs.
+type Runbooks struct {
+	// Dir is a folder of *.yaml; empty: those that come with Vakhta.
+	Dir string `yaml:"dir"`
+	// Inputs replace the runbooks' default inputs of the same name, for
+	// example {updateEvery: 5m}.
+	Inputs map[string]any `yaml:"inputs"`
 }
 
 // Temporal says where Temporal is, unless the environment (TEMPORAL_ADDRESS
