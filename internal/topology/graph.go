@@ -44,17 +44,27 @@ func New(inv *inventory.Inventory) *Graph {
 		for j, need := range c.Needs {
 			members := make([]int32, len(need.Members))
 			for k, id := range need.Members {
-				m := g.index[id]
-				members[k] = m
-				if users := g.nodes[m].users; len(users) == 0 || users[len(users)-1] != int32(i) {
-					g.nodes[m].users = append(users, int32(i))
-				}
+				members[k] = g.index[id]
 			}
 			n.groups[j] = group{name: need.Name, network: need.Name == "network", members: members}
 		}
 	}
+	linkUsers(g.nodes)
 	g.countScopes()
 	return g
+}
+
+// linkUsers notes at every node who needs it, in order and once.
+func linkUsers(nodes []node) {
+	for i := range nodes {
+		for _, grp := range nodes[i].groups {
+			for _, m := range grp.members {
+				if users := nodes[m].users; len(users) == 0 || users[len(users)-1] != int32(i) {
+					nodes[m].users = append(users, int32(i))
+				}
+			}
+		}
+	}
 }
 
 // isServer says whether node i is a server.

@@ -50,7 +50,7 @@ func (g *Graph) Infer(obs []Observation) Inference {
 	})
 	for n, sight := range seen {
 		switch {
-		case !g.isServer(n):
+		case sight == nil || !g.isServer(int32(n)):
 		case sight.answered():
 			out.Up++
 		case sight.silent():
@@ -114,8 +114,8 @@ func (s *search) alternatives(h int32) []alternative {
 // reporter turns the best hypothesis into findings.
 type reporter struct {
 	*search
-	seen      map[int32]*sighting // by the graph's nodes
-	explained map[int32]bool      // the graph's nodes
+	seen      []*sighting    // by the graph's nodes
+	explained map[int32]bool // the graph's nodes
 }
 
 // shared is the finding on a component of the hypothesis.

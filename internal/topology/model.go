@@ -40,11 +40,20 @@ var prior = map[inventory.Kind]float64{
 	inventory.KindServer:     ownHung + ownOff + ownDead,
 }
 
+// logPrior is the same as ln π/(1−π).
+var logPrior = func() map[inventory.Kind]float64 {
+	out := make(map[inventory.Kind]float64, len(prior))
+	for kind, p := range prior {
+		out[kind] = math.Log(p / (1 - p))
+	}
+	return out
+}()
+
 // powerAnswers is P(power probe | what the machine's power really is), by up, down, unknown.
-var powerAnswers = [3]map[Result]float64{
-	isOn:   {Up: .97, Down: .001, Unknown: .029},
-	isOff:  {Up: .01, Down: .98, Unknown: .01},
-	isDark: {Up: .015, Down: .001, Unknown: .984},
+var powerAnswers = [3][3]float64{
+	isOn:   {.97, .001, .029},
+	isOff:  {.01, .98, .01},
+	isDark: {.015, .001, .984},
 }
 
 const (
@@ -52,8 +61,6 @@ const (
 	isOff
 	isDark // neither it nor its BMC has power
 )
-
-func logOdds(p float64) float64 { return math.Log(p / (1 - p)) }
 
 // likelihood holds, for one observed node, ln P(its observations | state), and
 // for a server that nothing depends on, how likely its own fault is in each state.
@@ -89,7 +96,7 @@ func serverLikelihood(seen *sighting, leaf bool) likelihood {
 	power := [3]float64{1, 1, 1}
 	for _, v := range seen.power {
 		for i := range power {
-			power[i] *= powerAnswers[i][v.result]
+			power[i] *= powerAnswers[i][rank(v.result)]
 		}
 	}
 	faulty := unreachable * (ownHung*power[isOn] + ownOff*power[isOff] + ownDead*power[isDark])

@@ -41,21 +41,16 @@ func (s *search) flip(nodes []int32, mark int) float64 {
 func (s *search) commit(nodes ...int32) (delta float64, touched []int32) {
 	s.t.trail = s.t.trail[:0]
 	delta = s.flip(nodes, 0)
-	marked := make(map[int32]bool)
+	var changed []int32
 	for _, c := range s.t.trail {
 		l := s.like[c.node]
 		if l == nil {
 			continue
 		}
 		s.addGain(c.node, l.gain(c.after)-l.gain(c.before))
-		for _, a := range s.ancestors(c.node) {
-			marked[a] = true
-		}
+		changed = append(changed, c.node)
 	}
-	for n := range marked {
-		touched = append(touched, n)
-	}
-	slices.Sort(touched)
+	touched = s.above(changed)
 	for _, n := range nodes {
 		if s.t.failed[n] {
 			s.chosen = append(s.chosen, n)
@@ -65,6 +60,30 @@ func (s *search) commit(nodes ...int32) (delta float64, touched []int32) {
 	}
 	slices.Sort(s.chosen)
 	return delta, touched
+}
+
+// above returns the nodes and all their ancestors, in order.
+func (s *search) above(nodes []int32) []int32 {
+	s.stamp++
+	var out []int32
+	mark := func(n int32) {
+		if s.seen[n] != s.stamp {
+			s.seen[n] = s.stamp
+			out = append(out, n)
+		}
+	}
+	for _, n := range nodes {
+		mark(n)
+	}
+	for i := 0; i < len(out); i++ {
+		for _, grp := range s.t.nodes[out[i]].groups {
+			for _, m := range grp.members {
+				mark(m)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // move is a change of hypothesis with what it would bring.
@@ -187,6 +206,9 @@ func (s *search) replaceOne() bool {
 			for range 4 {
 				if delta > tie {
 					return true
+				}
+				if slices.Equal(s.chosen, before) {
+					break
 				}
 				m, ok := s.best(touched)
 				if !ok {

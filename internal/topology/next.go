@@ -19,11 +19,11 @@ const (
 func (r *reporter) next(findings []Finding, unexplained []int32) []ProbeRequest {
 	var lists [][]ProbeRequest
 	for i := range findings {
-		if f := &findings[i]; len(f.AmbiguousWith) > 0 || f.Confidence < .9 {
+		if f := &findings[i]; len(lists) < maxNext && (len(f.AmbiguousWith) > 0 || f.Confidence < .9) {
 			lists = append(lists, r.decide(f))
 		}
 	}
-	for _, n := range unexplained {
+	for _, n := range unexplained[:min(len(unexplained), maxNext)] {
 		lists = append(lists, r.again(n))
 	}
 	var out []ProbeRequest

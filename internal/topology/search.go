@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// tie is the difference in score below which two hypotheses are as good as each other.
-const tie = 1e-9
+// tie is the difference in score below which two hypotheses are as good as each
+// other; it is well above what rounding leaves of sums over 100,000 servers.
+const tie = 1e-6
 
 // search looks for the set of failed components that explains the sightings
 // best. It works on the part of the graph that was seen: observed nodes and
@@ -14,7 +15,7 @@ const tie = 1e-9
 type search struct {
 	g      *Graph
 	global []int32 // its node → the graph's
-	local  map[int32]int32
+	local  []int32 // the graph's → its own, where it has it
 	t      *trial
 	like   []*likelihood // nil for what was not seen
 	prior  []float64     // log odds; −∞ for what can't be in a hypothesis
@@ -31,16 +32,25 @@ type search struct {
 // together than each alone.
 type pair []int32
 
-func newSearch(g *Graph, seen map[int32]*sighting) *search {
-	s := &search{g: g, local: map[int32]int32{}}
-	observed := make([]int32, 0, len(seen))
-	for n := range seen {
-		observed = append(observed, n)
+func newSearch(g *Graph, seen []*sighting) *search {
+	s := &search{g: g, local: make([]int32, len(g.nodes))}
+	for n, sight := range seen {
+		if sight != nil && s.local[n] == 0 {
+			s.local[n] = 1
+			s.global = append(s.global, int32(n))
+		}
 	}
-	slices.Sort(observed)
-	s.global = append(observed, g.ancestors(observed...)...)
+	for i := 0; i < len(s.global); i++ { // and all that they need
+		for _, grp := range g.nodes[s.global[i]].groups {
+			for _, m := range grp.members {
+				if s.local[m] == 0 {
+					s.local[m] = 1
+					s.global = append(s.global, m)
+				}
+			}
+		}
+	}
 	slices.Sort(s.global)
-	s.global = slices.Compact(s.global)
 	for i, n := range s.global {
 		s.local[n] = int32(i)
 	}
@@ -48,29 +58,21 @@ func newSearch(g *Graph, seen map[int32]*sighting) *search {
 	for i, n := range s.global {
 		nodes[i] = s.localNode(n)
 	}
-	for i := range nodes {
-		for _, grp := range nodes[i].groups {
-			for _, m := range grp.members {
-				if u := nodes[m].users; len(u) == 0 || u[len(u)-1] != int32(i) {
-					nodes[m].users = append(u, int32(i))
-				}
-			}
-		}
-	}
+	linkUsers(nodes)
 	s.t = newTrial(nodes)
 	s.like = make([]*likelihood, len(nodes))
 	s.prior = make([]float64, len(nodes))
 	s.below = make([]float64, len(nodes))
 	s.up = make([][]int32, len(nodes))
 	s.seen = make([]int32, len(nodes))
+	likely := map[sightingKey]*likelihood{}
 	for i, n := range s.global {
-		s.prior[i] = logOdds(prior[g.nodes[n].c.Kind])
+		s.prior[i] = logPrior[g.nodes[n].c.Kind]
 		if g.isServer(n) && len(g.nodes[n].users) == 0 {
 			s.prior[i] = math.Inf(-1) // its own faults are in its likelihood
 		}
 		if sight := seen[n]; sight != nil {
-			l := g.likelihoodOf(n, sight)
-			s.like[i] = &l
+			s.like[i] = g.likelihoodOf(n, sight, likely)
 		}
 	}
 	for i, l := range s.like {

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-
-	"vakhta/internal/inventory"
 )
 
 // sighting is what was seen of one component, the latest from each vantage.
@@ -49,44 +47,53 @@ func (s *sighting) confirmedDown() bool {
 
 // sightings sorts the observations out: the last by time counts, per component,
 // probe and vantage; copies and unknown components do not.
-func (g *Graph) sightings(obs []Observation) map[int32]*sighting {
-	type row struct {
-		n int32
-		o *Observation
+func (g *Graph) sightings(obs []Observation) []*sighting {
+	const none = -1
+	last := make([]int32, len(g.nodes)) // the last row of each node
+	for n := range last {
+		last[n] = none
 	}
-	rows := make([]row, 0, len(obs))
+	before := make([]int32, len(obs)) // the row before it, of the same node
 	for i := range obs {
-		o := &obs[i]
-		n, ok := g.index[o.Component]
-		if !ok || !tells(o) {
-			continue
+		if n, ok := g.index[obs[i].Component]; ok && tells(&obs[i]) {
+			before[i], last[n] = last[n], int32(i)
 		}
-		rows = append(rows, row{n, o})
 	}
-	slices.SortFunc(rows, func(a, b row) int {
-		return cmp.Or(cmp.Compare(a.n, b.n), strings.Compare(string(a.o.Probe), string(b.o.Probe)),
-			strings.Compare(a.o.Vantage, b.o.Vantage), b.o.At.Compare(a.o.At),
+	out := make([]*sighting, len(g.nodes))
+	var rows []*Observation
+	for n := range last {
+		rows = rows[:0]
+		for i := last[n]; i != none; i = before[i] {
+			rows = append(rows, &obs[i])
+		}
+		if len(rows) > 0 {
+			out[n] = sightingOf(rows)
+		}
+	}
+	return out
+}
+
+// sightingOf sorts out the observations of one component.
+func sightingOf(rows []*Observation) *sighting {
+	slices.SortFunc(rows, func(a, b *Observation) int {
+		return cmp.Or(strings.Compare(string(a.Probe), string(b.Probe)),
+			strings.Compare(a.Vantage, b.Vantage), b.At.Compare(a.At),
 			// at one instant the better result counts: an answer is proof, silence is not
-			cmp.Compare(rank(a.o.Result), rank(b.o.Result)), strings.Compare(a.o.Detail, b.o.Detail))
+			cmp.Compare(rank(a.Result), rank(b.Result)), strings.Compare(a.Detail, b.Detail))
 	})
-	out := make(map[int32]*sighting)
+	s := &sighting{}
 	for i := 0; i < len(rows); {
 		first := rows[i]
-		v := verdict{probe: first.o.Probe, result: first.o.Result, detail: first.o.Detail, run: 1}
-		same, last := true, first.o.At
-		for i++; i < len(rows) && rows[i].n == first.n && rows[i].o.Probe == first.o.Probe && rows[i].o.Vantage == first.o.Vantage; i++ {
-			if rows[i].o.At.Equal(last) {
+		v := verdict{probe: first.Probe, result: first.Result, detail: first.Detail, run: 1}
+		same, at := true, first.At
+		for i++; i < len(rows) && rows[i].Probe == first.Probe && rows[i].Vantage == first.Vantage; i++ {
+			if rows[i].At.Equal(at) {
 				continue
 			}
-			last = rows[i].o.At
-			if same = same && rows[i].o.Result == first.o.Result; same {
+			at = rows[i].At
+			if same = same && rows[i].Result == first.Result; same {
 				v.run++
 			}
-		}
-		s := out[first.n]
-		if s == nil {
-			s = &sighting{}
-			out[first.n] = s
 		}
 		switch {
 		case v.probe == ProbePower:
@@ -95,7 +102,7 @@ func (g *Graph) sightings(obs []Observation) map[int32]*sighting {
 			s.reach = append(s.reach, v)
 		}
 	}
-	return out
+	return s
 }
 
 func tells(o *Observation) bool {
@@ -114,10 +121,32 @@ func rank(r Result) int {
 	}
 }
 
-// likelihoodOf weighs a sighting of node n.
-func (g *Graph) likelihoodOf(n int32, s *sighting) likelihood {
-	if g.nodes[n].c.Kind == inventory.KindServer {
-		return serverLikelihood(s, len(g.nodes[n].users) == 0)
+// sightingKey stands for all sightings that weigh the same: few kinds of
+// sighting make up a large sweep.
+type sightingKey struct {
+	server, leaf bool
+	seen         string
+}
+
+// likelihoodOf weighs a sighting of node n, or finds the weight among those known.
+func (g *Graph) likelihoodOf(n int32, s *sighting, known map[sightingKey]*likelihood) *likelihood {
+	key := sightingKey{server: g.isServer(n), leaf: len(g.nodes[n].users) == 0}
+	text := make([]byte, 0, 16)
+	for _, v := range s.reach {
+		text = append(text, byte(rank(v.result)), byte(min(v.run, mostConfirmed)))
 	}
-	return componentLikelihood(s)
+	text = append(text, '/')
+	for _, v := range s.power {
+		text = append(text, byte(rank(v.result)), byte(min(v.run, mostConfirmed)))
+	}
+	key.seen = string(text)
+	if l := known[key]; l != nil {
+		return l
+	}
+	l := componentLikelihood(s)
+	if key.server {
+		l = serverLikelihood(s, key.leaf)
+	}
+	known[key] = &l
+	return &l
 }
