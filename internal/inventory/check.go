@@ -33,8 +33,8 @@ func (inv *Inventory) index(r *raw, p *problems) {
 	slices.SortFunc(inv.components, byID)
 	inv.people(r)
 	known := &names{}
-	for _, c := range inv.components {
-		inv.references(c, at[c.ID], known)
+	for i := range r.components { // in the order of the documents, so that the first problems are the first listed
+		inv.references(r.components[i].value, &r.components[i].at, known)
 	}
 	if len(p.list) > 0 {
 		inv.cycles(at) // they can't be looked for in what derive makes of a broken graph
@@ -110,9 +110,6 @@ func (inv *Inventory) people(r *raw) {
 
 // names caches the lists that suggestions are drawn from.
 type names struct{ components, clients []string }
-
-// suggestions are sought only this often: each one looks at every id.
-const maxSuggestions = 64
 
 // references checks what a component says of others.
 func (inv *Inventory) references(c *Component, d *decoder, known *names) {
