@@ -46,6 +46,10 @@ type Options struct {
 	// BMCVerifyTLS asks for a valid certificate of each BMC. Most have one that
 	// they signed themselves, on a network of their own.
 	BMCVerifyTLS bool
+	// Timeout and Attempts are a probe's budget where the parameters name none;
+	// 0 is 300 ms and 3.
+	Timeout  time.Duration
+	Attempts int
 	// Credentials resolves a credential reference to user and password; nil
 	// reads env:NAME and file:PATH on the worker's machine.
 	Credentials func(reference string) (user, password string, err error)
@@ -63,6 +67,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.BMCTimeout <= 0 {
 		o.BMCTimeout = 3 * time.Second
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.Attempts <= 0 {
+		o.Attempts = defaultAttempts
 	}
 	if o.Credentials == nil {
 		o.Credentials = readCredentials

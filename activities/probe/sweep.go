@@ -131,20 +131,20 @@ func (a *Activities) newShard(p *SweepParams) (*shard, error) {
 			return nil, invalid("probes", "names %q: use tcp, icmp or power", probe)
 		}
 	}
-	b, err := newBudget(p.TimeoutMs, p.Attempts)
+	b, err := a.newBudget(p.TimeoutMs, p.Attempts)
 	if err != nil {
 		return nil, err
 	}
 	return a.shardOf(p.Components, p.Probes, p.Vantage, b), nil
 }
 
-func newBudget(timeoutMs, attempts int) (budget, error) {
+func (a *Activities) newBudget(timeoutMs, attempts int) (budget, error) {
 	b := budget{time.Duration(timeoutMs) * time.Millisecond, attempts}
 	if b.timeout == 0 {
-		b.timeout = defaultTimeout
+		b.timeout = a.opts.Timeout
 	}
 	if b.attempts == 0 {
-		b.attempts = defaultAttempts
+		b.attempts = a.opts.Attempts
 	}
 	if b.timeout < 0 || b.timeout > maxTimeout {
 		return b, invalid("timeoutMs", "must be between 1 and %d, got %d", maxTimeout.Milliseconds(), timeoutMs)

@@ -127,7 +127,7 @@ func (a *Activities) checkWatch(p *WatchParams) (budget, error) {
 	if p.MaxMs == 0 {
 		p.MaxMs = int(defaultWatch.Milliseconds())
 	}
-	return newBudget(p.TimeoutMs, p.Attempts)
+	return a.newBudget(p.TimeoutMs, p.Attempts)
 }
 
 // watch is the state of one Watch.

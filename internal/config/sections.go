@@ -138,6 +138,8 @@ type Notify struct {
 	Rates map[inventory.Channel]float64 `yaml:"rates"`
 	// LeaseSeconds is how long a sender may take for what it claimed.
 	LeaseSeconds int `yaml:"leaseSeconds"`
+	// SendTimeout is how long one request to a provider may take.
+	SendTimeout time.Duration `yaml:"sendTimeout"`
 	// SettleAfter is how long a callback may settle an unknown before the
 	// provider is asked.
 	SettleAfter time.Duration `yaml:"settleAfter"`
@@ -166,8 +168,10 @@ func (n *Notify) ValidateAndSetDefaults() error {
 	n.Rates = rates
 	setDefault(&n.LeaseSeconds, 60)
 	setDefault(&n.SettleAfter, 15*time.Second)
+	setDefault(&n.SendTimeout, 20*time.Second)
 	return errors.Join(
 		within("notify.leaseSeconds", n.LeaseSeconds, 5, 3600),
+		within("notify.sendTimeout", n.SendTimeout, 100*time.Millisecond, 5*time.Minute),
 		within("notify.settleAfter", n.SettleAfter, 100*time.Millisecond, time.Hour),
 	)
 }

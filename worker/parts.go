@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"vakhta/activities/notify"
+	"vakhta/activities/notify/sendgrid"
+	"vakhta/activities/notify/telegram"
+	"vakhta/activities/notify/twilio"
+	"vakhta/activities/probe"
+	"vakhta/activities/records"
+	"vakhta/internal/acklink"
+	"vakhta/internal/config"
+	"vakhta/internal/inventory"
+	"vakhta/internal/message"
+	"vakhta/internal/store"
+	"vakhta/runbooks"
+	"vakhta/runbooks/messages"
+)
+
+// parts are the activities, made from one configuration.
+type parts struct {
+	store   *store.Store
+	records *records.Activities
+	notify  *notify.Activities
+	probe   func(vantage string) *probe.Activities
+}
+
+func newParts(ctx context.Context, cfg config.Config) (*parts, error) {
+	inv, err := inventory.LoadFiles(cfg.Inventory...)
+	if err != nil {
+		return nil, err
+	}
+	render, err := message.New(messages.FS())
+	if err != nil {
+		return nil, fmt.Errorf("read message templates: %w", err)
+	}
+	library, err := loadRunbooks(cfg.Runbooks)
+	if err != nil {
+		return nil, err
+	}
+	links, err := newLinks(cfg)
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(ctx, cfg.StoreDSN())
+	if err != nil {
+		return nil, err
+	}
+	channels, err := newChannels(cfg, st)
+	if err != nil {
+		return nil, err
+	}
+	return &parts{
+		store:   st,
+		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL}),
+		notify: notify.New(st, records.NewDirectory(inv, st), channels, notify.Options{
+			Rates: rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleAfter: cfg.Notify.SettleAfter,
+		}),
+		probe: func(vantage string) *probe.Activities {
+			return probe.New(inv, st, probe.Options{
+				Vantage: vantage, Rate: float64(cfg.Probe.Rate), Concurrency: cfg.Probe.Concurrency, BMCTimeout: cfg.Probe.BMCTimeout,
+				Timeout: cfg.Probe.Timeout, Attempts: cfg.Probe.Attempts,
+			})
+		},
+	}, nil
+}
+
+func loadRunbooks(c config.Runbooks) (*runbooks.Library, error) {
+	var from fs.FS = runbooks.Builtin()
+	if c.Dir != "" {
+		from = os.DirFS(c.Dir)
+	}
+	library, err := runbooks.Load(from, c.Inputs)
+	if err != nil {
+		return nil, fmt.Errorf("load runbooks:\n%w", err)
+	}
+	return library, nil
+}
+
+// ackLinks makes the addresses of the acknowledgement page.
+type ackLinks struct {
+	signer acklink.Signer
+	url    string
+}
+
+func newLinks(cfg config.Config) (records.Links, error) {
+	if !cfg.LinkSecret.Set() {
+		return nil, nil //nolint:nilnil // messages without links, by choice
+	}
+	signer, err := acklink.NewSigner(cfg.LinkSecret.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("linkSecret: %w", err)
+	}
+	return ackLinks{signer: signer, url: cfg.PublicURL}, nil
+}
+
+// Ack is the page on which a contact confirms that he read a notification.
+func (l ackLinks) Ack(notification, contact string) string {
+	return l.url + "/a/" + l.signer.Sign(notification, contact)
+}
+
+// newChannels makes the channels of the providers that are configured.
+func newChannels(cfg config.Config, st *store.Store) (map[inventory.Channel]notify.Channel, error) {
+	out := map[inventory.Channel]notify.Channel{}
+	if p := cfg.Providers.SendGrid; p != nil {
+		ch, err := sendgrid.New(sendgrid.Config{URL: p.URL, Key: p.Key.Reveal(), From: p.From, FromName: p.FromName})
+		if err != nil {
+			return nil, err
+		}
+		out[inventory.Email] = ch
+	}
+	if p := cfg.Providers.Twilio; p != nil {
+		account := twilio.Config{
+			URL: p.URL, AccountSID: p.AccountSID, AuthToken: p.AuthToken.Reveal(), From: p.From, CallFrom: p.CallFrom,
+			PublicURL: cfg.PublicURL, Known: st.KnownElsewhere,
+		}
+		sms, err := twilio.NewSMS(account)
+		if err != nil {
+			return nil, err
+		}
+		call, err := twilio.NewCall(account)
+		if err != nil {
+			return nil, err
+		}
+		out[inventory.SMS], out[inventory.Call] = sms, call
+	}
+	if p := cfg.Providers.Telegram; p != nil {
+		ch, err := telegram.New(telegram.Config{URL: p.URL, Token: p.Token.Reveal()})
+		if err != nil {
+			return nil, err
+		}
+		out[inventory.Telegram] = ch
+	}
+	return out, nil
+}
+
+func rates(c config.Notify) map[inventory.Channel]notify.Rate {
+	out := map[inventory.Channel]notify.Rate{}
+	for ch, perSecond := range c.Rates {
+		out[ch] = notify.Rate{PerSecond: perSecond}
+	}
+	return out
+}
