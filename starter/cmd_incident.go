@@ -22,7 +22,7 @@ func newIncidentCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "incident",
 		Short: "See and work on incidents",
-		Args:  noArgs,
+		Args:  aCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newIncidentListCommand(a), newIncidentShowCommand(a))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/serviceerror"
@@ -88,7 +89,7 @@ func (a *app) explain(what string, err error) error {
 	}
 }
 
-// noArgs, exactArgs and minArgs are cobra's, with our exit code.
+// noArgs and exactArgs are cobra's, with our exit code and the missing argument's name.
 func noArgs(cmd *cobra.Command, args []string) error { return exactArgs(0)(cmd, args) }
 
 func exactArgs(n int, names ...string) cobra.PositionalArgs {
@@ -96,9 +97,21 @@ func exactArgs(n int, names ...string) cobra.PositionalArgs {
 		if len(args) == n {
 			return nil
 		}
-		if len(args) > n {
-			return usageError("unexpected argument %q; see %s --help", args[n], cmd.CommandPath())
+		if len(args) < n {
+			return usageError("%s is missing; see %s --help", names[len(args)], cmd.CommandPath())
 		}
-		return usageError("%s is missing; see %s --help", names[len(args)], cmd.CommandPath())
+		return usageError("unexpected argument %q; see %s --help", args[n], cmd.CommandPath())
 	}
+}
+
+// aCommand is for commands that only hold others.
+func aCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	near := cmd.SuggestionsFor(args[0])
+	if len(near) == 0 {
+		return usageError("unknown command %q; see %s --help", args[0], cmd.CommandPath())
+	}
+	return usageError("unknown command %q; did you mean %s?", args[0], strings.Join(near, ", "))
 }

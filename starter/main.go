@@ -73,8 +73,10 @@ func newRootCommand() *cobra.Command {
 		Long:          rootLong,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// "incdent" is near enough to "incident".
+		SuggestionsMinimumDistance: 2,
+		Args:                       aCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%w; see %s --help", err, cmd.CommandPath())
@@ -89,7 +91,13 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newServeCommand(a),
 		newMigrateCommand(a),
+		newReportCommand(a),
+		newLocalizeCommand(a),
 		newIncidentCommand(a),
+		newPostmortemCommand(a),
+		newAckCommand(a),
+		newNotificationsCommand(a),
+		newInventoryCommand(a),
 		newVersionCommand(a),
 	)
 	return root

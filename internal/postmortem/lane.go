@@ -15,20 +15,21 @@ const (
 var Lanes = []Lane{LaneDetection, LanePeople, LaneClients, LaneRepair}
 
 var laneOfKind = map[string]Lane{
-	"opened": LaneDetection, "report": LaneDetection, "reported": LaneDetection,
-	"alert": LaneDetection, "alerts": LaneDetection, "finding": LaneDetection,
-	"sweep": LaneDetection, "progress": LaneDetection, "reopened": LaneDetection,
+	"opened": LaneDetection, "report": LaneDetection, "reported": LaneDetection, "alert": LaneDetection,
+	"finding": LaneDetection, "lost": LaneDetection, "reopened": LaneDetection,
 
-	"page": LanePeople, "acknowledged": LanePeople, "declined": LanePeople,
-	"escalated": LanePeople, "handover": LanePeople, "standdown": LanePeople,
-	"note": LanePeople, "severity": LanePeople, "task": LanePeople, "approved": LanePeople,
+	"page": LanePeople, "acknowledged": LanePeople, "declined": LanePeople, "handed": LanePeople,
+	"exhausted": LanePeople, "quiet": LanePeople, "note": LanePeople, "severity": LanePeople,
+	"task": LanePeople, "approval": LanePeople, "runbook": LanePeople, "failed": LanePeople,
 
-	"update": LaneClients, "told": LaneClients, "answer": LaneClients,
-	"answered": LaneClients, "confirmed": LaneClients, "broadcast": LaneClients,
+	"update": LaneClients, "told": LaneClients, "answered": LaneClients,
 
-	"check": LaneRepair, "checked": LaneRepair, "eta": LaneRepair,
-	"restored": LaneRepair, "resolved": LaneRepair,
+	"check": LaneRepair, "eta": LaneRepair, "repair": LaneRepair, "restored": LaneRepair, "resolved": LaneRepair,
 }
+
+// afterwards are kinds of entry that belong to the record but not to the
+// incident: weeks later they would press its picture together.
+var afterwards = map[string]bool{"postmortem": true}
 
 // LaneOf is the lane of a kind of entry; what a runbook may add lies with people.
 func LaneOf(kind string) Lane {

@@ -3,6 +3,7 @@ package postmortem
 import (
 	"fmt"
 	"html"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -38,7 +39,8 @@ var laneColours = map[Lane]string{
 // people, clients and repair, and above them the spans to acknowledge, to
 // identify and to restore. The picture is complete in itself.
 func TimelineSVG(entries []incident.Entry, o PictureOptions) string {
-	p := newPicture(ordered(entries), o)
+	during := slices.DeleteFunc(ordered(entries), func(e incident.Entry) bool { return afterwards[e.Kind] })
+	p := newPicture(during, o)
 	if len(p.entries) == 0 {
 		return ""
 	}
