@@ -6,6 +6,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,7 +60,8 @@ func (x *Exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	out := req.Clone(httptrace.WithClientTrace(x.ctx, trace))
 	if x.host != nil {
 		out.URL.Scheme, out.URL.Host = x.host.Scheme, x.host.Host
-		out.URL.Path = x.host.JoinPath(out.URL.Path).Path
+		out.URL.Path = strings.TrimRight(x.host.Path, "/") + out.URL.Path
+		out.URL.RawPath = ""
 		out.Host = ""
 	}
 	res, err := x.base.RoundTrip(out)

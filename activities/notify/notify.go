@@ -128,7 +128,7 @@ func New(store Ledger, contacts Directory, channels map[inventory.Channel]Channe
 // address resolves where a notification goes, now. The outcome tells why not.
 func (a *Activities) address(n ledger.Notification) (Channel, string, ledger.Outcome) {
 	refused := func(class ledger.Class, why string) ledger.Outcome {
-		return ledger.Outcome{State: ledger.Refused, Class: class, Provider: string(n.Channel), Message: why}
+		return ledger.Outcome{State: ledger.Refused, Class: class, Message: why}
 	}
 	ch, ok := a.channels[n.Channel]
 	if !ok {

@@ -156,7 +156,7 @@ func (a *Activities) attempt(ctx context.Context, n ledger.Notification, leaseEn
 	if ch == nil {
 		return refusal, 0
 	}
-	untouched := ledger.Outcome{State: ledger.Retry, Class: ledger.ClassRetry, Provider: string(n.Channel)}
+	untouched := ledger.Outcome{State: ledger.Retry, Class: ledger.ClassRetry}
 	room := leaseEnds.Sub(a.opts.Now()) - a.opts.SendTimeout - a.opts.SettleTimeout
 	if wait := a.limits.reserve(n.Channel, room); wait > room {
 		untouched.Message, untouched.RetryAfter = "our own rate limit", min(wait, a.opts.Lease)
@@ -170,7 +170,7 @@ func (a *Activities) attempt(ctx context.Context, n ledger.Notification, leaseEn
 	}
 	if !n.Deadline.IsZero() && !a.opts.Now().Before(n.Deadline) {
 		return ledger.Outcome{
-			State: ledger.Refused, Class: ledger.ClassExpired, Provider: string(n.Channel),
+			State: ledger.Refused, Class: ledger.ClassExpired,
 			Message: "its deadline passed before it could be sent",
 		}, 0
 	}
