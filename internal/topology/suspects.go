@@ -67,9 +67,13 @@ func (g *Graph) Neighbours(down []string, max int) []string {
 			pick(s)
 		}
 	}
+	late := make(map[int32]bool, len(suspects)) // what stands under a narrower suspect says less about a wider one
+	for _, s := range suspects {
+		late[s] = true
+	}
 	samplers := make([]*sampler, len(suspects))
 	for i, s := range suspects {
-		samplers[i] = &sampler{g: g, root: s}
+		samplers[i] = &sampler{g: g, root: s, late: late}
 	}
 	for more := true; more && len(out) < max; {
 		more = false
@@ -91,6 +95,7 @@ func canProbe(c *inventory.Component) bool {
 type sampler struct {
 	g        *Graph
 	root     int32
+	late     map[int32]bool // users to look under after the others
 	children []*sampler // made when first asked
 	turn     int
 	opened   bool
@@ -110,9 +115,13 @@ func (s *sampler) next(wanted func(int32) bool) int32 {
 	}
 	if s.children == nil {
 		users := s.g.nodes[s.root].users
-		s.children = make([]*sampler, len(users))
-		for i, u := range users {
-			s.children[i] = &sampler{g: s.g, root: u}
+		s.children = make([]*sampler, 0, len(users))
+		for _, late := range []bool{false, true} {
+			for _, u := range users {
+				if s.late[u] == late {
+					s.children = append(s.children, &sampler{g: s.g, root: u, late: s.late})
+				}
+			}
 		}
 	}
 	for range s.children {
