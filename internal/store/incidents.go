@@ -90,10 +90,12 @@ func (s *Store) openIncident(ctx context.Context, tx *sql.Tx, key string, in inc
 		if err != nil {
 			return opened, false, err
 		}
-		if n == 0 { // the same request ran beside us and won, against another incident
+		switch {
+		case n == 1:
+			return opened, created, nil
+		case created: // undo ours: the same request, beside us, was answered with another
 			return opened, false, fmt.Errorf("request %s is being answered: %w", key, ErrConflict)
 		}
-		return opened, created, nil
 	}
 	return opened, false, fmt.Errorf("others opened it in each of %d tries: %w", openTries, ErrConflict)
 }

@@ -88,6 +88,7 @@ func postgresDSN(t testing.TB) string {
 	require.NoError(t, err)
 	q := u.Query()
 	q.Set("search_path", schema)
+	q.Set("synchronous_commit", "off") // nobody cuts the power in a test
 	u.RawQuery = q.Encode()
 	return u.String()
 }
