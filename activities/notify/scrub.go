@@ -9,7 +9,7 @@ import (
 var (
 	mailPattern  = regexp.MustCompile(`[\p{L}\p{N}._%+\-]+@[\p{L}\p{N}.\-]+`)
 	phonePattern = regexp.MustCompile(`\+?\d[\d\s().\-]{6,}\d`)
-	tokenPattern = regexp.MustCompile(`\b(SG\.[\w.\-]+|\d{5,}:[\w\-]{20,}|(AC|SK)[0-9a-f]{32})`)
+	tokenPattern = regexp.MustCompile(`SG\.[\w.\-]+|\d{5,}:[\w\-]{20,}|(AC|SK)[0-9a-f]{32}`)
 )
 
 // Scrub returns a provider's or a network's own words, fit for an operator:

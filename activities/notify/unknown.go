@@ -84,6 +84,9 @@ func (a *Activities) settleUnknown(ctx context.Context, id string, final bool) (
 	if n.State != ledger.Unknown {
 		return settled, nil
 	}
+	if !n.AcknowledgedAt.IsZero() {
+		return a.resolve(ctx, n, ledger.Found, "") // who answered it has got it
+	}
 	providerID, seen, err := a.lookUp(ctx, n)
 	switch {
 	case err == nil && seen:

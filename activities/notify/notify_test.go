@@ -1,0 +1,511 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/testsuite"
+	"go.uber.org/goleak"
+
+	"vakhta/activities/notify"
+	"vakhta/internal/inventory"
+	"vakhta/internal/ledger"
+	"vakhta/internal/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// directory holds everybody at one address per channel, but for "nobody" and "mute".
+type directory struct{}
+
+func (directory) Contact(id string) (*inventory.Contact, bool) {
+	addresses := map[inventory.Channel]string{inventory.SMS: "sms:" + id, inventory.Email: "mail:" + id, inventory.Call: "call:" + id}
+	switch id {
+	case "nobody":
+		return nil, false
+	case "mute":
+		addresses = nil
+	}
+	return &inventory.Contact{ID: id, Addresses: addresses}, true
+}
+
+// provider stands in for the world: it does what it is told per address, and
+// counts what reached it.
+type provider struct {
+	mu      sync.Mutex
+	answers map[string]ledger.Outcome // by address; accepted where none is given
+	got     map[string][]string       // bodies by address
+	seen    map[string]string         // what a look-up finds, by notification
+	lookErr error
+	hold    chan struct{} // if set, attempts wait for it to close
+	began   chan string   // if set, hears of each attempt
+}
+
+func (p *provider) Send(ctx context.Context, n ledger.Notification, to string) ledger.Outcome {
+	if p.began != nil {
+		p.began <- to
+	}
+	if p.hold != nil {
+		select {
+		case <-p.hold:
+		case <-ctx.Done():
+			return ledger.Outcome{State: ledger.Unknown, Class: ledger.ClassAmbiguous, Wrote: true}
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.got == nil {
+		p.got = map[string][]string{}
+	}
+	p.got[to] = append(p.got[to], n.Body)
+	if o, ok := p.answers[to]; ok {
+		return o
+	}
+	return ledger.Outcome{State: ledger.Accepted, Provider: "twilio", ProviderID: "P-" + n.ID, Wrote: true}
+}
+
+func (p *provider) LookUp(_ context.Context, n ledger.Notification, _ string) (string, bool, error) {
+	id, ok := p.seen[n.ID]
+	return id, ok, p.lookErr
+}
+
+// desk is an activity environment over a real store.
+type desk struct {
+	t     *testing.T
+	store *store.Store
+	sms   *provider
+	mail  *provider
+	acts  *notify.Activities
+	env   *testsuite.TestActivityEnvironment
+	clock *clock
+}
+
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+func newDesk(t *testing.T, opts notify.Options) *desk {
+	t.Helper()
+	st, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	if err := st.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d := &desk{t: t, store: st, sms: &provider{}, mail: &provider{lookErr: notify.ErrNoLookUp}, clock: &clock{at: time.Date(2026, 3, 14, 3, 0, 0, 0, time.UTC)}}
+	if opts.Now == nil {
+		opts.Now = d.clock.now
+	}
+	d.acts = notify.New(st, directory{}, map[inventory.Channel]notify.Channel{inventory.SMS: d.sms, inventory.Email: d.mail}, opts)
+	var suite testsuite.WorkflowTestSuite
+	d.env = suite.NewTestActivityEnvironment()
+	d.env.RegisterActivity(d.acts)
+	return d
+}
+
+// queue puts one SMS per contact into the ledger.
+func (d *desk) queue(change func(*ledger.Notification), contacts ...string) []string {
+	d.t.Helper()
+	ns := make([]ledger.Notification, len(contacts))
+	for i, c := range contacts {
+		ns[i] = ledger.Notification{
+			Subject: "incident/i-1", Event: "page", Step: "page", Contact: c, Channel: inventory.SMS,
+			Language: inventory.Russian, Body: "Код X",
+		}
+		if change != nil {
+			change(&ns[i])
+		}
+	}
+	ids, err := d.store.Enqueue(d.t.Context(), ns, d.clock.now())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return ids
+}
+
+func (d *desk) send(ids ...string) notify.SendBatchResult {
+	d.t.Helper()
+	value, err := d.env.ExecuteActivity(d.acts.SendBatch, notify.SendBatchParams{IDs: ids})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var r notify.SendBatchResult
+	if err := value.Get(&r); err != nil {
+		d.t.Fatal(err)
+	}
+	return r
+}
+
+func (d *desk) settle(p notify.SettleUnknownParams) notify.SettleUnknownResult {
+	d.t.Helper()
+	value, err := d.env.ExecuteActivity(d.acts.SettleUnknown, p)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var r notify.SettleUnknownResult
+	if err := value.Get(&r); err != nil {
+		d.t.Fatal(err)
+	}
+	return r
+}
+
+func (d *desk) read(id string) ledger.Notification {
+	d.t.Helper()
+	n, err := d.store.Notification(d.t.Context(), id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return n
+}
+
+func TestEachOutcomeIsSettledAndReported(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	d.sms.answers = map[string]ledger.Outcome{
+		"sms:dead":    {State: ledger.Refused, Class: ledger.ClassDead, Wrote: true, Provider: "twilio"},
+		"sms:limited": {State: ledger.Retry, Class: ledger.ClassRetry, RetryAfter: 7 * time.Second, Wrote: true},
+		"sms:hung":    {State: ledger.Unknown, Class: ledger.ClassAmbiguous, Wrote: true},
+	}
+	ids := d.queue(nil, "anna", "boris", "dead", "limited", "hung", "nobody", "mute")
+	r := d.send(ids...)
+	if r.Accepted != 2 || len(r.Refused) != 3 || len(r.Retry) != 1 || r.Retry[0] != ids[3] || len(r.Unknown) != 1 || r.Unknown[0] != ids[4] {
+		t.Errorf("%+v", r)
+	}
+	if want := d.clock.now().Add(7 * time.Second); !r.NextAt.Equal(want) {
+		t.Errorf("next at %s, want %s", r.NextAt, want)
+	}
+	for id, want := range map[string]ledger.State{ids[0]: ledger.Accepted, ids[2]: ledger.Refused, ids[3]: ledger.Retry, ids[4]: ledger.Unknown, ids[5]: ledger.Refused} {
+		if got := d.read(id); got.State != want {
+			t.Errorf("%s is %s, want %s", got.Contact, got.State, want)
+		}
+	}
+	for _, id := range ids[5:] {
+		if n := d.read(id); n.Class != ledger.ClassDead {
+			t.Errorf("%s: class %s, want dead", n.Contact, n.Class)
+		}
+	}
+	if got := d.read(ids[0]).ProviderID; got != "P-"+ids[0] {
+		t.Errorf("provider id %q", got)
+	}
+}
+
+func TestABatchThatIsRunAgainSendsNothingTwice(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	var contacts []string
+	for i := range 100 {
+		contacts = append(contacts, fmt.Sprintf("c%d", i))
+	}
+	ids := d.queue(nil, contacts...)
+	for range 3 {
+		if r := d.send(ids...); r.Accepted != 100 || len(r.Open()) != 0 {
+			t.Fatalf("%+v", r)
+		}
+	}
+	for _, c := range contacts {
+		if n := len(d.sms.got["sms:"+c]); n != 1 {
+			t.Errorf("%s got %d messages", c, n)
+		}
+	}
+}
+
+func TestAnIntentWhoseSenderDiedIsUnknownAndNotSent(t *testing.T) {
+	d := newDesk(t, notify.Options{Lease: 10 * time.Second})
+	ids := d.queue(nil, "anna")
+	// Somebody claims it and dies.
+	if _, err := d.store.Claim(t.Context(), ids, 10*time.Second, d.clock.now()); err != nil {
+		t.Fatal(err)
+	}
+	if r := d.send(ids...); len(r.Waiting) != 1 || !r.NextAt.Equal(d.clock.now().Add(10*time.Second)) {
+		t.Errorf("while the lease lasts: %+v", r)
+	}
+	d.clock.advance(11 * time.Second)
+	if r := d.send(ids...); len(r.Unknown) != 1 {
+		t.Errorf("after the lease: %+v", r)
+	}
+	if len(d.sms.got) != 0 {
+		t.Errorf("it was sent: %v", d.sms.got)
+	}
+}
+
+func unknown(d *desk, change func(*ledger.Notification)) string {
+	d.t.Helper()
+	d.sms.answers = map[string]ledger.Outcome{"sms:anna": {State: ledger.Unknown, Class: ledger.ClassAmbiguous, Wrote: true, Provider: "twilio"}}
+	d.mail.answers = map[string]ledger.Outcome{"mail:anna": {State: ledger.Unknown, Class: ledger.ClassAmbiguous, Wrote: true, Provider: "sendgrid"}}
+	ids := d.queue(change, "anna")
+	if r := d.send(ids...); len(r.Unknown) != 1 {
+		d.t.Fatalf("%+v", r)
+	}
+	d.sms.answers, d.mail.answers = nil, nil
+	return ids[0]
+}
+
+func critical(n *ledger.Notification) { n.Critical = true }
+
+func TestAnUnknownIsSettledByItsCallbackFirst(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	id := unknown(d, critical)
+	e := ledger.Event{Provider: "twilio", Key: "SM1/sent", Notification: id, ProviderID: "SM1", State: ledger.Sent, At: d.clock.now()}
+	if _, _, err := d.store.ApplyEvent(t.Context(), e, d.clock.now()); err != nil {
+		t.Fatal(err)
+	}
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.Settled) != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestAnUnknownThatTheProviderHasIsAccepted(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	id := unknown(d, critical)
+	d.sms.seen = map[string]string{id: "SM7"}
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.Found) != 1 {
+		t.Errorf("%+v", r)
+	}
+	if n := d.read(id); n.State != ledger.Accepted || n.ProviderID != "SM7" {
+		t.Errorf("%s %s", n.State, n.ProviderID)
+	}
+}
+
+func TestACriticalUnknownIsSentOnceMoreAndMarked(t *testing.T) {
+	for name, mail := range map[string]bool{"looked up in vain": false, "without look-up": true} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, notify.Options{})
+			through, box := d.sms, "sms:anna"
+			if mail {
+				through, box = d.mail, "mail:anna"
+			}
+			id := unknown(d, func(n *ledger.Notification) {
+				n.Critical = true
+				if mail {
+					n.Channel, n.Title = inventory.Email, "Тема"
+				}
+			})
+			if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.Resend) != 1 {
+				t.Fatalf("%+v", r)
+			}
+			through.answers = map[string]ledger.Outcome{box: {State: ledger.Unknown, Class: ledger.ClassAmbiguous, Wrote: true}}
+			if r := d.send(id); len(r.Unknown) != 1 {
+				t.Fatalf("%+v", r)
+			}
+			got := through.got[box]
+			if len(got) != 2 || got[1] != "Повтор. "+got[0] {
+				t.Errorf("%q", got)
+			}
+			// The policy allows one repeat, whatever became of it.
+			if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.GaveUp) != 1 {
+				t.Errorf("%+v", r)
+			}
+			if n := d.read(id); n.State != ledger.Refused || n.Class != ledger.ClassAmbiguous {
+				t.Errorf("%s %s", n.State, n.Class)
+			}
+		})
+	}
+}
+
+func TestAnInformationalUnknownIsGivenUp(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	id := unknown(d, nil)
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.GaveUp) != 1 {
+		t.Errorf("%+v", r)
+	}
+	if len(d.sms.got["sms:anna"]) != 1 {
+		t.Errorf("%v", d.sms.got)
+	}
+}
+
+func TestALookUpThatFailsLeavesTheUnknownOpen(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	id := unknown(d, critical)
+	d.sms.lookErr = errors.New("look up at twilio: connection refused")
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.Open) != 1 {
+		t.Errorf("%+v", r)
+	}
+	if n := d.read(id); n.State != ledger.Unknown {
+		t.Errorf("%s", n.State)
+	}
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}, Final: true}); len(r.Resend) != 1 {
+		t.Errorf("at last: %+v", r)
+	}
+}
+
+func TestAnAcknowledgedUnknownIsNotSentAgain(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	id := unknown(d, critical)
+	if _, _, err := d.store.Acknowledge(t.Context(), d.read(id).AckCode, "desk", d.clock.now()); err != nil {
+		t.Fatal(err)
+	}
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.Resend)+len(r.GaveUp)+len(r.Open) != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestCancellationLetsWhatIsUnderWayEndAndTouchesNothingElse(t *testing.T) {
+	d := newDesk(t, notify.Options{Concurrency: 1})
+	d.sms.hold, d.sms.began = make(chan struct{}), make(chan string, 8)
+	ids := d.queue(nil, "anna", "boris", "clara")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	result := make(chan notify.SendBatchResult, 1)
+	go func() {
+		r, err := d.acts.SendBatch(ctx, notify.SendBatchParams{IDs: ids})
+		if err != nil {
+			t.Error(err)
+		}
+		result <- r
+	}()
+	first := <-d.sms.began
+	cancel()
+	close(d.sms.hold)
+	r := <-result
+	if r.Accepted != 1 || len(r.Open()) != 2 {
+		t.Errorf("%+v", r)
+	}
+	for _, id := range ids {
+		n := d.read(id)
+		if sent := "sms:"+n.Contact == first; sent != (n.State == ledger.Accepted) || n.State == ledger.Intent || n.State == ledger.Unknown {
+			t.Errorf("%s is %s", n.Contact, n.State)
+		}
+	}
+	d.sms.hold, d.sms.began = nil, nil
+	if r := d.send(ids...); r.Accepted != 3 {
+		t.Errorf("afterwards: %+v", r)
+	}
+}
+
+func TestTheRateIsKeptAndNothingIsLostByIt(t *testing.T) {
+	d := newDesk(t, notify.Options{
+		Rates: map[inventory.Channel]notify.Rate{inventory.SMS: {PerSecond: 50, Burst: 1}}, Now: time.Now,
+	})
+	var contacts []string
+	for i := range 21 {
+		contacts = append(contacts, fmt.Sprintf("c%d", i))
+	}
+	ids := d.queue(nil, contacts...)
+	begin := time.Now()
+	if r := d.send(ids...); r.Accepted != 21 {
+		t.Errorf("%+v", r)
+	}
+	if took := time.Since(begin); took < 390*time.Millisecond {
+		t.Errorf("21 messages at 50/s took %s, at least 400ms", took)
+	}
+}
+
+func TestWhatOurOwnRatePutsOffIsSentLater(t *testing.T) {
+	// The lease has no room to wait for the second token.
+	d := newDesk(t, notify.Options{
+		Rates: map[inventory.Channel]notify.Rate{inventory.SMS: {PerSecond: 10, Burst: 1}},
+		Lease: 100 * time.Millisecond, Concurrency: 4, Now: time.Now,
+	})
+	ids := d.queue(nil, "anna", "boris", "clara")
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		r := d.send(ids...)
+		if r.Accepted == 3 {
+			break
+		}
+		if len(r.Refused)+len(r.Unknown) != 0 || time.Now().After(deadline) {
+			t.Fatalf("%+v", r)
+		}
+	}
+	for to, bodies := range d.sms.got {
+		if len(bodies) != 1 {
+			t.Errorf("%s got %q", to, bodies)
+		}
+	}
+}
+
+func TestOldNewsIsNotSent(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	ids := d.queue(func(n *ledger.Notification) { n.Deadline = d.clock.now().Add(time.Minute) }, "anna")
+	d.clock.advance(2 * time.Minute)
+	if r := d.send(ids...); r.Dropped != 1 || len(d.sms.got) != 0 {
+		t.Errorf("%+v, %v", r, d.sms.got)
+	}
+}
+
+func TestAStoreThatIsUnwellGetsTheOutcomeWhenItIsBack(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	flaky := &flaky{Store: d.store, fails: 3}
+	acts := notify.New(flaky, directory{}, map[inventory.Channel]notify.Channel{inventory.SMS: d.sms}, notify.Options{Now: d.clock.now})
+	ids := d.queue(nil, "anna")
+	r, err := acts.SendBatch(t.Context(), notify.SendBatchParams{IDs: ids})
+	if err != nil || r.Accepted != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if n := d.read(ids[0]); n.State != ledger.Accepted || len(d.sms.got["sms:anna"]) != 1 {
+		t.Errorf("%s, %v", n.State, d.sms.got)
+	}
+}
+
+type flaky struct {
+	*store.Store
+	mu    sync.Mutex
+	fails int
+}
+
+func (f *flaky) Settle(ctx context.Context, id string, token int64, o ledger.Outcome, now time.Time) error {
+	f.mu.Lock()
+	f.fails--
+	down := f.fails >= 0
+	f.mu.Unlock()
+	if down {
+		return errors.New("database is locked")
+	}
+	return f.Store.Settle(ctx, id, token, o, now)
+}
+
+func TestAChannelThatIsNotConfiguredIsAnOperatorsMatter(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	ids := d.queue(func(n *ledger.Notification) { n.Channel = inventory.Call }, "anna")
+	if r := d.send(ids...); len(r.Refused) != 1 {
+		t.Errorf("%+v", r)
+	}
+	if n := d.read(ids[0]); n.Class != ledger.ClassConfig {
+		t.Errorf("class %s", n.Class)
+	}
+}
+
+func TestAnEmptyBatchIsRefusedForGood(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	_, err := d.env.ExecuteActivity(d.acts.SendBatch, notify.SendBatchParams{})
+	if err == nil || !strings.Contains(err.Error(), "ids") || !strings.Contains(err.Error(), "retryable: false") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestScrubHidesWhatIsPersonalAndKeepsTheReason(t *testing.T) {
+	for in, want := range map[string]string{
+		"The 'To' number +79161234567 is not a valid phone number.":             "The 'To' number [hidden] is not a valid phone number.",
+		"no such user irina.s@acme.example here":                                "no such user [hidden] here",
+		`Post "https://api.telegram.org/bot7654321:AAabcdefghijklmnopqrs": EOF`: `Post "https://api.telegram.org/bot[hidden]": EOF`,
+		"Bearer SG.abc-def_123.xyz was refused":                                 "Bearer [hidden] was refused",
+		"account ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n suspended":                "account [hidden] suspended",
+		"code 21211": "code 21211",
+	} {
+		if got := notify.Scrub(in); got != want {
+			t.Errorf("%q\n got %q\nwant %q", in, got, want)
+		}
+	}
+	if got := notify.Scrub("key hunter2 and "+strings.Repeat("x", 500), "hunter2"); strings.Contains(got, "hunter2") || len(got) > 210 {
+		t.Errorf("%q", got)
+	}
+}
