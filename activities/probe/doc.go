@@ -89,7 +89,7 @@ type Activities struct {
 }
 
 // paceBurst lets a small sweep start at once.
-const paceBurst = 128
+const paceBurst = 512
 
 // New returns the activities of a worker.
 func New(inv Inventory, sink Sink, opts Options) *Activities {

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,6 +119,7 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 // explainBMC says in a few words why the BMC told nothing; never its answer's
 // text, which might repeat what we sent.
 func explainBMC(ctx context.Context, err error) string {
+	err = firstFailure(err)
 	var refused *schemas.Error
 	switch {
 	case errors.As(err, &refused) && refused.HTTPReturnedStatusCode == http.StatusUnauthorized:
@@ -134,6 +137,16 @@ func explainBMC(ctx context.Context, err error) string {
 		return "the BMC's answer is not understood"
 	}
 	return got.detail
+}
+
+// firstFailure takes a cause, the first by link, out of gofish's error for a
+// collection, which hides them from errors.As.
+func firstFailure(err error) error {
+	var c *schemas.CollectionError
+	if !errors.As(err, &c) || len(c.Failures) == 0 {
+		return err
+	}
+	return c.Failures[slices.Min(slices.Collect(maps.Keys(c.Failures)))]
 }
 
 // credentials resolves the reference; none means that the BMC asks for none.

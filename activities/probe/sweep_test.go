@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -68,6 +70,7 @@ func fault(t testing.TB, l *estate.Lab, id string, mode estate.Mode) {
 func run[P, R any](t testing.TB, ctx context.Context, a *Activities, do func(context.Context, P) (R, error), p P, beforeRun ...func(*testsuite.TestActivityEnvironment)) (R, error) {
 	t.Helper()
 	var s testsuite.WorkflowTestSuite
+	s.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := s.NewTestActivityEnvironment()
 	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: ctx})
 	env.RegisterActivity(a)
@@ -117,18 +120,18 @@ func TestSweepFindsTheOneOfFiveHundred(t *testing.T) {
 	}
 }
 
-func TestSilentMachineIsDownByTimeoutAndCostsOneBudget(t *testing.T) {
+func TestSilentMachineIsDownAfterItsWholeBudget(t *testing.T) {
 	l := lab(t, estate.Options{})
 	fault(t, l, "m2-0401", estate.Silent)
 	var sink memory
 	a := New(l.Inventory(), &sink, Options{})
-	p := params([]string{"m2-0401", "m2-0402", "msk-r2-k04-sw"})
+	p := params([]string{"m2-0401"})
 	p.TimeoutMs = 200
 	r, err := run(t, t.Context(), a, a.Sweep, p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Up != 2 || !slices.Equal(r.DownIDs, []string{"m2-0401"}) || r.Ms < 200 {
+	if !slices.Equal(r.DownIDs, []string{"m2-0401"}) || r.Ms < 200 {
 		t.Errorf("%+v, want the silent machine down, after its whole budget", r)
 	}
 	if d := sink.rows["s1/1/m2-0401/tcp/msk"].Detail; !strings.Contains(d, "timeout") {
@@ -220,7 +223,7 @@ func TestCancelledSweepCallsNobodyDown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	a := New(l.Inventory(), &sink, Options{})
 	s := a.shardOf(l.Inventory().ServersAt("spb"), nil, "msk", budget{time.Hour, 1})
-	s.probe(ctx, func(done, total int) { cancel() })
+	s.probe(ctx, func(int, int) { cancel() })
 	for _, o := range s.observations {
 		if o.Result != topology.Unknown || o.Detail != "cancelled" {
 			t.Fatalf("observation %+v of a cancelled sweep, want unknown", o)

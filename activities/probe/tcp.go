@@ -56,6 +56,7 @@ func (a *Activities) probeTCP(ctx context.Context, address string, ports []int, 
 // probePort connects. The kernel repeats a lost SYN after a whole second, so
 // that within the budget we dial again ourselves: attempt n starts n/attempts
 // into it, and the earlier ones stay on, so that a slow path is not a dead one.
+// Only the first attempt waits for its turn: the others keep its distance.
 func (a *Activities) probePort(ctx context.Context, address string, port int, b budget) answer {
 	if err := a.pace.Wait(ctx); err != nil {
 		return answer{result: topology.Unknown, detail: "cancelled"}
@@ -71,13 +72,13 @@ func (a *Activities) probePort(ctx context.Context, address string, port int, b 
 	go dial(done)
 	again := time.NewTicker(b.timeout / time.Duration(b.attempts))
 	defer again.Stop()
-	var first answer
+	var found answer
 	for launched := 1; ; {
 		select {
 		case got := <-done:
 			running--
-			if first.result == "" || got.result == topology.Up {
-				first = got
+			if found.result == "" || got.result == topology.Up {
+				found = got
 			}
 			if running > 0 && got.result != topology.Up && dialCtx.Err() == nil && !settled(got) {
 				continue
@@ -86,7 +87,7 @@ func (a *Activities) probePort(ctx context.Context, address string, port int, b 
 			for ; running > 0; running-- {
 				<-done
 			}
-			return late(first, started, b, port)
+			return late(found, started, b, port)
 		case <-again.C:
 			if launched < b.attempts && dialCtx.Err() == nil {
 				launched++

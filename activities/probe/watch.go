@@ -71,6 +71,9 @@ func (a *Activities) Watch(ctx context.Context, p WatchParams) (WatchResult, err
 	defer ends.Stop()
 	for {
 		round := a.shardOf(p.Components, nil, p.Vantage, b)
+		if len(round.tasks) == 0 {
+			return WatchResult{}, invalid("components", "names nothing that the inventory gives an address to probe")
+		}
 		round.probe(ctx, beat)
 		if err := ctx.Err(); err != nil {
 			return WatchResult{}, err
@@ -98,6 +101,8 @@ func (a *Activities) checkWatch(p *WatchParams) (budget, error) {
 		p.Vantage = a.opts.Vantage
 	}
 	switch {
+	case p.Vantage == "":
+		return budget{}, invalid("vantage", "is missing: name the vantage, or start the worker with one")
 	case len(p.Components) == 0:
 		return budget{}, invalid("components", "is empty: name at least one component")
 	case len(p.Components) > MaxWatch:

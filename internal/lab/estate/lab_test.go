@@ -50,10 +50,15 @@ func (l *Lab) address(t testing.TB, id string) string {
 	return m.service[0].addr
 }
 
+// hush is how long an attempt that should get no answer waits for one.
+const hush = 2 * time.Second
+
 // dial says how a connection attempt ends: accepted, refused, silent.
-func dial(t testing.TB, addr string) string {
+func dial(t testing.TB, addr string) string { return dialWithin(t, addr, patience) }
+
+func dialWithin(t testing.TB, addr string, wait time.Duration) string {
 	t.Helper()
-	c, err := net.DialTimeout("tcp", addr, 200*time.Millisecond)
+	c, err := net.DialTimeout("tcp", addr, wait)
 	if err == nil {
 		_ = c.Close()
 		return "accepted"
@@ -68,7 +73,7 @@ func dial(t testing.TB, addr string) string {
 }
 
 // census dials every server and counts the answers by site.
-func census(t testing.TB, l *Lab) map[string]map[string]int {
+func census(t testing.TB, l *Lab, wait time.Duration) map[string]map[string]int {
 	t.Helper()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -78,7 +83,7 @@ func census(t testing.TB, l *Lab) map[string]map[string]int {
 		c, _ := l.Inventory().Component(id)
 		slots <- struct{}{}
 		wg.Go(func() {
-			got := dial(t, l.address(t, id))
+			got := dialWithin(t, l.address(t, id), wait)
 			<-slots
 			mu.Lock()
 			counts[c.Site][got]++
@@ -98,7 +103,7 @@ func fault(t testing.TB, l *Lab, id string, f Fault) {
 
 func TestEveryServerAndDeviceAccepts(t *testing.T) {
 	l := opened(t, Options{})
-	got := census(t, l)
+	got := census(t, l, patience)
 	if got["msk"]["accepted"] != 720 || got["spb"]["accepted"] != 480 {
 		t.Fatalf("servers that accept: %v, want 720 and 480", got)
 	}
@@ -142,7 +147,11 @@ func TestFaultTakesDownWhatDependsOnIt(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.component+" "+string(tt.mode), func(t *testing.T) {
 			fault(t, l, tt.component, Fault{Mode: tt.mode})
-			got := census(t, l)
+			wait := patience
+			if tt.after == "silent" {
+				wait = hush
+			}
+			got := census(t, l, wait)
 			if got["msk"][tt.after] != tt.msk || got["spb"][tt.after] != tt.spb ||
 				got["msk"]["accepted"] != 720-tt.msk || got["spb"]["accepted"] != 480-tt.spb {
 				t.Errorf("down %v, want %d at msk and %d at spb, %s", got, tt.msk, tt.spb, tt.after)
@@ -156,7 +165,7 @@ func TestFaultTakesDownWhatDependsOnIt(t *testing.T) {
 			if err := l.ClearFault(tt.component); err != nil {
 				t.Fatal(err)
 			}
-			got = census(t, l)
+			got = census(t, l, patience)
 			if got["msk"]["accepted"] != 720 || got["spb"]["accepted"] != 480 {
 				t.Errorf("after the repair: %v", got)
 			}

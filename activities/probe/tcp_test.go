@@ -1,0 +1,110 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+func listening(t *testing.T) (port int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// closedPort is one that nobody listens on: it is ours, and not listening.
+func closedPort(t *testing.T) int {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name.(*syscall.SockaddrInet4).Port
+}
+
+func TestMachineIsUpIfOneOfItsPortsAccepts(t *testing.T) {
+	a := New(&inventory.Inventory{}, &memory{}, Options{})
+	open, closed, closedToo := listening(t), closedPort(t), closedPort(t)
+	b := budget{patient * time.Millisecond, 2}
+	tests := []struct {
+		ports  []int
+		result topology.Result
+		detail string
+	}{
+		{[]int{open}, topology.Up, "accepted"},
+		{[]int{closed, open}, topology.Up, "accepted"},
+		{[]int{open, closed, closedToo}, topology.Up, "accepted"},
+		{[]int{closed}, topology.Down, "connection refused"},
+		{[]int{closed, closedToo}, topology.Down, "connection refused"},
+	}
+	for _, tt := range tests {
+		got := a.probeTCP(t.Context(), "127.0.0.1", tt.ports, b)
+		if got.result != tt.result || !strings.Contains(got.detail, tt.detail) {
+			t.Errorf("%v: %+v, want %s, %s", tt.ports, got, tt.result, tt.detail)
+		}
+	}
+}
+
+func TestTroubleOfOurOwnIsNotTheMachines(t *testing.T) {
+	dialError := func(errno syscall.Errno) error {
+		return &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)}
+	}
+	tests := []struct {
+		err    error
+		result topology.Result
+	}{
+		{dialError(syscall.ECONNREFUSED), topology.Down},
+		{dialError(syscall.ECONNRESET), topology.Down},
+		{dialError(syscall.EHOSTUNREACH), topology.Down},
+		{dialError(syscall.ETIMEDOUT), topology.Down},
+		{&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, topology.Down},
+		{dialError(syscall.EMFILE), topology.Unknown},
+		{dialError(syscall.ENFILE), topology.Unknown},
+		{dialError(syscall.ENETUNREACH), topology.Unknown},
+		{dialError(syscall.EADDRNOTAVAIL), topology.Unknown},
+		{dialError(syscall.ENOBUFS), topology.Unknown},
+		{dialError(syscall.EPERM), topology.Unknown},
+		{context.Canceled, topology.Unknown},
+		{errors.New("something new"), topology.Unknown},
+	}
+	for _, tt := range tests {
+		if got := explain(tt.err); got.result != tt.result || got.detail == "" {
+			t.Errorf("%v: %+v, want %s", tt.err, got, tt.result)
+		}
+	}
+}
+
+func TestStarvedProberCannotTell(t *testing.T) {
+	b := budget{time.Second, 1}
+	timeout := answer{result: topology.Down, detail: detailTimeout}
+	if got := late(timeout, time.Now().Add(-time.Minute), b, 22); got.result != topology.Unknown {
+		t.Errorf("a timeout noticed a minute late: %+v, want unknown", got)
+	}
+	if got := late(timeout, time.Now(), b, 22); got.result != topology.Down {
+		t.Errorf("a timeout in time: %+v, want down", got)
+	}
+	refused := answer{result: topology.Down, detail: "connection refused"}
+	if got := late(refused, time.Now().Add(-time.Minute), b, 22); got.result != topology.Down {
+		t.Errorf("a refusal, however late: %+v, want down", got)
+	}
+}
