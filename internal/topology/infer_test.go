@@ -46,24 +46,92 @@ func TestInferNamesThePointOfFailure(t *testing.T) {
 				w.hung[id] = true
 			}
 			inf := g.Infer(w.look(c.only))
-			for _, f := range inf.Findings {
-				t.Logf("%s %.3f %.1f explains %d contradicts %d ambiguous %v", topology.Describe(inv, f, "ru"), f.Confidence, f.LogOdds, len(f.Explains), len(f.Contradicts), f.AmbiguousWith)
-				for _, ev := range f.Evidence {
-					t.Log("   ", ev.Text)
-				}
-			}
-			if len(inf.Findings) > 0 {
-				t.Log(topology.Describe(inv, inf.Findings[0], "en"))
-			}
-			t.Log("next", inf.Next, "unexplained", inf.Unexplained)
 			if got := named(inf); !slices.Equal(got, c.want) {
 				t.Errorf("findings %v, want %v", got, c.want)
 			}
+			if len(inf.Unexplained) > 0 {
+				t.Errorf("unexplained %v", inf.Unexplained)
+			}
 			for _, f := range inf.Findings {
+				if f.Confidence < .5 || len(f.Evidence) == 0 {
+					t.Errorf("%s has confidence %f and evidence %v", f.Component, f.Confidence, f.Evidence)
+				}
+				if want := len(c.off) > 0 && f.Kind == inventory.KindServer; f.PowerOff != want {
+					t.Errorf("%s: power off %t, want %t", f.Component, f.PowerOff, want)
+				}
 				if c.explains > 0 && len(f.Explains) != c.explains {
 					t.Errorf("%s explains %d servers, want %d", f.Component, len(f.Explains), c.explains)
 				}
 			}
 		})
+	}
+}
+
+func evidence(f topology.Finding) []string {
+	var out []string
+	for _, e := range f.Evidence {
+		out = append(out, e.Text)
+	}
+	return out
+}
+
+func TestFindingSaysItsEvidence(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 3, servers: 40, single: 24, management: true, clients: 9}.load(t)
+	g := topology.New(inv)
+	pdu := g.Infer(newWorld(inv, "s0-r0-k01-pdu-a").look(nil)).Findings[0]
+	if want := []string{
+		"management address of s0-r0-k01-pdu-a does not answer",
+		"24 of 24 servers fed only by s0-r0-k01-pdu-a do not answer",
+		"BMCs of 24 of these do not answer",
+		"16 servers in the same rack with a second feed answer",
+	}; !slices.Equal(evidence(pdu), want) {
+		t.Errorf("evidence %q, want %q", evidence(pdu), want)
+	}
+	w := newWorld(inv)
+	w.off["srv-000007"] = true
+	obs := w.look(servers)
+	for i := range obs {
+		if obs[i].Component == "srv-000007" && obs[i].Probe == topology.ProbeTCP {
+			obs[i].Detail = "dial tcp 10.0.0.7:22: connect: connection refused"
+		}
+	}
+	off := g.Infer(obs).Findings[0]
+	if want := []string{
+		"BMC says PowerState Off",
+		"does not accept TCP connections (connection refused)",
+		"39 other servers beside it, behind the same equipment, answer",
+	}; !slices.Equal(evidence(off), want) {
+		t.Errorf("evidence %q, want %q", evidence(off), want)
+	}
+}
+
+func TestDescribeReadsAsOneSentence(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 2, servers: 4, clients: 1}.load(t)
+	for _, c := range []struct {
+		f      topology.Finding
+		ru, en string
+	}{
+		{
+			topology.Finding{Component: "srv-000001", Kind: inventory.KindServer, Confidence: .988, PowerOff: true, Explains: []string{"srv-000001"}},
+			"Сервер srv-000001 (s0, зал 0, стойка K00, юнит 2) выключен; почти наверняка (99 %).",
+			"Server srv-000001 (s0, room 0, rack K00, unit 2) is switched off; almost certain (99%).",
+		},
+		{
+			topology.Finding{Component: "s0-r0-k00-pdu-a", Kind: inventory.KindPDU, Confidence: .7, Explains: []string{"a", "b"}, AmbiguousWith: []string{"s0-r0-k00-sw"}},
+			"Отказ: PDU s0-r0-k00-pdu-a (s0, зал 0, стойка K00); из-за него лежит 2 сервера; вероятно (70 %), возможно также: s0-r0-k00-sw.",
+			"PDU s0-r0-k00-pdu-a (s0, room 0, rack K00) has failed; 2 servers are down by it; likely (70%), it may also be s0-r0-k00-sw.",
+		},
+		{
+			topology.Finding{Component: "s0-r0", Kind: inventory.KindRoom, Confidence: 1, Explains: make([]string, 21)},
+			"s0, зал 0: не работает целиком; из-за него лежит 21 сервер; почти наверняка (99 %).",
+			"s0, room 0 is down as a whole; 21 servers are down by it; almost certain (99%).",
+		},
+	} {
+		if got := topology.Describe(inv, c.f, inventory.Russian); got != c.ru {
+			t.Errorf("ru %q, want %q", got, c.ru)
+		}
+		if got := topology.Describe(inv, c.f, inventory.English); got != c.en {
+			t.Errorf("en %q, want %q", got, c.en)
+		}
 	}
 }

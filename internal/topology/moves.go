@@ -115,11 +115,7 @@ func (s *search) additions(within []int32, floor float64) []move {
 		if bound <= floor {
 			return
 		}
-		m := move{flip: flip, bound: bound}
-		for _, n := range flip {
-			m.scope += s.g.scope[s.global[n]]
-		}
-		out = append(out, m)
+		out = append(out, move{flip: flip, bound: bound, scope: s.scopeOf(flip)})
 	}
 	single := func(n int32) {
 		if !s.t.failed[n] && !math.IsInf(s.prior[n], -1) {
@@ -191,9 +187,10 @@ func (s *search) climb() {
 			s.commit(m.flip...)
 		}
 		if !s.replaceOne() {
-			return
+			break
 		}
 	}
+	s.exhaust()
 }
 
 // replaceOne takes a part of the hypothesis out and fills the gap anew; it keeps

@@ -96,7 +96,7 @@ type sampler struct {
 	g        *Graph
 	root     int32
 	late     map[int32]bool // users to look under after the others
-	children []*sampler // made when first asked
+	children []*sampler     // made when first asked
 	turn     int
 	opened   bool
 	spent    bool
