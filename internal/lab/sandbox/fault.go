@@ -13,7 +13,7 @@ import (
 // FaultKind is a way in which a provider fails.
 type FaultKind string
 
-// The kinds of fault. The first five strike before anything is accepted, the
+// The kinds of fault. The first six strike before anything is accepted, the
 // next three after the message was accepted and recorded, the rest strike callbacks.
 const (
 	FaultRateLimit   FaultKind = "rate-limit"  // 429 with the provider's reset or retry-after
@@ -21,6 +21,8 @@ const (
 	FaultBadGateway  FaultKind = "bad-gateway" // 502 with a proxy's HTML page
 	FaultUnavailable FaultKind = "unavailable" // 503
 	FaultDown        FaultKind = "down"        // the connection is closed unread, for every request
+
+	FaultRefuse FaultKind = "refuse" // connections are refused: nothing is written; needs Listen and URL
 
 	FaultHang      FaultKind = "accept-then-hang"  // the answer never comes
 	FaultReset     FaultKind = "accept-then-reset" // the connection is reset instead of an answer
@@ -82,7 +84,7 @@ func (f *faults) init(seed uint64) {
 
 // AddFault makes the fault happen from now on and returns its id.
 func (s *Sandbox) AddFault(f Fault) (string, error) {
-	known := slices.Concat(beforeKinds, afterKinds, callbackKinds, []FaultKind{FaultDown})
+	known := slices.Concat(beforeKinds, afterKinds, callbackKinds, []FaultKind{FaultDown, FaultRefuse})
 	if !slices.Contains(known, f.Kind) {
 		return "", fmt.Errorf("fault kind %q is unknown: use one of %v", f.Kind, known)
 	}
@@ -95,6 +97,10 @@ func (s *Sandbox) AddFault(f Fault) (string, error) {
 	if !slices.Contains([]Operation{"", OpSend, OpLookup, OpAny}, f.Op) {
 		return "", fmt.Errorf("operation %q is unknown: use send, lookup or any", f.Op)
 	}
+	if f.Kind == FaultRefuse && s.URL(Twilio) == "" {
+		return "", fmt.Errorf("fault kind %q needs the sandbox's own ports: call Listen and use its URLs", f.Kind)
+	}
+	defer s.adjust()
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	s.faults.next++
@@ -103,6 +109,7 @@ func (s *Sandbox) AddFault(f Fault) (string, error) {
 	f.Until = time.Time{}
 	if f.For > 0 {
 		f.Until = time.Now().Add(time.Duration(f.For))
+		s.agenda.after(time.Duration(f.For)+time.Millisecond, s.adjust)
 	}
 	s.faults.active = append(s.faults.active, &f)
 	return f.ID, nil
@@ -110,6 +117,7 @@ func (s *Sandbox) AddFault(f Fault) (string, error) {
 
 // RemoveFault ends a fault and says whether there was one with this id.
 func (s *Sandbox) RemoveFault(id string) bool {
+	defer s.adjust()
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	before := len(s.faults.active)
@@ -119,6 +127,7 @@ func (s *Sandbox) RemoveFault(id string) bool {
 
 // ClearFaults ends all faults.
 func (s *Sandbox) ClearFaults() {
+	defer s.adjust()
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	s.faults.active = nil

@@ -1,18 +1,3 @@
-// Package sandbox stands in for the paid providers: SendGrid's v3 mail send and
-// signed event webhook, Twilio's Messages and Calls with signed status
-// callbacks and a phone that answers, and the Telegram Bot API with buttons.
-// The providers' own client libraries work against it unchanged but for the
-// host; requests that break a published rule get the provider's published error.
-//
-// It knows nothing of Vakhta: what it counts in its inbox is what a recipient
-// would have got, which is what "none lost, none doubled" is measured by. It
-// may import the standard library only.
-//
-//	box, err := sandbox.New(sandbox.Config{SendGridKey: "SG.x", TwilioSID: "AC…", TwilioToken: "…", TelegramToken: "1:x"})
-//	srv := httptest.NewServer(box.Handler())
-//	defer box.Close()
-//	box.SetPersona("+79990000001", sandbox.Persona{Phone: &sandbox.Phone{Answer: sandbox.AnswerVoicemail}})
-//	box.AddFault(sandbox.Fault{Provider: sandbox.Twilio, Kind: sandbox.FaultHang, Count: 1})
 package sandbox
 
 import (
@@ -125,12 +110,16 @@ type Sandbox struct {
 	pubKey string
 	ctx    context.Context
 	cancel context.CancelFunc
-	wg     sync.WaitGroup
 	mux    *http.ServeMux
+
+	life   sync.Mutex // guards closed, and wg against an Add beside its Wait
+	closed bool
+	wg     sync.WaitGroup
 
 	inbox    inbox
 	people   people
 	faults   faults
+	doors    doors
 	limits   limiter
 	agenda   *agenda
 	couriers map[Provider]*courier
@@ -189,37 +178,33 @@ func (s *Sandbox) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 // Close hangs up calls, drops callbacks that are still to be delivered and waits
 // for every goroutine. Requests that hang by a fault are cut.
 func (s *Sandbox) Close() {
+	s.life.Lock()
+	s.closed = true
+	s.life.Unlock()
 	s.cancel()
 	s.agenda.wake()
 	for _, c := range s.couriers {
 		c.close()
 	}
+	s.doors.mu.Lock()
+	s.closeDoors()
+	s.doors.mu.Unlock()
 	s.wg.Wait()
 	s.cfg.Client.CloseIdleConnections()
 }
 
-// goRun starts a goroutine that Close waits for.
+// goRun starts a goroutine that Close waits for; after Close it starts none.
 func (s *Sandbox) goRun(f func()) {
-	s.wg.Add(1)
-	go func() {
-		defer s.wg.Done()
-		f()
-	}()
-}
-
-// sleep waits for d of the wall clock and says whether the sandbox is still open.
-func (s *Sandbox) sleep(d time.Duration) bool {
-	if d <= 0 {
-		return s.ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-s.ctx.Done():
-		return false
+	s.life.Lock()
+	defer s.life.Unlock()
+	if !s.closed {
+		s.wg.Go(f)
 	}
 }
 
-func (s *Sandbox) now() time.Time { return time.Now().UTC() }
+// Reset forgets the inbox, the personas and the faults.
+func (s *Sandbox) Reset() {
+	s.ClearFaults()
+	s.ResetPersonas()
+	s.ClearInbox()
+}

@@ -69,9 +69,8 @@ func twilioError(w http.ResponseWriter, status, code int, message string) {
 }
 
 var (
-	e164      = regexp.MustCompile(`^\+[1-9]\d{1,14}$`)
-	sender    = regexp.MustCompile(`^(\+[1-9]\d{1,14}|\d{3,8}|[A-Za-z0-9 ]{1,11})$`) // number, short code, alphanumeric
-	accountID = regexp.MustCompile(`^[A-Z]{2}[0-9a-f]{32}$`)
+	e164   = regexp.MustCompile(`^\+[1-9]\d{1,14}$`)
+	sender = regexp.MustCompile(`^(\+[1-9]\d{1,14}|\d{3,8}|[A-Za-z0-9 ]{1,11})$`) // number, short code, alphanumeric
 )
 
 func sid(prefix string) string { return prefix + hex.EncodeToString(random(16)) }
