@@ -102,10 +102,10 @@ func (a *Activities) probePort(ctx context.Context, address string, port int, b 
 // the trouble is ours.
 func settled(got answer) bool { return got.detail != detailTimeout }
 
-// late turns a timeout into "cannot tell" when this process itself was too late
-// by more than the whole budget: a starved worker must not call machines dead.
+// late turns a timeout into "cannot tell" when this process itself noticed it
+// late by half the budget: a starved worker must not call machines dead.
 func late(got answer, started time.Time, b budget, port int) answer {
-	if got.detail == detailTimeout && time.Since(started) > 2*b.timeout {
+	if got.detail == detailTimeout && time.Since(started) > b.timeout*3/2 {
 		return answer{result: topology.Unknown, detail: "the prober was too busy to tell"}
 	}
 	if got.result != topology.Unknown {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,5 +108,66 @@ func TestStarvedProberCannotTell(t *testing.T) {
 	refused := answer{result: topology.Down, detail: "connection refused"}
 	if got := late(refused, time.Now().Add(-time.Minute), b, 22); got.result != topology.Down {
 		t.Errorf("a refusal, however late: %+v, want down", got)
+	}
+}
+
+// listenDrops is how many connection requests the kernel has dropped so far.
+func listenDrops(t *testing.T) int {
+	t.Helper()
+	raw, err := os.ReadFile("/proc/net/netstat")
+	if err != nil {
+		t.Skipf("no count of dropped requests: %v", err)
+	}
+	lines := strings.Split(string(raw), "\n")
+	for i := 0; i+1 < len(lines); i += 2 {
+		names, values := strings.Fields(lines[i]), strings.Fields(lines[i+1])
+		if n := slices.Index(names, "ListenDrops"); n >= 0 {
+			count, err := strconv.Atoi(values[n])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return count
+		}
+	}
+	t.Skip("no count of dropped requests")
+	return 0
+}
+
+// The kernel repeats a lost SYN after a second: a connection that took less was
+// one of ours, made again.
+func TestLostRequestIsRepeatedSoonerThanTheKernelWould(t *testing.T) {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Close(fd) }()
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := name.(*syscall.SockaddrInet4).Port
+	full, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) // the queue has room for this one
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+
+	before := listenDrops(t)
+	a := New(&inventory.Inventory{}, &memory{}, Options{})
+	got := make(chan answer, 1)
+	go func() { got <- a.probePort(t.Context(), "127.0.0.1", port, budget{30 * time.Second, 300}) }()
+	for listenDrops(t) == before {
+		time.Sleep(time.Millisecond)
+	}
+	first, _, err := syscall.Accept(fd) // now there is room again
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Close(first) }()
+	if a := <-got; a.result != topology.Up || a.rtt >= time.Second {
+		t.Errorf("%+v, want up by an attempt of our own", a)
 	}
 }
