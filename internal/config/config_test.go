@@ -1,0 +1,179 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"vakhta/internal/inventory"
+)
+
+const whole = `
+store: sqlite:data/vakhta.db
+inventory: [estate.yaml, /etc/vakhta/teams.yaml]
+publicUrl: https://vakhta.example.net/
+listen: 127.0.0.1:9090
+linkSecret: file:link.key
+intakeToken: env:VAKHTA_TEST_TOKEN
+providers:
+  sendgrid: {key: env:VAKHTA_TEST_TOKEN, from: noreply@example.net, webhookPublicKey: abc}
+  twilio: {url: http://127.0.0.1:9999, accountSid: AC1, authToken: env:VAKHTA_TEST_TOKEN, from: "+100"}
+  telegram: {token: env:VAKHTA_TEST_TOKEN, webhookSecret: env:VAKHTA_TEST_TOKEN}
+probe: {timeout: 250ms, attempts: 2}
+notify:
+  rates: {sms: 100, email: 0.5}
+  settleAfter: 2s
+runbooks: {dir: books, inputs: {updateEvery: 10s}}
+temporal: {address: 127.0.0.1:7233, namespace: vakhta}
+`
+
+// load writes a configuration and loads it.
+func load(t *testing.T, text string) (Config, string, error) {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "vakhta.yaml")
+	for name, content := range map[string]string{"vakhta.yaml": text, "link.key": "0123456789abcdef\n", "empty.key": "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := Load(path)
+	return c, dir, err
+}
+
+func TestWholeConfiguration(t *testing.T) {
+	t.Setenv("VAKHTA_TEST_TOKEN", "s3cret-value")
+	c, dir, err := load(t, whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		what      string
+		got, want any
+	}{
+		{"store", c.StoreDSN(), "sqlite:" + filepath.Join(dir, "data/vakhta.db")},
+		{"relative inventory", c.Inventory[0], filepath.Join(dir, "estate.yaml")},
+		{"absolute inventory", c.Inventory[1], "/etc/vakhta/teams.yaml"},
+		{"publicUrl without its slash", c.PublicURL, "https://vakhta.example.net"},
+		{"secret of a file, without its newline", c.LinkSecret.Reveal(), "0123456789abcdef"},
+		{"secret of the environment", c.IntakeToken.Reveal(), "s3cret-value"},
+		{"default URL", c.Providers.SendGrid.URL, "https://api.sendgrid.com"},
+		{"given URL", c.Providers.Twilio.URL, "http://127.0.0.1:9999"},
+		{"callFrom falls back", c.Providers.Twilio.CallFrom, "+100"},
+		{"timeout", c.Probe.Timeout, 250 * time.Millisecond},
+		{"default rate", c.Notify.Rates[inventory.Telegram], 30.0},
+		{"given rate", c.Notify.Rates[inventory.Email], 0.5},
+		{"lease", c.Notify.Lease(), time.Minute},
+		{"relative runbooks", c.Runbooks.Dir, filepath.Join(dir, "books")},
+		{"runbook input", c.Runbooks.Inputs["updateEvery"], "10s"},
+		{"namespace", c.Temporal.Namespace, "vakhta"},
+	}
+	for _, tt := range tests {
+		if tt.got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.what, tt.got, tt.want)
+		}
+	}
+}
+
+func TestLeastConfigurationHasDefaults(t *testing.T) {
+	c, _, err := load(t, "store: 'sqlite::memory:'\ninventory: [estate.yaml]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.StoreDSN() != "sqlite::memory:" || c.PublicURL != "http://127.0.0.1:8080" || c.Providers.Twilio != nil || c.Probe.Attempts != 3 {
+		t.Errorf("defaults %+v", c)
+	}
+}
+
+func TestMistakesAreNamed(t *testing.T) {
+	const least = "store: sqlite:v.db\ninventory: [e.yaml]\n"
+	t.Setenv("VAKHTA_TEST_TOKEN", "")
+	tests := []struct{ name, text, says string }{
+		{"unknown key", least + "stoer: x\n", "vakhta.yaml:3:1"},
+		{"unknown key inside", least + "probe:\n  timeuot: 1s\n", "vakhta.yaml:4:3"},
+		{"wrong type", least + "probe: {attempts: many}\n", "vakhta.yaml:3:"},
+		{"not YAML", least + "probe: [", "vakhta.yaml:3:"},
+		{"empty file", "", "store: missing"},
+		{"no inventory", "store: sqlite:v.db\n", "inventory: missing"},
+		{"unknown store", "store: mysql://x\ninventory: [e.yaml]\n", "sqlite:PATH"},
+		{"password in the store", "store: postgres://u:hunter2@h/d\ninventory: [e.yaml]\n", "store: holds a literal password"},
+		{"literal secret", least + "intakeToken: hunter2\n", "intakeToken: holds a literal value; write env:NAME or file:PATH"},
+		{"literal secret with a colon", least + "intakeToken: hunter2:x\n", "intakeToken: holds a literal value"},
+		{"empty reference", least + "intakeToken: 'env:'\n", "intakeToken: env: names nothing"},
+		{"unset variable", least + "intakeToken: env:VAKHTA_TEST_TOKEN\n", "VAKHTA_TEST_TOKEN is not set"},
+		{"missing file", least + "linkSecret: file:nope.key\n", "linkSecret: "},
+		{"empty secret file", least + "linkSecret: file:empty.key\n", "is empty"},
+		{"provider without a key", least + "providers: {sendgrid: {from: a@b.c}}\n", "providers.sendgrid.key: missing"},
+		{"provider without a sender", least + "providers: {twilio: {accountSid: A, authToken: env:X}}\n", "providers.twilio.from: missing"},
+		{"bad provider URL", least + "providers: {telegram: {url: 'ftp://x', token: env:X, webhookSecret: env:X}}\n", "providers.telegram.url"},
+		{"publicUrl with a query", least + "publicUrl: https://x/?a=1\n", "publicUrl: must not"},
+		{"listen without a port", least + "listen: localhost\n", "listen: "},
+		{"unknown channel", least + "notify: {rates: {fax: 1}}\n", "notify.rates.fax"},
+		{"rate of nothing", least + "notify: {rates: {sms: 0}}\n", "notify.rates.sms"},
+		{"absurd timeout", least + "probe: {timeout: 1h}\n", "probe.timeout: 1h0m0s is out of range"},
+		{"two ways to Temporal", least + "temporal: {address: x, profile: y}\n", "temporal: address and profile"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, _, err := load(t, tt.text)
+			if err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Fatalf("error %v does not say %q", err, tt.says)
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error repeats the secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestCommandLineNeedsNoSecrets(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "vakhta.yaml")
+	text := "store: env:VAKHTA_TEST_DSN\ninventory: [e.yaml]\nintakeToken: env:VAKHTA_TEST_NOT_SET\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("VAKHTA_TEST_DSN", "postgres://u:p@h/d")
+	c, err := LoadWithoutSecrets(path)
+	if err != nil || c.StoreDSN() != "postgres://u:p@h/d" || c.IntakeToken.Reveal() != "" {
+		t.Errorf("loaded %q, %v", c.StoreDSN(), err)
+	}
+	if _, err := Load(path); err == nil {
+		t.Error("a process that serves was started without its token")
+	}
+}
+
+func TestSecretsShowNothing(t *testing.T) {
+	s := NewSecret("hunter2")
+	holder := struct {
+		Token Secret
+		Inner *Secret
+	}{s, &s}
+	asJSON, err := json.Marshal(holder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	logger := zerolog.New(&log)
+	logger.Info().Interface("holder", holder).Stringer("token", s).Any("any", s).Msg("")
+	for _, text := range []string{
+		string(asJSON), log.String(), s.String(), fmt.Sprint(holder), fmt.Sprintf("%v %+v %#v %s %q", holder, holder, holder, s, s),
+		fmt.Sprintf("%v %+v", s, &s),
+	} {
+		if strings.Contains(text, "hunter2") {
+			t.Errorf("a secret shows itself: %s", text)
+		}
+	}
+	if !strings.Contains(string(asJSON), "[secret]") {
+		t.Errorf("JSON %s does not say that there is a secret", asJSON)
+	}
+	if s.Reveal() != "hunter2" {
+		t.Error("Reveal does not reveal")
+	}
+}
