@@ -71,3 +71,20 @@ func BenchmarkInfer100k(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkInferClient is the usual question: one client's 500 servers, one of them off.
+func BenchmarkInferClient(b *testing.B) {
+	inv, g := largeGraph(b)
+	mine := map[string]bool{}
+	for i, id := range inv.Servers() {
+		if i%200 == 0 {
+			mine[id] = true
+		}
+	}
+	w := newWorld(inv)
+	w.off["srv-000200"] = true
+	obs := w.look(func(c *inventory.Component) bool { return mine[c.ID] })
+	for b.Loop() {
+		g.Infer(obs)
+	}
+}

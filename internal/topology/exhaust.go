@@ -21,6 +21,8 @@ func (s *search) exhaust() {
 		s.commit(best.flip...)
 		return
 	}
+	// Narrow ones first: they are flipped most often, and cost least.
+	slices.SortFunc(candidates, func(a, b int32) int { return s.g.narrower(s.global[a], s.global[b]) })
 	best.delta, best.scope = s.weigh(best.flip...), s.scopeOf(best.flip)
 	sum, mask := 0.0, uint(0)
 	for i := uint(1); i < 1<<len(candidates); i++ { // Gray code: one flip from each hypothesis to the next
@@ -37,6 +39,7 @@ func (s *search) exhaust() {
 				m.flip = append(m.flip, n)
 			}
 		}
+		slices.Sort(m.flip)
 		if m.scope = s.scopeOf(m.flip); better(&m, &best) {
 			best = m
 		}
