@@ -121,6 +121,7 @@ func (v *view) fit(text string) string {
 		}
 		text = strings.ReplaceAll(text, string(slot(i)), part)
 	}
+	text = strings.NewReplacer("….", "…", "....", "...").Replace(text)
 	return tidyLine(text)
 }
 

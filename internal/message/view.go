@@ -34,6 +34,7 @@ func funcs(lang inventory.Language) template.FuncMap {
 		"say":   func(text string) string { return say(lang, text) },
 		"speak": func(text string) string { return speak(lang, text) },
 		"quote": quote,
+		"bare":  bare,
 		"cap":   capitalize,
 		"sub":   func(a, b int) int { return a - b },
 		"up":    strings.ToUpper,

@@ -88,6 +88,11 @@ func isID(word string) bool {
 	return latin && strings.ContainsFunc(word, func(r rune) bool { return unicode.IsDigit(r) || r == '-' || r == '_' })
 }
 
+// bare is a sentence without its full stop, to go on from.
+func bare(text string) string {
+	return strings.TrimRight(strings.TrimSpace(text), ". ")
+}
+
 // quote marks every line as somebody else's words.
 func quote(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")

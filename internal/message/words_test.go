@@ -81,7 +81,7 @@ func TestTimesAreInTheRecipientsZone(t *testing.T) {
 func TestTheElasticPartsOfAnSMSShareWhatIsLeft(t *testing.T) {
 	v := &view{lang: inventory.Russian, kind: SMS}
 	text := "А " + v.Fit("короткое") + " и " + v.Fit("очень длинное продолжение, которое никак не поместится в одно сообщение") + ". Код 4F7K2M"
-	want := "А короткое и очень длинное продолжение, которое…. Код 4F7K2M"
+	want := "А короткое и очень длинное продолжение, которое… Код 4F7K2M"
 	if got := v.fit(text); got != want || utf16Length(got) > 62 {
 		t.Errorf("%q (%d), want %q", got, utf16Length(got), want)
 	}

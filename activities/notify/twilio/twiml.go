@@ -13,7 +13,7 @@ import (
 // maxTwiML is what the API takes inline.
 const maxTwiML = 4000
 
-// Gather waits for one digit while it speaks.
+// gather waits for one digit while it speaks.
 type gather struct {
 	XMLName             xml.Name `xml:"Gather"`
 	Input               string   `xml:"input,attr"`
