@@ -47,7 +47,7 @@ lint: $(TOOLS) compose vuln ## Run the linters (golangci-lint, workflowcheck, go
 		echo "golangci-lint in $$dir"; \
 		(cd $$dir && $(CURDIR)/$(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || exit 1; \
 	done
-	@if [ -d workflows ]; then echo "workflowcheck ./workflows/..."; $(BIN)/workflowcheck ./workflows/...; fi
+	@if [ -d workflows ]; then echo "workflowcheck ./workflows/..."; $(BIN)/workflowcheck -config .workflowcheck.yml -show-pos -test=false ./workflows/...; fi
 
 vuln: $(TOOLS)
 	@.ci/vuln
