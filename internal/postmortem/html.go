@@ -22,7 +22,7 @@ var Style string
 var documentText string
 
 var document = template.Must(template.New("document").Funcs(template.FuncMap{
-	"span": Span, "clock": clock, "day": day, "state": ActionState, "lane": LaneOf,
+	"span": Span, "moment": moment, "day": day, "state": ActionState, "lane": LaneOf,
 }).Parse(documentText))
 
 // markdown renders what people write. Raw HTML in it is dropped and

@@ -62,9 +62,9 @@ func markdownTimeline(b *strings.Builder, entries []incident.Entry, names Names)
 	if len(entries) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n## Timeline\n\nAll times UTC, %s.\n\n| time | what | who | |\n|---|---|---|---|\n", day(entries[0].At))
+	fmt.Fprintf(b, "\n## Timeline\n\nAll times UTC, beginning on %s.\n\n| time | what | who | |\n|---|---|---|---|\n", day(entries[0].At))
 	for _, e := range entries {
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", clock(e.At), escapeCell(e.Kind), escapeCell(actor(e, names)), escapeCell(e.Text))
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", moment(entries[0].At, e.At), escapeCell(e.Kind), escapeCell(actor(e, names)), escapeCell(e.Text))
 	}
 }
 

@@ -22,7 +22,7 @@ const (
 	pictureTop    = 34 // room for the spans
 	rowHeight     = 19
 	maxRows       = 6  // of labels in a lane
-	labelRunes    = 34 // of an event's text
+	labelRunes    = 44 // of an event's text
 	labelFont     = 11
 	runeWidth     = 6.2 // of labelFont, about
 	axisHeight    = 30
@@ -111,11 +111,21 @@ func (p *picture) label(x, mid float64, text, colour string, bold bool) {
 		anchor, at = "end", x-8
 	}
 	weight := ""
-	if bold {
-		weight = ` font-weight="600"`
+	if bold { // it may lie on its own line: a halo keeps it readable
+		weight = ` font-weight="600" stroke="#ffffff" stroke-width="5" stroke-linejoin="round" paint-order="stroke"`
 	}
 	fmt.Fprintf(&p.b, `<text x="%.1f" y="%.1f" fill="%s" text-anchor="%s"%s>%s</text>`+"\n",
-		at, mid+4, colour, anchor, weight, html.EscapeString(text))
+		at, mid+4, colour, anchor, weight, escapeXML(text))
+}
+
+// escapeXML escapes a text and replaces what XML can't hold at all.
+func escapeXML(text string) string {
+	return html.EscapeString(strings.Map(func(r rune) rune {
+		if r == '\n' || r >= 0x20 && r != utf8.RuneError && r != 0xFFFE && r != 0xFFFF {
+			return r
+		}
+		return ' '
+	}, text))
 }
 
 func textWidth(text string) float64 { return float64(utf8.RuneCountInString(text)) * runeWidth }
@@ -137,7 +147,7 @@ func (p *picture) drawLane(lane Lane) {
 	fmt.Fprintf(&p.b, `<text x="10" y="%.1f" fill="%s" font-weight="600">%s</text>`+"\n", p.y+17, colour, lane)
 	for _, m := range marks {
 		mid := p.y + lanePadding/2 + float64(m.row)*rowHeight + rowHeight/2
-		fmt.Fprintf(&p.b, `<g><title>%s</title><circle cx="%.1f" cy="%.1f" r="4.5" fill="%s"/>`+"\n", html.EscapeString(m.title), m.x, mid, colour)
+		fmt.Fprintf(&p.b, `<g><title>%s</title><circle cx="%.1f" cy="%.1f" r="4.5" fill="%s"/>`+"\n", escapeXML(m.title), m.x, mid, colour)
 		p.label(m.x, mid, m.text, "#1c2430", false)
 		p.b.WriteString("</g>\n")
 	}

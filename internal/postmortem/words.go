@@ -47,15 +47,19 @@ func listed(ids []string, name func(string) string, limit int) string {
 	return text
 }
 
-// sentence makes a one-line text a sentence.
+// sentence ends a one-line text with one period.
 func sentence(text string) string {
-	text = strings.TrimRight(strings.TrimSpace(text), ".")
-	if text == "" {
-		return ""
-	}
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	return strings.TrimRight(strings.TrimSpace(text), ".") + "."
 }
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02") }
+
+// moment is the time of an entry, with the date if it is not the first entry's.
+func moment(first, t time.Time) string {
+	if day(first) == day(t) {
+		return clock(t)
+	}
+	return day(t) + " " + clock(t)
+}
