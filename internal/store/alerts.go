@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -22,7 +21,7 @@ const (
 // incident yet.
 func (s *Store) PutAlerts(ctx context.Context, alerts []incident.Alert) ([]incident.Alert, error) {
 	var stored []incident.Alert
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.write(ctx, func(tx *transaction) error {
 		stored = make([]incident.Alert, 0, len(alerts))
 		for _, a := range alerts {
 			kept, err := putAlert(ctx, tx, a)
@@ -39,7 +38,7 @@ func (s *Store) PutAlerts(ctx context.Context, alerts []incident.Alert) ([]incid
 	return stored, nil
 }
 
-func putAlert(ctx context.Context, tx *sql.Tx, a incident.Alert) (incident.Alert, error) {
+func putAlert(ctx context.Context, tx *transaction, a incident.Alert) (incident.Alert, error) {
 	if a.Source == "" || a.Key == "" {
 		return a, errors.New("an alert names no source or no key, by which it is known again")
 	}
@@ -114,7 +113,7 @@ func (s *Store) Alerts(ctx context.Context, f AlertFilter) ([]incident.Alert, er
 
 // SetAlertsIncident says which incident alerts belong to.
 func (s *Store) SetAlertsIncident(ctx context.Context, ids []string, incidentID string) error {
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.write(ctx, func(tx *transaction) error {
 		_, err := tx.ExecContext(ctx, `UPDATE alert SET incident = $2 WHERE id IN `+s.dialect.each, list(ids), incidentID)
 		return err
 	})

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"time"
@@ -22,7 +21,7 @@ func (s *Store) Claim(ctx context.Context, ids []string, lease time.Duration, no
 		return claims, fmt.Errorf("claim %d notifications: the lease must last longer than nothing", len(ids))
 	}
 	ids = unique(ids)
-	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+	err := s.write(ctx, func(tx *transaction) (err error) {
 		claims, err = s.claim(ctx, tx, ids, lease, now)
 		return err
 	})
@@ -45,7 +44,7 @@ func unique(ids []string) []string {
 	return out
 }
 
-func (s *Store) claim(ctx context.Context, tx *sql.Tx, ids []string, lease time.Duration, now time.Time) (claims ledger.Claims, err error) {
+func (s *Store) claim(ctx context.Context, tx *transaction, ids []string, lease time.Duration, now time.Time) (claims ledger.Claims, err error) {
 	if err := s.lock(ctx, tx, ids); err != nil {
 		return claims, err
 	}
@@ -85,7 +84,7 @@ func (s *Store) claim(ctx context.Context, tx *sql.Tx, ids []string, lease time.
 
 // lock takes the rows in one order, so that two transactions over the same
 // notifications queue instead of embracing.
-func (s *Store) lock(ctx context.Context, tx *sql.Tx, ids []string) error {
+func (s *Store) lock(ctx context.Context, tx *transaction, ids []string) error {
 	if s.dialect.lock == "" {
 		return nil
 	}
@@ -93,7 +92,7 @@ func (s *Store) lock(ctx context.Context, tx *sql.Tx, ids []string) error {
 	return err
 }
 
-func (s *Store) dropOverdue(ctx context.Context, tx *sql.Tx, ids []string, now time.Time) error {
+func (s *Store) dropOverdue(ctx context.Context, tx *transaction, ids []string, now time.Time) error {
 	_, err := tx.ExecContext(ctx, `UPDATE notification SET state = 'dropped', updated_at = $2,
 			class = CASE WHEN acknowledged_at <> 0 THEN '' ELSE 'expired' END
 		WHERE id IN `+s.dialect.each+` AND state IN ('queued', 'retry')
@@ -102,7 +101,7 @@ func (s *Store) dropOverdue(ctx context.Context, tx *sql.Tx, ids []string, now t
 }
 
 // expireLeases finds those whose sender died between intent and outcome.
-func (s *Store) expireLeases(ctx context.Context, tx *sql.Tx, ids []string, now time.Time) ([]string, error) {
+func (s *Store) expireLeases(ctx context.Context, tx *transaction, ids []string, now time.Time) ([]string, error) {
 	expired, err := collect(ask(tx.QueryContext(ctx, `UPDATE notification SET state = 'unknown', class = 'ambiguous', updated_at = $2
 		WHERE id IN `+s.dialect.each+` AND state = 'intent' AND lease_until <= $2 RETURNING id`, list(ids), micros(now))), scanText)
 	if err != nil || len(expired) == 0 {
@@ -114,7 +113,7 @@ func (s *Store) expireLeases(ctx context.Context, tx *sql.Tx, ids []string, now 
 	return inOrder(ids, expired), err
 }
 
-func (s *Store) takeDue(ctx context.Context, tx *sql.Tx, ids []string, lease time.Duration, now time.Time) ([]ledger.Notification, error) {
+func (s *Store) takeDue(ctx context.Context, tx *transaction, ids []string, lease time.Duration, now time.Time) ([]ledger.Notification, error) {
 	taken, err := collect(ask(tx.QueryContext(ctx, `UPDATE notification SET state = 'intent', class = '', attempts = attempts + 1,
 			lease_token = lease_token + 1, lease_until = $3, retry_at = 0, updated_at = $2
 		WHERE id IN `+s.dialect.each+` AND state IN ('queued', 'retry') AND retry_at <= $2
@@ -128,7 +127,7 @@ func (s *Store) takeDue(ctx context.Context, tx *sql.Tx, ids []string, lease tim
 		byID[n.ID] = n
 		rows[i] = []any{n.ID, n.Attempts, n.LeaseToken, n.Repeat, string(ledger.Intent), "", "", "", 0, "", "", false, micros(now), 0}
 	}
-	_, err = insert(ctx, tx, `INSERT INTO attempt (notification, n, lease_token, is_repeat, state, class, provider, provider_id,
+	_, err = s.dialect.insert(ctx, tx, `INSERT INTO attempt (notification, n, lease_token, is_repeat, state, class, provider, provider_id,
 		http_status, code, message, wrote, intent_at, settled_at)`, "", rows)
 	if err != nil {
 		return nil, err
@@ -147,7 +146,7 @@ func inOrder(ids, some []string) []string {
 	return without(ids, without(ids, some))
 }
 
-func (s *Store) byID(ctx context.Context, tx *sql.Tx, ids []string) (map[string]ledger.Notification, error) {
+func (s *Store) byID(ctx context.Context, tx *transaction, ids []string) (map[string]ledger.Notification, error) {
 	found := make(map[string]ledger.Notification, len(ids))
 	if len(ids) == 0 {
 		return found, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
@@ -21,12 +22,23 @@ type dialect struct {
 	// lock ends a SELECT whose rows are about to be updated. SQLite has the
 	// whole file locked by then.
 	lock string
+	// prepares: the driver parses each statement anew unless we prepare it.
+	prepares bool
 }
 
 var (
-	sqliteDialect   = dialect{name: "SQLite", goose: goose.DialectSQLite3, each: `(SELECT value FROM json_each($1))`}
+	sqliteDialect   = dialect{name: "SQLite", goose: goose.DialectSQLite3, each: `(SELECT value FROM json_each($1))`, prepares: true}
 	postgresDialect = dialect{name: "PostgreSQL", goose: goose.DialectPostgres, each: `(SELECT jsonb_array_elements_text(CAST($1 AS jsonb)))`, lock: ` FOR UPDATE`}
 )
+
+// parameter is the n-th of parameters that are numbered as they come. SQLite
+// looks the name of a numbered one up in a list, which thousands can't afford.
+func (d dialect) parameter(n int) string {
+	if d.name == sqliteDialect.name {
+		return "?"
+	}
+	return "$" + strconv.Itoa(n)
+}
 
 // transient says that a transaction failed only because of its neighbours: it
 // may be run again as a whole.

@@ -1,10 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"vakhta/internal/ledger"
@@ -39,12 +42,20 @@ func (s *Store) ApplyEvent(ctx context.Context, e ledger.Event, now time.Time) (
 }
 
 func (s *Store) applyAll(ctx context.Context, batch []arrival) ([]applied, error) {
+	// In one order over all processes, so that batches queue instead of embracing.
+	order := make([]int, len(batch))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(strings.Compare(batch[a].event.ProviderID, batch[b].event.ProviderID), strings.Compare(batch[a].event.Notification, batch[b].event.Notification))
+	})
 	var results []applied
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.write(ctx, func(tx *transaction) error {
 		results = make([]applied, len(batch))
-		for i, a := range batch {
+		for _, i := range order {
 			var err error
-			if results[i], err = s.applyOne(ctx, tx, a); err != nil {
+			if results[i], err = s.applyOne(ctx, tx, batch[i]); err != nil {
 				return err
 			}
 		}
@@ -53,33 +64,35 @@ func (s *Store) applyAll(ctx context.Context, batch []arrival) ([]applied, error
 	return results, err
 }
 
-func (s *Store) applyOne(ctx context.Context, tx *sql.Tx, a arrival) (applied, error) {
+func (s *Store) applyOne(ctx context.Context, tx *transaction, a arrival) (applied, error) {
 	e := a.event
 	owner, err := s.meet(ctx, tx, e)
 	if err != nil {
 		return applied{}, err
 	}
-	inserted, err := insert(ctx, tx, `INSERT INTO provider_event (provider, key, notification, provider_id, state, class, code, ack_code,
-			acknowledged, declined, at, received_at)`, `ON CONFLICT (provider, key) DO NOTHING`, [][]any{{
-		e.Provider, e.Key, "", e.ProviderID, string(e.State), string(e.Class), e.Code, e.AckCode,
-		e.Acknowledged, e.Declined, micros(e.At), micros(a.now),
-	}})
+	n, found, err := s.about(ctx, tx, e, owner)
 	if err != nil {
 		return applied{}, err
 	}
-	result := applied{fresh: inserted == 1}
-	n, found, err := s.about(ctx, tx, e, owner)
-	if err != nil || !found {
+	inserted, err := s.dialect.insert(ctx, tx, `INSERT INTO provider_event (provider, key, notification, provider_id, state, class, code, ack_code,
+			acknowledged, declined, at, received_at)`, `ON CONFLICT (provider, key) DO NOTHING`, [][]any{{
+		e.Provider, e.Key, n.ID, e.ProviderID, string(e.State), string(e.Class), e.Code, e.AckCode,
+		e.Acknowledged, e.Declined, micros(e.At), micros(a.now),
+	}})
+	result := applied{n: n, fresh: inserted == 1}
+	if err != nil || !found || !result.fresh && owner != "" {
 		return result, err
 	}
 	if result.fresh {
 		n = witness(n, e, a.now)
-		if _, err := tx.ExecContext(ctx, `UPDATE provider_event SET notification = $1 WHERE provider = $2 AND key = $3`, n.ID, e.Provider, e.Key); err != nil {
+	}
+	if owner == "" && e.ProviderID != "" {
+		if err := s.know(ctx, tx, n.ID, e.Provider, e.ProviderID); err != nil {
 			return result, err
 		}
-	}
-	if n, err = s.applyEarly(ctx, tx, n, e.Provider, e.ProviderID); err != nil {
-		return result, err
+		if n, err = s.applyEarly(ctx, tx, n, e.Provider, e.ProviderID); err != nil {
+			return result, err
+		}
 	}
 	n.UpdatedAt = a.now
 	result.n = n
@@ -88,7 +101,7 @@ func (s *Store) applyOne(ctx context.Context, tx *sql.Tx, a arrival) (applied, e
 
 // meet takes the row where a callback and a Settle that bring the same
 // provider id wait for each other, and returns whose it is, if that is known.
-func (s *Store) meet(ctx context.Context, tx *sql.Tx, e ledger.Event) (owner string, err error) {
+func (s *Store) meet(ctx context.Context, tx *transaction, e ledger.Event) (owner string, err error) {
 	if e.ProviderID == "" {
 		return "", nil
 	}
@@ -107,7 +120,7 @@ func (s *Store) meet(ctx context.Context, tx *sql.Tx, e ledger.Event) (owner str
 }
 
 // about finds and locks the notification that an event is about.
-func (s *Store) about(ctx context.Context, tx *sql.Tx, e ledger.Event, owner string) (n ledger.Notification, found bool, err error) {
+func (s *Store) about(ctx context.Context, tx *transaction, e ledger.Event, owner string) (n ledger.Notification, found bool, err error) {
 	code, _ := ledger.NormalizeAckCode(e.AckCode)
 	for _, by := range []struct{ column, value string }{{"id", e.Notification}, {"id", owner}, {"ack_code", code}} {
 		if by.value == "" {
@@ -150,7 +163,7 @@ func acknowledged(n ledger.Notification, via string, at, now time.Time) ledger.N
 }
 
 // applyEarly applies the callbacks that came before anybody knew whose they were.
-func (s *Store) applyEarly(ctx context.Context, tx *sql.Tx, n ledger.Notification, provider, providerID string) (ledger.Notification, error) {
+func (s *Store) applyEarly(ctx context.Context, tx *transaction, n ledger.Notification, provider, providerID string) (ledger.Notification, error) {
 	if providerID == "" {
 		return n, nil
 	}
@@ -181,7 +194,7 @@ func (s *Store) Acknowledge(ctx context.Context, codeOrID, via string, at time.T
 	if code, ok := ledger.NormalizeAckCode(codeOrID); ok {
 		column, value = "ack_code", code
 	}
-	err = s.write(ctx, func(tx *sql.Tx) (err error) {
+	err = s.write(ctx, func(tx *transaction) (err error) {
 		n, err = scanNotification(tx.QueryRowContext(ctx, selectNotification+` WHERE `+column+` = $1`+s.dialect.lock, value))
 		if n, err = one(n, err)("notification", codeOrID); err != nil {
 			return err

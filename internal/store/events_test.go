@@ -198,3 +198,22 @@ func TestNotificationsArePagedWithoutGapOrRepeat(t *testing.T) {
 		require.Empty(t, want)
 	})
 }
+
+func TestACallbackThatCarriesOurIDIntroducesTheProvidersID(t *testing.T) {
+	onBothOnce(t, func(t *testing.T, st *Store) {
+		ctx := t.Context()
+		id := enqueue(t, st, "a")[0]
+		claimOne(t, st, id, t0)
+		for i, e := range []ledger.Event{
+			{Key: "k1", State: ledger.Sent},
+			{Key: "k2", State: ledger.Accepted, Notification: id},
+			{Key: "k3", State: ledger.Delivered},
+		} {
+			e.Provider, e.ProviderID = "twilio", "SM1"
+			n, fresh, err := st.ApplyEvent(ctx, e, t0)
+			require.NoError(t, err)
+			require.True(t, fresh)
+			require.Equal(t, []ledger.State{"", ledger.Sent, ledger.Delivered}[i], n.State)
+		}
+	})
+}

@@ -55,7 +55,7 @@ func (s *Store) OpenIncident(ctx context.Context, requestKey string, in incident
 	if in.Status == incident.Resolved {
 		return opened, false, errors.New("open incident: it can't be opened resolved")
 	}
-	err = s.write(ctx, func(tx *sql.Tx) (err error) {
+	err = s.write(ctx, func(tx *transaction) (err error) {
 		opened, created, err = s.openIncident(ctx, tx, requestKey, in)
 		return err
 	})
@@ -69,7 +69,7 @@ func (s *Store) OpenIncident(ctx context.Context, requestKey string, in incident
 // next, who took it.
 const openTries = 8
 
-func (s *Store) openIncident(ctx context.Context, tx *sql.Tx, key string, in incident.Incident) (opened incident.Incident, created bool, err error) {
+func (s *Store) openIncident(ctx context.Context, tx *transaction, key string, in incident.Incident) (opened incident.Incident, created bool, err error) {
 	for range openTries {
 		opened, created, err = requested(ctx, tx, key)
 		if !errors.Is(err, sql.ErrNoRows) {
@@ -78,7 +78,7 @@ func (s *Store) openIncident(ctx context.Context, tx *sql.Tx, key string, in inc
 		opened, err = scanIncident(tx.QueryRowContext(ctx, selectIncident+` WHERE component = $1 AND drill = $2 AND status <> 'resolved'`, in.Component, in.Drill))
 		created = errors.Is(err, sql.ErrNoRows)
 		if created {
-			opened, err = insertIncident(ctx, tx, in)
+			opened, err = s.insertIncident(ctx, tx, in)
 		}
 		if err != nil {
 			return opened, false, err
@@ -86,7 +86,7 @@ func (s *Store) openIncident(ctx context.Context, tx *sql.Tx, key string, in inc
 		if opened.ID == "" {
 			continue
 		}
-		n, err := insert(ctx, tx, `INSERT INTO incident_request (key, incident, created)`, `ON CONFLICT (key) DO NOTHING`, [][]any{{key, opened.ID, created}})
+		n, err := s.dialect.insert(ctx, tx, `INSERT INTO incident_request (key, incident, created)`, `ON CONFLICT (key) DO NOTHING`, [][]any{{key, opened.ID, created}})
 		if err != nil {
 			return opened, false, err
 		}
@@ -100,7 +100,7 @@ func (s *Store) openIncident(ctx context.Context, tx *sql.Tx, key string, in inc
 	return opened, false, fmt.Errorf("others opened it in each of %d tries: %w", openTries, ErrConflict)
 }
 
-func requested(ctx context.Context, tx *sql.Tx, key string) (opened incident.Incident, created bool, err error) {
+func requested(ctx context.Context, tx *transaction, key string) (opened incident.Incident, created bool, err error) {
 	var id string
 	if err := tx.QueryRowContext(ctx, `SELECT incident, created FROM incident_request WHERE key = $1`, key).Scan(&id, &created); err != nil {
 		return opened, false, err
@@ -111,7 +111,7 @@ func requested(ctx context.Context, tx *sql.Tx, key string) (opened incident.Inc
 
 // insertIncident gives the incident the component's next number. The zero
 // incident says that somebody else took the number or the component's place.
-func insertIncident(ctx context.Context, tx *sql.Tx, in incident.Incident) (incident.Incident, error) {
+func (s *Store) insertIncident(ctx context.Context, tx *transaction, in incident.Incident) (incident.Incident, error) {
 	var number int
 	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(number), 0) + 1 FROM incident WHERE component = $1`, in.Component).Scan(&number); err != nil {
 		return in, err
@@ -122,7 +122,7 @@ func insertIncident(ctx context.Context, tx *sql.Tx, in incident.Incident) (inci
 	if err != nil {
 		return in, err
 	}
-	n, err := insert(ctx, tx, `INSERT INTO incident (component, title, site, severity, status, runbook, runbook_rev,
+	n, err := s.dialect.insert(ctx, tx, `INSERT INTO incident (component, title, site, severity, status, runbook, runbook_rev,
 			finding, servers, clients, restored, eta, drill, resolved_at, id, number, opened_at)`,
 		`ON CONFLICT DO NOTHING`, [][]any{append(values, in.ID, number, micros(in.OpenedAt))})
 	if err != nil {
@@ -131,10 +131,10 @@ func insertIncident(ctx context.Context, tx *sql.Tx, in incident.Incident) (inci
 	if n == 0 {
 		return incident.Incident{}, nil
 	}
-	return in, setIncidentClients(ctx, tx, in.ID, in.Clients)
+	return in, s.setIncidentClients(ctx, tx, in.ID, in.Clients)
 }
 
-func setIncidentClients(ctx context.Context, tx *sql.Tx, id string, clients []string) error {
+func (s *Store) setIncidentClients(ctx context.Context, tx *transaction, id string, clients []string) error {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM incident_client WHERE incident = $1`, id); err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func setIncidentClients(ctx context.Context, tx *sql.Tx, id string, clients []st
 	for _, client := range unique(clients) {
 		rows = append(rows, []any{id, client})
 	}
-	_, err := insert(ctx, tx, `INSERT INTO incident_client (incident, client)`, "", rows)
+	_, err := s.dialect.insert(ctx, tx, `INSERT INTO incident_client (incident, client)`, "", rows)
 	return err
 }
 
@@ -153,7 +153,7 @@ func (s *Store) SaveIncident(ctx context.Context, in incident.Incident) error {
 	if err != nil {
 		return fmt.Errorf("save incident %s: %w", in.ID, err)
 	}
-	err = s.write(ctx, func(tx *sql.Tx) error {
+	err = s.write(ctx, func(tx *transaction) error {
 		before, err := scanIncident(tx.QueryRowContext(ctx, selectIncident+` WHERE id = $1`+s.dialect.lock, in.ID))
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrNotFound
@@ -170,7 +170,7 @@ func (s *Store) SaveIncident(ctx context.Context, in incident.Incident) error {
 		if err != nil || slices.Equal(before.Clients, in.Clients) {
 			return err
 		}
-		return setIncidentClients(ctx, tx, in.ID, in.Clients)
+		return s.setIncidentClients(ctx, tx, in.ID, in.Clients)
 	})
 	if err != nil {
 		return fmt.Errorf("save incident %s: %w", in.ID, err)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,8 +22,8 @@ func (s *Store) PutMaintenance(ctx context.Context, m incident.Maintenance) erro
 	if err != nil {
 		return fmt.Errorf("keep maintenance %s: %w", m.ID, err)
 	}
-	err = s.write(ctx, func(tx *sql.Tx) error {
-		n, err := insert(ctx, tx, `INSERT INTO maintenance (`+maintenanceColumns+`)`, `ON CONFLICT (id) DO UPDATE SET title = excluded.title,
+	err = s.write(ctx, func(tx *transaction) error {
+		n, err := s.dialect.insert(ctx, tx, `INSERT INTO maintenance (`+maintenanceColumns+`)`, `ON CONFLICT (id) DO UPDATE SET title = excluded.title,
 				components = excluded.components, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
 				announced = excluded.announced, revision = excluded.revision WHERE excluded.revision >= maintenance.revision`,
 			[][]any{{m.ID, title, list(m.Components), micros(m.StartsAt), micros(m.EndsAt), micros(m.Announced), m.Revision}})
@@ -41,7 +40,7 @@ func (s *Store) PutMaintenance(ctx context.Context, m incident.Maintenance) erro
 		for client, servers := range m.ByClient {
 			rows = append(rows, []any{m.ID, client, list(servers)})
 		}
-		_, err = insert(ctx, tx, `INSERT INTO maintenance_client (maintenance, client, servers)`, "", rows)
+		_, err = s.dialect.insert(ctx, tx, `INSERT INTO maintenance_client (maintenance, client, servers)`, "", rows)
 		return err
 	})
 	if err != nil {

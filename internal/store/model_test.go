@@ -232,7 +232,7 @@ func (w *world) event(t *rapid.T) {
 		switch {
 		case matched && i == 0:
 			p.hear(heard)
-			p.hearEarly(pid)
+			w.own(c.id, pid)
 		case !matched && i == 0:
 			p.early[pid] = append(p.early[pid], heard)
 		}

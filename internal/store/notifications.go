@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -63,7 +62,7 @@ func (s *Store) Enqueue(ctx context.Context, ns []ledger.Notification, now time.
 	if len(ns) == 0 {
 		return ids, nil
 	}
-	err := s.write(ctx, func(tx *sql.Tx) error { return s.enqueue(ctx, tx, order, missing) })
+	err := s.write(ctx, func(tx *transaction) error { return s.enqueue(ctx, tx, order, missing) })
 	if err != nil {
 		return nil, fmt.Errorf("enqueue %d notifications: %w", len(ns), err)
 	}
@@ -83,7 +82,7 @@ func queued(n ledger.Notification, now time.Time) ledger.Notification {
 // enqueue inserts the keys that are missing. An insert that a unique index
 // refuses did nothing: either the key is there now, or the code is taken and
 // the next salt is tried.
-func (s *Store) enqueue(ctx context.Context, tx *sql.Tx, keys []string, ns map[string]ledger.Notification) error {
+func (s *Store) enqueue(ctx context.Context, tx *transaction, keys []string, ns map[string]ledger.Notification) error {
 	for salt := range codeTries {
 		rows := make([][]any, len(keys))
 		for i, key := range keys {
@@ -91,7 +90,7 @@ func (s *Store) enqueue(ctx context.Context, tx *sql.Tx, keys []string, ns map[s
 			n.AckCode = ledger.AckCode(key, salt)
 			rows[i] = notificationValues(n)
 		}
-		inserted, err := insert(ctx, tx, insertNotification, `ON CONFLICT DO NOTHING`, rows)
+		inserted, err := s.dialect.insert(ctx, tx, insertNotification, `ON CONFLICT DO NOTHING`, rows)
 		if err != nil || inserted == len(keys) {
 			return err
 		}
@@ -210,7 +209,7 @@ func (s *Store) Tally(ctx context.Context, subject, step string, revision int) (
 // notifications of the steps that begin with stepPrefix. It returns how many.
 func (s *Store) Drop(ctx context.Context, subject, stepPrefix string, now time.Time) (int, error) {
 	var n int
-	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+	err := s.write(ctx, func(tx *transaction) (err error) {
 		n, err = affect(tx.ExecContext(ctx, `UPDATE notification SET state = 'dropped', updated_at = $1,
 				class = CASE WHEN is_repeat THEN 'ambiguous' ELSE '' END
 			WHERE subject = $2 AND substr(step, 1, length($3)) = $3 AND state IN ('queued', 'retry')`,

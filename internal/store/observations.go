@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -30,8 +29,8 @@ func (s *Store) PutObservations(ctx context.Context, sweep string, round int, ob
 	if len(rows) == 0 {
 		return nil
 	}
-	err := s.write(ctx, func(tx *sql.Tx) error {
-		_, err := insert(ctx, tx, `INSERT INTO observation (sweep, round, component, probe, vantage, at, result, detail, rtt_micros)`,
+	err := s.write(ctx, func(tx *transaction) error {
+		_, err := s.dialect.insert(ctx, tx, `INSERT INTO observation (sweep, round, component, probe, vantage, at, result, detail, rtt_micros)`,
 			`ON CONFLICT (sweep, round, component, probe, vantage) DO UPDATE SET at = excluded.at, result = excluded.result,
 			detail = excluded.detail, rtt_micros = excluded.rtt_micros WHERE excluded.at >= observation.at`, rows)
 		return err
@@ -60,7 +59,7 @@ func (s *Store) Observations(ctx context.Context, sweep string) ([]topology.Obse
 // PruneObservations forgets what was observed before an instant, and returns how many.
 func (s *Store) PruneObservations(ctx context.Context, before time.Time) (int, error) {
 	var n int
-	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+	err := s.write(ctx, func(tx *transaction) (err error) {
 		n, err = affect(tx.ExecContext(ctx, `DELETE FROM observation WHERE at < $1`, micros(before)))
 		return err
 	})

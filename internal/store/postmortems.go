@@ -19,11 +19,11 @@ func (s *Store) SavePostmortem(ctx context.Context, pm incident.Postmortem, expe
 	if err != nil {
 		return fmt.Errorf("save postmortem %s: %w", pm.Incident, err)
 	}
-	err = s.write(ctx, func(tx *sql.Tx) error {
+	err = s.write(ctx, func(tx *transaction) error {
 		var n int
 		var err error
 		if expectRevision == 0 {
-			n, err = insert(ctx, tx, `INSERT INTO postmortem (incident, revision, status, document, created_at, updated_at)`, `ON CONFLICT (incident) DO NOTHING`,
+			n, err = s.dialect.insert(ctx, tx, `INSERT INTO postmortem (incident, revision, status, document, created_at, updated_at)`, `ON CONFLICT (incident) DO NOTHING`,
 				[][]any{{pm.Incident, pm.Revision, pm.Status, document, micros(pm.CreatedAt), micros(pm.UpdatedAt)}})
 		} else {
 			n, err = affect(tx.ExecContext(ctx, `UPDATE postmortem SET revision = $1, status = $2, document = $3, updated_at = $4
@@ -40,7 +40,7 @@ func (s *Store) SavePostmortem(ctx context.Context, pm incident.Postmortem, expe
 	return nil
 }
 
-func samePostmortem(ctx context.Context, tx *sql.Tx, pm incident.Postmortem) error {
+func samePostmortem(ctx context.Context, tx *transaction, pm incident.Postmortem) error {
 	stands, err := scanPostmortem(tx.QueryRowContext(ctx, `SELECT document FROM postmortem WHERE incident = $1`, pm.Incident))
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound

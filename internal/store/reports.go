@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"vakhta/internal/incident"
@@ -12,8 +11,8 @@ const reportColumns = `id, channel, sender, client, contact, body, received_at, 
 
 // PutReport keeps a client's report; created is false where one with that id is there.
 func (s *Store) PutReport(ctx context.Context, r incident.Report) (created bool, err error) {
-	err = s.write(ctx, func(tx *sql.Tx) error {
-		n, err := insert(ctx, tx, `INSERT INTO report (`+reportColumns+`)`, `ON CONFLICT (id) DO NOTHING`, [][]any{{
+	err = s.write(ctx, func(tx *transaction) error {
+		n, err := s.dialect.insert(ctx, tx, `INSERT INTO report (`+reportColumns+`)`, `ON CONFLICT (id) DO NOTHING`, [][]any{{
 			r.ID, r.Channel, r.From, r.Client, r.Contact, r.Text, micros(r.ReceivedAt), r.Incident, r.Answer,
 		}})
 		created = n == 1
@@ -58,7 +57,7 @@ func scanReport(r row) (report incident.Report, err error) {
 
 // SetReport adds to a report what has been found out. What is empty stays as it was.
 func (s *Store) SetReport(ctx context.Context, id, client, contact, incidentID, answer string) error {
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.write(ctx, func(tx *transaction) error {
 		n, err := affect(tx.ExecContext(ctx, `UPDATE report SET
 				client = CASE WHEN $2 = '' THEN client ELSE $2 END,
 				contact = CASE WHEN $3 = '' THEN contact ELSE $3 END,

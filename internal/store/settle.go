@@ -1,8 +1,8 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,17 +42,19 @@ func (s *Store) Settle(ctx context.Context, id string, token int64, o ledger.Out
 	return nil
 }
 
-// settleAll settles a batch in one transaction, in the order of ids, and
-// returns each one's verdict.
+// settleAll settles a batch in one transaction and returns each one's verdict.
+// It goes by the providers' ids, as callbacks do, and then by our own.
 func (s *Store) settleAll(ctx context.Context, batch []settle) ([]error, error) {
 	order := make([]int, len(batch))
 	ids := make([]string, len(batch))
 	for i := range batch {
 		order[i], ids[i] = i, batch[i].id
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(batch[a].id, batch[b].id) })
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(strings.Compare(batch[a].outcome.ProviderID, batch[b].outcome.ProviderID), strings.Compare(batch[a].id, batch[b].id))
+	})
 	var verdicts []error
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.write(ctx, func(tx *transaction) error {
 		verdicts = make([]error, len(batch))
 		for _, i := range order {
 			if err := s.know(ctx, tx, batch[i].id, batch[i].outcome.Provider, batch[i].outcome.ProviderID); err != nil {
@@ -80,7 +82,7 @@ func (s *Store) settleAll(ctx context.Context, batch []settle) ([]error, error) 
 	return verdicts, err
 }
 
-func (s *Store) settleOne(ctx context.Context, tx *sql.Tx, n ledger.Notification, q settle) (settled ledger.Notification, verdict, err error) {
+func (s *Store) settleOne(ctx context.Context, tx *transaction, n ledger.Notification, q settle) (settled ledger.Notification, verdict, err error) {
 	o := q.outcome
 	certain := o.State == ledger.Accepted || o.State == ledger.Refused
 	held := n.LeaseToken == q.token
@@ -131,7 +133,7 @@ func climb(n ledger.Notification, to ledger.State, class ledger.Class) ledger.No
 	return n
 }
 
-func closeAttempt(ctx context.Context, tx *sql.Tx, q settle) error {
+func closeAttempt(ctx context.Context, tx *transaction, q settle) error {
 	o := q.outcome
 	_, err := tx.ExecContext(ctx, `UPDATE attempt SET state = $1, class = $2, provider = $3, provider_id = $4, http_status = $5,
 			code = $6, message = $7, wrote = $8, settled_at = $9 WHERE notification = $10 AND lease_token = $11`,
@@ -140,7 +142,7 @@ func closeAttempt(ctx context.Context, tx *sql.Tx, q settle) error {
 }
 
 // save writes what changes in a notification's life, except its lease.
-func (s *Store) save(ctx context.Context, tx *sql.Tx, n ledger.Notification) error {
+func (s *Store) save(ctx context.Context, tx *transaction, n ledger.Notification) error {
 	_, err := tx.ExecContext(ctx, `UPDATE notification SET state = $1, class = $2, is_repeat = $3, provider = $4, provider_id = $5,
 			retry_at = $6, updated_at = $7, acknowledged_at = $8, acknowledged_via = $9 WHERE id = $10`,
 		string(n.State), string(n.Class), n.Repeat, n.Provider, n.ProviderID,
@@ -150,7 +152,7 @@ func (s *Store) save(ctx context.Context, tx *sql.Tx, n ledger.Notification) err
 
 // know records whose a provider's id is. It is taken before the notification's
 // row, here and in ApplyEvent, so that the two meet in one order.
-func (s *Store) know(ctx context.Context, tx *sql.Tx, id, provider, providerID string) error {
+func (s *Store) know(ctx context.Context, tx *transaction, id, provider, providerID string) error {
 	if providerID == "" {
 		return nil
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 
@@ -19,7 +18,7 @@ func (s *Store) Append(ctx context.Context, entries []incident.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.write(ctx, func(tx *transaction) error {
 		var last int64
 		err := tx.QueryRowContext(ctx, `UPDATE counter SET value = value + $1 WHERE name = 'timeline' RETURNING value`, len(entries)).Scan(&last)
 		if err != nil {
@@ -33,7 +32,7 @@ func (s *Store) Append(ctx context.Context, entries []incident.Entry) error {
 			seq := last - int64(len(entries)) + int64(i) + 1
 			rows[i] = []any{seq, e.Key, e.Subject, micros(e.At), e.Kind, e.Actor, e.Via, e.Text, e.Internal}
 		}
-		_, err = insert(ctx, tx, `INSERT INTO timeline (`+entryColumns+`)`, `ON CONFLICT (key) DO NOTHING`, rows)
+		_, err = s.dialect.insert(ctx, tx, `INSERT INTO timeline (`+entryColumns+`)`, `ON CONFLICT (key) DO NOTHING`, rows)
 		return err
 	})
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -19,7 +18,7 @@ const (
 
 // write runs do in one transaction (SQLite: BEGIN IMMEDIATE) and commits it. do
 // may be run several times; it must not keep anything from a failed run.
-func (s *Store) write(ctx context.Context, do func(tx *sql.Tx) error) error {
+func (s *Store) write(ctx context.Context, do func(tx *transaction) error) error {
 	for try := 1; ; try++ {
 		err := s.writeOnce(ctx, do)
 		if err == nil || !transient(err) || try == writeTries {
@@ -34,12 +33,12 @@ func (s *Store) write(ctx context.Context, do func(tx *sql.Tx) error) error {
 	}
 }
 
-func (s *Store) writeOnce(ctx context.Context, do func(tx *sql.Tx) error) error {
+func (s *Store) writeOnce(ctx context.Context, do func(tx *transaction) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	if err := do(tx); err != nil {
+	if err := do(&transaction{Tx: tx, sparing: s.dialect.prepares}); err != nil {
 		return errors.Join(err, rollback(tx))
 	}
 	if err := tx.Commit(); err != nil {
@@ -60,7 +59,7 @@ const maxParameters = 8000
 
 // insert adds rows to a table in as few statements as may be, and returns how
 // many were inserted. head is "INSERT INTO t (…)"; tail says what a conflict does.
-func insert(ctx context.Context, tx *sql.Tx, head, tail string, rows [][]any) (int, error) {
+func (d dialect) insert(ctx context.Context, tx *transaction, head, tail string, rows [][]any) (int, error) {
 	inserted := 0
 	for len(rows) > 0 {
 		n := min(len(rows), max(1, maxParameters/len(rows[0])))
@@ -74,8 +73,7 @@ func insert(ctx context.Context, tx *sql.Tx, head, tail string, rows [][]any) (i
 			}
 			for j := range values {
 				sqlText.WriteByte("(,"[min(j, 1)])
-				sqlText.WriteByte('$')
-				sqlText.WriteString(strconv.Itoa(len(args) + j + 1))
+				sqlText.WriteString(d.parameter(len(args) + j + 1))
 			}
 			sqlText.WriteByte(')')
 			args = append(args, values...)
@@ -129,47 +127,4 @@ func collect[T any](a answer, scan func(row) (T, error)) ([]T, error) {
 func scanText(r row) (text string, err error) {
 	err = r.Scan(&text)
 	return text, err
-}
-
-// where builds a WHERE clause whose parameters are numbered as they come.
-type where struct {
-	conditions []string
-	args       []any
-}
-
-// add takes a condition with ? in the place of each of its arguments.
-func (w *where) add(condition string, args ...any) {
-	var b strings.Builder
-	for _, part := range strings.SplitAfter(condition, "?") {
-		if cut, found := strings.CutSuffix(part, "?"); found {
-			w.args = append(w.args, args[0])
-			args = args[1:]
-			b.WriteString(cut + "$" + strconv.Itoa(len(w.args)))
-			continue
-		}
-		b.WriteString(part)
-	}
-	w.conditions = append(w.conditions, b.String())
-}
-
-// equal adds column = value, unless the value is empty.
-func (w *where) equal(column, value string) {
-	if value != "" {
-		w.add(column+" = ?", value)
-	}
-}
-
-func (w *where) String() string {
-	if len(w.conditions) == 0 {
-		return ""
-	}
-	return " WHERE " + strings.Join(w.conditions, " AND ")
-}
-
-// limit is a LIMIT clause; 0 is none.
-func limit(n int) string {
-	if n <= 0 {
-		return ""
-	}
-	return " LIMIT " + strconv.Itoa(n)
 }

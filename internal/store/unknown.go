@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -19,7 +18,7 @@ func (s *Store) ResolveUnknown(ctx context.Context, id string, r ledger.Resoluti
 		providerID = ""
 	}
 	var state ledger.State
-	err := s.write(ctx, func(tx *sql.Tx) error {
+	err := s.write(ctx, func(tx *transaction) error {
 		n, provider, err := s.meetFound(ctx, tx, id, providerID)
 		if err != nil {
 			return err
@@ -47,7 +46,7 @@ func (s *Store) ResolveUnknown(ctx context.Context, id string, r ledger.Resoluti
 // meetFound locks the notification, after it has recorded whose the id is that
 // a look-up found. Whoever died before his outcome left no provider's name; a
 // callback that came meanwhile did.
-func (s *Store) meetFound(ctx context.Context, tx *sql.Tx, id, providerID string) (n ledger.Notification, provider string, err error) {
+func (s *Store) meetFound(ctx context.Context, tx *transaction, id, providerID string) (n ledger.Notification, provider string, err error) {
 	n, err = scanNotification(tx.QueryRowContext(ctx, selectNotification+` WHERE id = $1`, id))
 	if n, err = one(n, err)("notification", id); err != nil {
 		return n, "", err
