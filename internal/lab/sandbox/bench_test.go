@@ -27,7 +27,7 @@ func BenchmarkSMS(b *testing.B) {
 	for b.Loop() {
 		n++
 		form := url.Values{"To": {fmt.Sprintf("+7%010d", n)}, "From": {"+15005550006"}, "Body": {"код"}, "StatusCallback": {g.URL}}
-		req := httptest.NewRequest(http.MethodPost, "/2010-04-01/Accounts/"+accountSID+"/Messages.json", strings.NewReader(form.Encode()))
+		req := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/2010-04-01/Accounts/"+accountSID+"/Messages.json", strings.NewReader(form.Encode()))
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		req.SetBasicAuth(accountSID, authToken)
 		w := httptest.NewRecorder()

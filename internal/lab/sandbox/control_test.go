@@ -20,7 +20,7 @@ import (
 // control makes a request of the control API and reads its JSON answer.
 func (r *rig) control(method, path, body string, into any) int {
 	r.t.Helper()
-	req, err := http.NewRequest(method, r.url+"/_sandbox/"+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+"/_sandbox/"+path, strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestControlLetsPeopleWriteAndPress(t *testing.T) {
 	if status := r.control("POST", "telegram/messages", `{"chat":"acme","text":"x"}`, nil); status != http.StatusBadRequest {
 		t.Errorf("a chat that is no id: %d", status)
 	}
-	if _, err := r.bot().SendMessage(context.Background(), &bot.SendMessageParams{ChatID: 1001, Text: "x", ReplyMarkup: buttons("ack:1")}); err != nil {
+	if _, err := r.bot().SendMessage(t.Context(), &bot.SendMessageParams{ChatID: 1001, Text: "x", ReplyMarkup: buttons("ack:1")}); err != nil {
 		t.Fatal(err)
 	}
 	it := r.untilItem("has a button", func(it sandbox.Item) bool { return len(it.Buttons) == 1 })
@@ -159,7 +159,7 @@ func TestControlStreamsEvents(t *testing.T) {
 	var wg sync.WaitGroup
 	var polled []sandbox.Event
 	wg.Go(func() { r.control("GET", "events?after=0&wait=10s", "", &polled) })
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/_sandbox/events", nil)
 	if err != nil {
@@ -195,9 +195,23 @@ func TestControlStreamsEvents(t *testing.T) {
 	}
 }
 
+// submit posts a form as a browser does and follows the redirect.
+func (r *rig) submit(path string, form url.Values) error {
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.url+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := r.http.Do(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
 func (r *rig) page(path string) (string, http.Header) {
 	r.t.Helper()
-	resp, err := r.http.Get(r.url + path)
+	resp, err := r.get(r.url + path)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -223,7 +237,7 @@ func TestInboxPageShowsEverythingAndTrustsNothing(t *testing.T) {
 	if _, err := r.mail(m); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.bot().SendMessage(context.Background(), &bot.SendMessageParams{ChatID: 1001, Text: "chat", ReplyMarkup: buttons("ack:1")}); err != nil {
+	if _, err := r.bot().SendMessage(t.Context(), &bot.SendMessageParams{ChatID: 1001, Text: "chat", ReplyMarkup: buttons("ack:1")}); err != nil {
 		t.Fatal(err)
 	}
 	body, header := r.page("/")
@@ -239,11 +253,9 @@ func TestInboxPageShowsEverythingAndTrustsNothing(t *testing.T) {
 		t.Error("the filter by channel shows another channel")
 	}
 	it := r.untilItem("has a button", func(it sandbox.Item) bool { return len(it.Buttons) == 1 })
-	resp, err := r.http.PostForm(r.url+"/_sandbox/page/press", url.Values{"id": {it.ID}, "data": {"ack:1"}})
-	if err != nil {
+	if err := r.submit("/_sandbox/page/press", url.Values{"id": {it.ID}, "data": {"ack:1"}}); err != nil {
 		t.Fatal(err)
 	}
-	_ = resp.Body.Close()
 	if body, _ := r.page("/"); !strings.Contains(body, "✓ Прочитал") {
 		t.Error("the pressed button isn't shown as pressed")
 	}

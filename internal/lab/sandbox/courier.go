@@ -88,8 +88,9 @@ func (d delivery) timedOut() bool {
 // maxCallbackAnswer bounds what is read of a callback's answer (TwiML's limit is 64 kB).
 const maxCallbackAnswer = 64 << 10
 
-func (s *Sandbox) post(ctx context.Context, req *http.Request) delivery {
-	resp, err := s.cfg.Client.Do(req.WithContext(ctx))
+// post makes a callback; the request carries the context that ends it.
+func (s *Sandbox) post(req *http.Request) delivery {
+	resp, err := s.cfg.Client.Do(req)
 	if err != nil {
 		return delivery{err: err}
 	}

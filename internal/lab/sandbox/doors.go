@@ -65,7 +65,7 @@ func (s *Sandbox) URL(p Provider) string {
 
 // open starts to serve a door, under the doors' lock.
 func (s *Sandbox) open(d *door) error {
-	l, err := net.Listen("tcp", d.addr)
+	l, err := (&net.ListenConfig{}).Listen(s.ctx, "tcp", d.addr)
 	if err != nil {
 		return err
 	}

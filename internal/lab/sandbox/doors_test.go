@@ -19,7 +19,7 @@ func TestAProviderCanRefuseConnectionsAndComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	get := func(p sandbox.Provider) error {
-		resp, err := r.http.Get(r.URL(p) + "/_sandbox/faults")
+		resp, err := r.get(r.URL(p) + "/_sandbox/faults")
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode != http.StatusOK {

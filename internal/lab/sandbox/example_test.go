@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -27,11 +28,14 @@ func Example() {
 		return
 	}
 	form := url.Values{"To": {"+79990000001"}, "From": {"+15005550006"}, "Body": {"code A1B2C3"}}
-	req, _ := http.NewRequest(http.MethodPost, box.URL(sandbox.Twilio)+"/2010-04-01/Accounts/"+accountSID+"/Messages.json", strings.NewReader(form.Encode()))
+	req, _ := http.NewRequestWithContext(context.Background(), http.MethodPost, box.URL(sandbox.Twilio)+"/2010-04-01/Accounts/"+accountSID+"/Messages.json", strings.NewReader(form.Encode()))
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth(accountSID, authToken)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	_, err = client.Do(req)
+	resp, err := client.Do(req)
+	if err == nil {
+		_ = resp.Body.Close()
+	}
 	fmt.Println("the answer was lost:", err != nil)
 	for _, it := range box.Inbox(sandbox.Query{To: "+79990000001"}) {
 		fmt.Println("the recipient got:", it.Text)

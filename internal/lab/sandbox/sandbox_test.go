@@ -202,6 +202,14 @@ func (r *rig) untilItem(what string, ok func(sandbox.Item) bool) sandbox.Item {
 	}
 }
 
+func (r *rig) get(target string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, target, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	return r.http.Do(req)
+}
+
 func (r *rig) fault(f sandbox.Fault) {
 	r.t.Helper()
 	if _, err := r.AddFault(f); err != nil {

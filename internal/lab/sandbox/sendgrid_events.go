@@ -92,7 +92,7 @@ func (s *Sandbox) postEvents(ctx context.Context, events []map[string]any) {
 	}
 	var try func(context.Context, int)
 	try = func(ctx context.Context, n int) {
-		req, err := http.NewRequest(http.MethodPost, s.cfg.SendGridEventURL, bytes.NewReader(body))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.SendGridEventURL, bytes.NewReader(body))
 		if err != nil {
 			return
 		}
@@ -100,7 +100,7 @@ func (s *Sandbox) postEvents(ctx context.Context, events []map[string]any) {
 		req.Header.Set("User-Agent", "SendGrid Event API")
 		req.Header.Set("X-Twilio-Email-Event-Webhook-Signature", base64.StdEncoding.EncodeToString(sig))
 		req.Header.Set("X-Twilio-Email-Event-Webhook-Timestamp", stamp)
-		if s.post(ctx, req).ok() {
+		if s.post(req).ok() {
 			return
 		}
 		s.agenda.after(s.backoff(n), func() {

@@ -1,7 +1,6 @@
 package sandbox_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,7 +37,7 @@ func (r *rig) mail(m *mail.SGMailV3) (*rest.Response, error) {
 	req := sendgrid.GetRequest(mailKey, "/v3/mail/send", r.url)
 	req.Method = rest.Post
 	req.Body = mail.GetRequestBody(m)
-	return (&rest.Client{HTTPClient: r.http}).SendWithContext(context.Background(), req)
+	return (&rest.Client{HTTPClient: r.http}).SendWithContext(r.t.Context(), req)
 }
 
 // events are the verified events that reached the gateway.

@@ -53,7 +53,7 @@ func (r *rig) updates(list []callback) []models.Update {
 func TestTelegramMessageIsSeenPressedAnsweredAndEdited(t *testing.T) {
 	r := newRig(t, nil)
 	r.SetPersona("1001", sandbox.Persona{Telegram: &sandbox.Chat{Press: "ack:", After: sandbox.Duration(time.Millisecond)}})
-	b, ctx := r.bot(), context.Background()
+	b, ctx := r.bot(), t.Context()
 	m, err := b.SendMessage(ctx, &bot.SendMessageParams{
 		ChatID: 1001, Text: "<b>Сервер</b> выключен &amp; чинится", ParseMode: models.ParseModeHTML,
 		ReplyMarkup: buttons("decline:A1B2C3", "ack:A1B2C3"),
@@ -109,7 +109,7 @@ func TestTelegramRefusesWhatTheBotAPIRefuses(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := b.SendMessage(context.Background(), &c.p)
+			_, err := b.SendMessage(t.Context(), &c.p)
 			if !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, want %v with %q", err, c.err, c.says)
 			}
@@ -125,7 +125,7 @@ func TestTelegramRefusesWhatTheBotAPIRefuses(t *testing.T) {
 
 func TestTelegramMarkdownIsReadAsTheUserSeesIt(t *testing.T) {
 	r := newRig(t, nil)
-	m, err := r.bot().SendMessage(context.Background(), &bot.SendMessageParams{
+	m, err := r.bot().SendMessage(t.Context(), &bot.SendMessageParams{
 		ChatID: 1, Text: "*Готово*\\. [страница](https://example.net/a.b)\\! `x.y`", ParseMode: models.ParseModeMarkdown,
 	})
 	if err != nil || m.Text != "Готово. страница! x.y" {
@@ -137,7 +137,7 @@ func TestTelegramLimitsAnswerWithRetryAfter(t *testing.T) {
 	r := newRig(t, func(c *sandbox.Config) { c.Limits.TelegramChat = 1 })
 	b := r.bot()
 	send := func(chat int) error {
-		_, err := b.SendMessage(context.Background(), &bot.SendMessageParams{ChatID: chat, Text: "x"})
+		_, err := b.SendMessage(t.Context(), &bot.SendMessageParams{ChatID: chat, Text: "x"})
 		return err
 	}
 	if err := send(1); err != nil {
@@ -181,7 +181,7 @@ func TestTelegramUpdatesOfAChatComeInOrderThroughAnOutage(t *testing.T) {
 
 func TestTelegramWebhookAndPollingExcludeEachOther(t *testing.T) {
 	r := newRig(t, func(c *sandbox.Config) { c.TelegramWebhookURL = "" })
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	got := make(chan string, 10)
 	b, err := bot.New(telegramToken, bot.WithServerURL(r.url), bot.WithHTTPClient(2*time.Second, r.http),
 		bot.WithDefaultHandler(func(_ context.Context, _ *bot.Bot, u *models.Update) { got <- u.Message.Text }))
@@ -198,7 +198,7 @@ func TestTelegramWebhookAndPollingExcludeEachOther(t *testing.T) {
 	}
 	cancel()
 	<-stopped
-	ctx = context.Background()
+	ctx = t.Context()
 	if _, err := b.SetWebhook(ctx, &bot.SetWebhookParams{URL: r.gateway.url + "/telegram", SecretToken: "bad secret"}); !errors.Is(err, bot.ErrorBadRequest) {
 		t.Errorf("secret with a space: %v", err)
 	}
@@ -208,7 +208,7 @@ func TestTelegramWebhookAndPollingExcludeEachOther(t *testing.T) {
 	if info, err := b.GetWebhookInfo(ctx); err != nil || info.URL != r.gateway.url+"/telegram" {
 		t.Errorf("webhook is %+v, %v", info, err)
 	}
-	resp, err := r.http.Get(r.url + "/bot" + telegramToken + "/getUpdates")
+	resp, err := r.get(r.url + "/bot" + telegramToken + "/getUpdates")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestTelegramFaults(t *testing.T) {
 	r := newRig(t, nil)
 	b := r.bot()
 	send := func() error {
-		_, err := b.SendMessage(context.Background(), &bot.SendMessageParams{ChatID: 1, Text: "x"})
+		_, err := b.SendMessage(t.Context(), &bot.SendMessageParams{ChatID: 1, Text: "x"})
 		return err
 	}
 	r.fault(sandbox.Fault{Provider: sandbox.Telegram, Kind: sandbox.FaultRateLimit, Count: 1, RetryAfter: sandbox.Duration(7 * time.Second)})

@@ -213,7 +213,7 @@ func (s *Sandbox) postUpdate(ctx context.Context, hook webhook, u update) delive
 	if err != nil {
 		return delivery{err: err}
 	}
-	req, err := http.NewRequest(http.MethodPost, hook.url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.url, bytes.NewReader(body))
 	if err != nil {
 		return delivery{err: err}
 	}
@@ -221,7 +221,7 @@ func (s *Sandbox) postUpdate(ctx context.Context, hook webhook, u update) delive
 	if hook.secret != "" {
 		req.Header.Set("X-Telegram-Bot-Api-Secret-Token", hook.secret)
 	}
-	return s.post(ctx, req)
+	return s.post(req)
 }
 
 var hookSecret = regexp.MustCompile(`^[A-Za-z0-9_-]{0,256}$`)

@@ -122,10 +122,10 @@ func (s *Sandbox) webhook(ctx context.Context, method, target string, params url
 			sep = "&"
 		}
 		target += sep + params.Encode()
-		req, err = http.NewRequest(http.MethodGet, target, nil)
+		req, err = http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
 		params = nil
 	} else {
-		req, err = http.NewRequest(http.MethodPost, target, bytes.NewReader([]byte(params.Encode())))
+		req, err = http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader([]byte(params.Encode())))
 	}
 	if err != nil {
 		return delivery{err: err}
@@ -136,7 +136,7 @@ func (s *Sandbox) webhook(ctx context.Context, method, target string, params url
 	req.Header.Set("User-Agent", "TwilioProxy/1.1")
 	req.Header.Set("X-Twilio-Signature", s.sign(target, params))
 	req.Header.Set("I-Twilio-Idempotency-Token", token)
-	return s.post(ctx, req)
+	return s.post(req)
 }
 
 // retryRule is what a webhook URL's fragment says of repetitions: Twilio's
