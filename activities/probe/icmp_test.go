@@ -129,14 +129,14 @@ clients: [{id: c, name: C, language: en, timezone: Europe/London, contacts: [{id
 	}
 	var sink memory
 	a := New(inv, &sink, Options{})
-	r, err := run(t, t.Context(), a, a.Sweep, params([]string{"a", "b"}))
+	r, err := run(t.Context(), t, a, a.Sweep, params([]string{"a", "b"}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.Up != 2 || len(sink.rows) != 3 || sink.rows["s1/1/a/icmp/msk"].Result != topology.Up {
 		t.Errorf("%+v with %d observations, want two up by three", r, len(sink.rows))
 	}
-	if _, err := run(t, t.Context(), a, a.Sweep, params([]string{"six"})); err != nil {
+	if _, err := run(t.Context(), t, a, a.Sweep, params([]string{"six"})); err != nil {
 		t.Fatal(err)
 	}
 	if o := sink.rows["s1/1/six/icmp/msk"]; o.Result != topology.Up && !strings.Contains(o.Detail, "prober") && !strings.Contains(o.Detail, "ping socket") {

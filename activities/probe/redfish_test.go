@@ -23,7 +23,7 @@ func TestPowerTellsOffFromSilent(t *testing.T) {
 	fault(t, l, "msk-r2-k04-pdu-a", estate.Down)
 	var sink memory
 	a := New(l.Inventory(), &sink, Options{})
-	r, err := run(t, t.Context(), a, a.Power, params([]string{"m1-0101", "m1-0102", "m2-0401", "s1-0101", "msk-uplink-1"}))
+	r, err := run(t.Context(), t, a, a.Power, params([]string{"m1-0101", "m1-0102", "m2-0401", "s1-0101", "msk-uplink-1"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestHangingBMCCostsOnlyItself(t *testing.T) {
 	var sink memory
 	a := New(l.Inventory(), &sink, Options{BMCTimeout: 4 * time.Second, BMCConcurrency: 2})
 	ids := l.Inventory().ServersAt("msk")[:20]
-	r, err := run(t, t.Context(), a, a.Power, params(ids))
+	r, err := run(t.Context(), t, a, a.Power, params(ids))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ func fault(t testing.TB, l *estate.Lab, id string, mode estate.Mode) {
 }
 
 // run executes an activity of a as Temporal would.
-func run[P, R any](t testing.TB, ctx context.Context, a *Activities, do func(context.Context, P) (R, error), p P, beforeRun ...func(*testsuite.TestActivityEnvironment)) (R, error) {
+func run[P, R any](ctx context.Context, t testing.TB, a *Activities, do func(context.Context, P) (R, error), p P, beforeRun ...func(*testsuite.TestActivityEnvironment)) (R, error) {
 	t.Helper()
 	var s testsuite.WorkflowTestSuite
 	s.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
@@ -82,7 +82,8 @@ func run[P, R any](t testing.TB, ctx context.Context, a *Activities, do func(con
 	if err != nil {
 		return r, err
 	}
-	return r, v.Get(&r)
+	err = v.Get(&r)
+	return r, err
 }
 
 // patient is a budget that no busy test machine exceeds by itself.
@@ -97,7 +98,7 @@ func TestSweepFindsTheOneOfFiveHundred(t *testing.T) {
 	fault(t, l, "m2-0401", estate.Off)
 	var sink memory
 	a := New(l.Inventory(), &sink, Options{})
-	r, err := run(t, t.Context(), a, a.Sweep, params(l.Inventory().ServersOf(estate.Romashka)))
+	r, err := run(t.Context(), t, a, a.Sweep, params(l.Inventory().ServersOf(estate.Romashka)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func TestSilentMachineIsDownAfterItsWholeBudget(t *testing.T) {
 	a := New(l.Inventory(), &sink, Options{})
 	p := params([]string{"m2-0401"})
 	p.TimeoutMs = 1000
-	r, err := run(t, t.Context(), a, a.Sweep, p)
+	r, err := run(t.Context(), t, a, a.Sweep, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func TestSilentMachineIsDownAfterItsWholeBudget(t *testing.T) {
 func TestSweepNeverDialsWhatTheInventoryDoesNotHold(t *testing.T) {
 	l := lab(t, estate.Options{})
 	a := New(l.Inventory(), &memory{}, Options{})
-	r, err := run(t, t.Context(), a, a.Sweep, params([]string{"127.0.0.1", "m1-0101", "msk-r1", "m1-0101", "ghost"}))
+	r, err := run(t.Context(), t, a, a.Sweep, params([]string{"127.0.0.1", "m1-0101", "msk-r1", "m1-0101", "ghost"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func TestSweepHeartbeatsItsProgress(t *testing.T) {
 	var mu sync.Mutex
 	var beats int
 	var total int
-	_, err := run(t, t.Context(), a, a.Sweep, params(l.Inventory().ServersAt("spb")), func(e *testsuite.TestActivityEnvironment) {
+	_, err := run(t.Context(), t, a, a.Sweep, params(l.Inventory().ServersAt("spb")), func(e *testsuite.TestActivityEnvironment) {
 		e.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -198,7 +199,7 @@ func TestWrongParametersNameTheirField(t *testing.T) {
 	for _, tt := range tests {
 		p := params([]string{"m1-0101"})
 		tt.change(&p)
-		_, err := run(t, t.Context(), a, a.Sweep, p)
+		_, err := run(t.Context(), t, a, a.Sweep, p)
 		var app *temporal.ApplicationError
 		if !errors.As(err, &app) || !app.NonRetryable() || !strings.HasPrefix(app.Message(), tt.field+" ") {
 			t.Errorf("%s: error %v, want one that is final and names the field", tt.field, err)
@@ -209,7 +210,7 @@ func TestWrongParametersNameTheirField(t *testing.T) {
 func TestStoreThatFailsIsWorthAnotherTry(t *testing.T) {
 	l := lab(t, estate.Options{})
 	a := New(l.Inventory(), &memory{err: errors.New("disk full")}, Options{})
-	_, err := run(t, t.Context(), a, a.Sweep, params([]string{"m1-0101"}))
+	_, err := run(t.Context(), t, a, a.Sweep, params([]string{"m1-0101"}))
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) || app.NonRetryable() || !strings.Contains(app.Message(), "disk full") {
 		t.Errorf("error %v, want a retryable one with the cause", err)
@@ -229,7 +230,7 @@ func TestCancelledSweepCallsNobodyDown(t *testing.T) {
 			t.Fatalf("observation %+v of a cancelled sweep, want unknown", o)
 		}
 	}
-	if _, err := run(t, ctx, a, a.Sweep, params(l.Inventory().ServersAt("spb"))); err == nil {
+	if _, err := run(ctx, t, a, a.Sweep, params(l.Inventory().ServersAt("spb"))); err == nil {
 		t.Error("a cancelled sweep has a result")
 	}
 	if len(sink.rows) != 0 {

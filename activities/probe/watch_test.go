@@ -37,7 +37,7 @@ func TestWatchTellsWhenMachinesComeBack(t *testing.T) {
 	fault(t, l, "m2-0402", estate.Off)
 	a := New(l.Inventory(), &memory{}, Options{})
 	ids := []string{"m2-0402", "m2-0401", "m2-0403"}
-	r, err := run(t, t.Context(), a, a.Watch, watching(ids, []string{"m2-0403"}), onFirstBeat(func() {
+	r, err := run(t.Context(), t, a, a.Watch, watching(ids, []string{"m2-0403"}), onFirstBeat(func() {
 		if err := l.ClearFault("m2-0401"); err != nil {
 			t.Error(err)
 		}
@@ -54,7 +54,7 @@ func TestWatchTellsWhenAMachineGoesDown(t *testing.T) {
 	l := lab(t, estate.Options{})
 	a := New(l.Inventory(), &memory{}, Options{})
 	ids := []string{"m2-0401", "m2-0402"}
-	r, err := run(t, t.Context(), a, a.Watch, watching(ids, ids), onFirstBeat(func() { fault(t, l, "m2-0402", estate.Off) }))
+	r, err := run(t.Context(), t, a, a.Watch, watching(ids, ids), onFirstBeat(func() { fault(t, l, "m2-0402", estate.Off) }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestWatchGivesUpAtItsEnd(t *testing.T) {
 	a := New(l.Inventory(), &memory{}, Options{})
 	p := watching([]string{"m2-0401", "ghost"}, []string{"m2-0401"})
 	p.MaxMs = 1
-	r, err := run(t, t.Context(), a, a.Watch, p)
+	r, err := run(t.Context(), t, a, a.Watch, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestWatchGoesOnWhereADeadWorkerStopped(t *testing.T) {
 	resume := func(e *testsuite.TestActivityEnvironment) {
 		e.SetHeartbeatDetails(watchState{Ends: time.Now().Add(time.Hour), Streaks: map[string]int{"m2-0401": 999}})
 	}
-	r, err := run(t, t.Context(), a, a.Watch, p, resume)
+	r, err := run(t.Context(), t, a, a.Watch, p, resume)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestWatchGoesOnWhereADeadWorkerStopped(t *testing.T) {
 	over := func(e *testsuite.TestActivityEnvironment) {
 		e.SetHeartbeatDetails(watchState{Ends: time.Now().Add(-time.Second)})
 	}
-	if r, err = run(t, t.Context(), a, a.Watch, p, over); err != nil || r.Changed || r.Rounds != 1 {
+	if r, err = run(t.Context(), t, a, a.Watch, p, over); err != nil || r.Changed || r.Rounds != 1 {
 		t.Errorf("%+v (%v), want the end, which the first worker had set", r, err)
 	}
 }
@@ -106,7 +106,7 @@ func TestWatchEndsWhenCancelled(t *testing.T) {
 	l := lab(t, estate.Options{})
 	a := New(l.Inventory(), &memory{}, Options{})
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := run(t, ctx, a, a.Watch, watching([]string{"m2-0401"}, []string{"m2-0401"}), onFirstBeat(cancel)); err == nil {
+	if _, err := run(ctx, t, a, a.Watch, watching([]string{"m2-0401"}, []string{"m2-0401"}), onFirstBeat(cancel)); err == nil {
 		t.Error("a cancelled watch has a result")
 	}
 }
@@ -116,7 +116,7 @@ func TestWatchHandsOverWhenItsWorkerStops(t *testing.T) {
 	a := New(l.Inventory(), &memory{}, Options{})
 	stop := make(chan struct{})
 	close(stop)
-	_, err := run(t, t.Context(), a, a.Watch, watching([]string{"m2-0401"}, []string{"m2-0401"}),
+	_, err := run(t.Context(), t, a, a.Watch, watching([]string{"m2-0401"}, []string{"m2-0401"}),
 		func(e *testsuite.TestActivityEnvironment) { e.SetWorkerStopChannel(stop) })
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) || app.NonRetryable() || app.Type() != "WorkerStopping" {
@@ -179,7 +179,7 @@ func TestWrongWatchNamesItsField(t *testing.T) {
 	for _, tt := range tests {
 		p := watching([]string{"m1-0101"}, nil)
 		tt.change(&p)
-		_, err := run(t, t.Context(), a, a.Watch, p)
+		_, err := run(t.Context(), t, a, a.Watch, p)
 		var app *temporal.ApplicationError
 		if !errors.As(err, &app) || !app.NonRetryable() || !strings.HasPrefix(app.Message(), tt.field+" ") {
 			t.Errorf("%s: error %v, want one that is final and names the field", tt.field, err)

@@ -210,7 +210,7 @@ func (l *Lab) age(m *machine, c condition, now time.Time) {
 		broken, _ = f.broken(now)
 	}
 	up := c.powered && !broken
-	on := c.powered && !(broken && f.Mode == Off)
+	on := c.powered && (!broken || f.Mode != Off)
 	switch {
 	case m.powered && !c.powered:
 		m.note(now, "Critical", "AC input lost")

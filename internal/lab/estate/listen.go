@@ -1,14 +1,12 @@
 package estate
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync"
 	"syscall"
-	"time"
 )
 
 // doorState is what a connection attempt to a door meets.
@@ -39,7 +37,7 @@ func (d *door) set(want doorState, wg *sync.WaitGroup) error {
 	d.shut()
 	switch want {
 	case open:
-		l, err := net.Listen("tcp", d.addr)
+		l, err := net.Listen("tcp", d.addr) //nolint:noctx // listening on loopback waits for nothing
 		if err != nil {
 			return fmt.Errorf("listen for the estate: %w", err)
 		}
@@ -70,45 +68,58 @@ func (d *door) shut() {
 
 // dropper is a listening socket whose accept queue is full: Linux drops further
 // SYNs, so that connection attempts time out as they do on a dead path.
-type dropper struct {
-	fd     int
-	filler net.Conn
-}
+type dropper struct{ listener, filler int }
 
 func drop(addr string) (*dropper, error) {
 	ap, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("drop connections to %s: %w", addr, err)
 	}
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return nil, fmt.Errorf("drop connections to %s: socket: %w", addr, err)
+	at := &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()}
+	d := &dropper{listener: -1, filler: -1}
+	d.listener, err = stream()
+	if err == nil {
+		err = syscall.Bind(d.listener, at)
 	}
-	d := &dropper{fd: fd}
-	err = errors.Join(
-		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
-		syscall.Bind(fd, &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()}),
-		syscall.Listen(fd, 0),
-	)
+	if err == nil {
+		err = syscall.Listen(d.listener, 0)
+	}
+	if err == nil {
+		d.filler, err = stream()
+	}
+	if err == nil {
+		// A backlog of 0 holds one connection (Linux's sk_acceptq_is_full), and
+		// this is it: on loopback its handshake is done when connect returns.
+		err = syscall.Connect(d.filler, at)
+	}
 	if err != nil {
 		d.close()
 		return nil, fmt.Errorf("drop connections to %s: %w", addr, err)
 	}
-	// A backlog of 0 holds one connection (Linux's sk_acceptq_is_full), and this
-	// is it: on loopback its handshake is done when connect returns.
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	d.filler, err = (&net.Dialer{}).DialContext(ctx, "tcp", addr)
-	if err != nil {
-		d.close()
-		return nil, fmt.Errorf("drop connections to %s: fill the queue: %w", addr, err)
-	}
 	return d, nil
 }
 
-func (d *dropper) close() {
-	if d.filler != nil {
-		_ = d.filler.Close()
+// stream is a TCP socket whose connect gives up after a second.
+func stream() (int, error) {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
 	}
-	_ = syscall.Close(d.fd)
+	err = errors.Join(
+		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
+		syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &syscall.Timeval{Sec: 1}),
+	)
+	if err != nil {
+		_ = syscall.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func (d *dropper) close() {
+	for _, fd := range []int{d.filler, d.listener} {
+		if fd >= 0 {
+			_ = syscall.Close(fd)
+		}
+	}
 }

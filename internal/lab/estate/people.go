@@ -120,7 +120,7 @@ func mobile(n int) string { return fmt.Sprintf("+7900000%04d", n) }
 func london(n int) string { return fmt.Sprintf("+442079460%03d", n) }
 
 func makeTeams(o Options) []inventory.Team {
-	person := func(team string, n int, id, name string) inventory.Contact {
+	person := func(n int, id, name string) inventory.Contact {
 		phone := mobile(9000 + n)
 		return inventory.Contact{
 			ID: id, Name: name, Language: inventory.Russian, TimeZone: "Europe/Moscow",
@@ -133,7 +133,7 @@ func makeTeams(o Options) []inventory.Team {
 	team := func(id, name string, base int, people ...[2]string) inventory.Team {
 		t := inventory.Team{ID: id, Name: name, Repeat: 2}
 		for i, p := range people {
-			t.Members = append(t.Members, person(id, base+i, p[0], p[1]))
+			t.Members = append(t.Members, person(base+i, p[0], p[1]))
 		}
 		t.Levels = []inventory.Level{
 			{Members: []string{people[0][0]}, AckWithinSeconds: seconds},

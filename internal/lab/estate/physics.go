@@ -42,9 +42,9 @@ func (f Fault) broken(now time.Time) (bool, time.Time) {
 	case Down, Off, Silent:
 		return true, time.Time{}
 	case Flapping:
-		half := f.Period / 2
-		n := now.Sub(f.Since) / half
-		return n%2 == 0, f.Since.Add((n + 1) * half)
+		half := int64(f.Period / 2)
+		n := int64(now.Sub(f.Since)) / half
+		return n%2 == 0, f.Since.Add(time.Duration((n + 1) * half))
 	}
 	return false, time.Time{}
 }
