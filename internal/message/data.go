@@ -19,7 +19,9 @@ type Data struct {
 	Team     string // name of the team that a page or a stand-down goes to
 
 	// Finding is the inferred point of failure in one sentence, without a
-	// trailing period ("выключен сервер msk-r14-u07: Москва, зал 2, стойка 14").
+	// trailing period ("выключен сервер msk-r14-u07: Москва, зал 2, стойка 14"):
+	// from [Cause] for a client, who reads nothing of others' machines; from
+	// topology.Describe for an engineer.
 	Finding string
 
 	// Servers are the recipient's own machines that the message is about; in a

@@ -202,7 +202,7 @@ func (r *Renderer) render(k key, d Data) (Rendered, error) {
 		}
 		zone = z
 	}
-	d.Finding = bare(d.Finding)
+	d.Finding = midSentence(k.lang, bare(d.Finding))
 	v := &view{Data: d, event: k.event, lang: k.lang, kind: k.kind, zone: zone}
 	var buf bytes.Buffer
 	if err := r.templates[k].Execute(&buf, v); err != nil {

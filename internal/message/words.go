@@ -93,6 +93,24 @@ func bare(text string) string {
 	return strings.TrimRight(strings.TrimSpace(text), ". ")
 }
 
+var componentKinds = []inventory.Kind{
+	inventory.KindSite, inventory.KindRoom, inventory.KindRack, inventory.KindFeed, inventory.KindPDU,
+	inventory.KindUplink, inventory.KindSwitch, inventory.KindHypervisor, inventory.KindServer,
+}
+
+// midSentence writes a sentence that begins with a kind of component as what
+// follows a colon: "Server srv-1 is off" as "server srv-1 is off". Names keep
+// their capitals.
+func midSentence(lang inventory.Language, text string) string {
+	for _, kind := range componentKinds {
+		word := kind.Word(lang)
+		if rest, ok := strings.CutPrefix(text, capitalize(word)+" "); ok {
+			return word + " " + rest
+		}
+	}
+	return text
+}
+
 // quote marks every line as somebody else's words.
 func quote(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")

@@ -86,3 +86,21 @@ func TestTheElasticPartsOfAnSMSShareWhatIsLeft(t *testing.T) {
 		t.Errorf("%q (%d), want %q", got, utf16Length(got), want)
 	}
 }
+
+func TestAFindingFollowsAColon(t *testing.T) {
+	for _, c := range []struct {
+		lang     inventory.Language
+		in, want string
+	}{
+		{inventory.Russian, "Сервер msk-1 (Москва, зал 2) выключен", "сервер msk-1 (Москва, зал 2) выключен"},
+		{inventory.Russian, "Коммутатор sw-1 не работает", "коммутатор sw-1 не работает"},
+		{inventory.Russian, "PDU pdu-12 не работает", "PDU pdu-12 не работает"},
+		{inventory.Russian, "Москва, зал 2: не отвечает целиком", "Москва, зал 2: не отвечает целиком"},
+		{inventory.English, "Power feed b has failed", "power feed b has failed"},
+		{inventory.English, "Moscow, room 2 is down as a whole", "Moscow, room 2 is down as a whole"},
+	} {
+		if got := midSentence(c.lang, c.in); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package message
+
+import (
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+// sureEnough is the confidence below which a cause is called probable.
+const sureEnough = 0.8
+
+var russianFailures = map[inventory.Kind]string{
+	inventory.KindFeed: "отказ ввода питания", inventory.KindPDU: "отказ PDU", inventory.KindUplink: "отказ магистрального канала",
+	inventory.KindSwitch: "отказ коммутатора", inventory.KindHypervisor: "отказ гипервизора",
+}
+
+// Cause says a finding to a client, for [Data.Finding]: what failed and where,
+// and nothing of what else it takes down or might have been, since those are
+// other clients' machines. [topology.Describe] says it to an engineer.
+func Cause(inv *inventory.Inventory, f topology.Finding, lang inventory.Language) string {
+	if f.Component == "" {
+		return ""
+	}
+	text := cause(inv, f, lang)
+	if f.Confidence > 0 && f.Confidence < sureEnough || len(f.AmbiguousWith) > 0 {
+		if lang == inventory.Russian {
+			return "вероятно, " + text
+		}
+		return "probably " + text
+	}
+	return text
+}
+
+func cause(inv *inventory.Inventory, f topology.Finding, lang inventory.Language) string {
+	name, place := inv.Name(f.Component, lang), inv.Place(f.Component, lang)
+	russian := lang == inventory.Russian
+	switch f.Kind {
+	case inventory.KindSite, inventory.KindRoom, inventory.KindRack:
+		if russian {
+			return "не работает целиком " + place
+		}
+		return place + " is down as a whole"
+	case inventory.KindServer:
+		switch {
+		case russian && f.PowerOff:
+			return "выключен сервер " + name + ": " + place
+		case russian:
+			return "не отвечает сервер " + name + ": " + place
+		case f.PowerOff:
+			return "server " + name + " is switched off: " + place
+		default:
+			return "server " + name + " does not answer: " + place
+		}
+	default:
+		if russian {
+			return russianFailures[f.Kind] + " " + name + ": " + place
+		}
+		return f.Kind.Word(lang) + " " + name + " has failed: " + place
+	}
+}

@@ -1,0 +1,62 @@
+package message_test
+
+import (
+	"strings"
+	"testing"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/message"
+	"vakhta/internal/topology"
+)
+
+const estate = `version: 1
+sites:
+  - {id: msk, name: {ru: Москва, en: Moscow}, timezone: Europe/Moscow, vantages: [msk]}
+components:
+  - {id: msk-r1, kind: room, in: msk}
+  - {id: msk-r1-k01, kind: rack, in: msk-r1}
+  - {id: pdu-a, kind: pdu, in: msk-r1-k01}
+  - {id: sw-1, kind: switch, in: msk-r1-k01, needs: {power: [pdu-a]}}
+  - {id: srv-7, kind: server, in: msk-r1-k01, unit: 12, client: acme, needs: {power: [pdu-a], network: [sw-1]}, probe: {address: 127.10.1.1, tcp: [10022]}}
+clients:
+  - {id: acme, name: Acme, language: ru, timezone: Europe/Moscow, contacts: [{id: duty, name: Дежурный, addresses: {telegram: "1001"}}]}
+`
+
+func TestAClientIsToldTheCauseAndNothingOfOthers(t *testing.T) {
+	inv, err := inventory.Load(inventory.Document{Name: "estate.yaml", Data: []byte(estate)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		finding topology.Finding
+		ru, en  string
+	}{
+		{
+			topology.Finding{Component: "srv-7", Kind: inventory.KindServer, PowerOff: true, Confidence: 0.97, Explains: []string{"srv-7"}},
+			"выключен сервер srv-7: Москва, зал 1, стойка K01, юнит 12", "server srv-7 is switched off: Moscow, room 1, rack K01, unit 12",
+		},
+		{
+			topology.Finding{Component: "pdu-a", Kind: inventory.KindPDU, Confidence: 0.99, Explains: []string{"theirs-1", "theirs-2"}},
+			"отказ PDU pdu-a: Москва, зал 1, стойка K01", "PDU pdu-a has failed: Moscow, room 1, rack K01",
+		},
+		{
+			topology.Finding{Component: "sw-1", Kind: inventory.KindSwitch, Confidence: 0.6, AmbiguousWith: []string{"theirs-3"}},
+			"вероятно, отказ коммутатора sw-1: Москва, зал 1, стойка K01", "probably switch sw-1 has failed: Moscow, room 1, rack K01",
+		},
+		{
+			topology.Finding{Component: "msk", Kind: inventory.KindSite, Confidence: 1},
+			"не работает целиком Москва", "Moscow is down as a whole",
+		},
+		{topology.Finding{}, "", ""},
+	} {
+		for lang, want := range map[inventory.Language]string{inventory.Russian: c.ru, inventory.English: c.en} {
+			got := message.Cause(inv, c.finding, lang)
+			if got != want {
+				t.Errorf("%s %s: %q, want %q", lang, c.finding.Component, got, want)
+			}
+			if strings.Contains(got, "theirs") {
+				t.Errorf("another client's machine in %q", got)
+			}
+		}
+	}
+}
