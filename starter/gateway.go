@@ -90,6 +90,14 @@ func newGateway(cfg config.Config, d deps) (*gateway, error) {
 	return g, nil
 }
 
+// How long Temporal is waited for before a sender is told to come again, and
+// before an escalation is left to read the ledger by itself (Twilio waits 15 s
+// for the next words of a call).
+const (
+	startWithin = 8 * time.Second
+	tellWithin  = 3 * time.Second
+)
+
 // Limits of what a request may bring.
 const (
 	maxReportBytes   = 64 << 10
@@ -134,6 +142,9 @@ func (g *gateway) ready(w http.ResponseWriter, r *http.Request) {
 	if checker, ok := g.deps.Flows.(interface {
 		CheckHealth(context.Context, *client.CheckHealthRequest) (*client.CheckHealthResponse, error)
 	}); ok {
+		// Whoever asks waits a second, as a rule: leave him time for the answer.
+		ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+		defer cancel()
 		state["temporal"] = "ok"
 		if _, err := checker.CheckHealth(ctx, nil); err != nil {
 			state["temporal"] = "away"

@@ -142,6 +142,8 @@ func (g *gateway) acceptAlerts(ctx context.Context, alerts []incident.Alert) err
 		}
 		byRegion[region] = append(byRegion[region], a.ID)
 	}
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
 	for _, region := range slices.Sorted(maps.Keys(byRegion)) {
 		if err := signalTriage(ctx, g.deps.Flows, region, byRegion[region]); err != nil {
 			return err

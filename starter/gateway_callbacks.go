@@ -49,6 +49,9 @@ func (g *gateway) pageAnswered(ctx context.Context, n ledger.Notification, signa
 	if !ok || n.Team == "" {
 		return
 	}
+	// The provider may hang up once it has told us; the fact stays.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
+	defer cancel()
 	id := workflows.EscalateID(inc, n.Team)
 	answer := workflows.PageAnswer{Contact: n.Contact, Notification: n.ID, Via: via}
 	err := g.deps.Flows.SignalWorkflow(ctx, id, "", signal, answer)

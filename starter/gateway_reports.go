@@ -129,6 +129,8 @@ func (g *gateway) acceptReport(ctx context.Context, report incident.Report) erro
 			return errOtherReport
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
 	return startReport(ctx, g.deps.Flows, report)
 }
 

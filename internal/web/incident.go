@@ -17,7 +17,8 @@ import (
 // What a page shows at most.
 const (
 	timelineShown      = 2000
-	notificationsShown = 500
+	notificationsRead  = 5000
+	notificationsShown = 300
 	serversShown       = 24 // of one client
 )
 
@@ -33,6 +34,7 @@ type incidentView struct {
 	Timeline      []entryView
 	Notifications []notificationView
 	States        []stateCount
+	Earlier       int // notifications that the table leaves out
 	HasPostmortem bool
 }
 
@@ -77,7 +79,7 @@ func (p *Pages) incident(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, "timeline of incident "+id, err)
 		return
 	}
-	sent, err := p.store.Notifications(r.Context(), store.NotificationFilter{Subject: subject, Limit: notificationsShown})
+	sent, err := p.store.Notifications(r.Context(), store.NotificationFilter{Subject: subject, Limit: notificationsRead})
 	if err != nil {
 		p.fail(w, "list of notifications", err)
 		return
@@ -117,6 +119,9 @@ func (p *Pages) viewIncident(inc incident.Incident, entries []incident.Entry, se
 		v.Timeline = append(v.Timeline, entryView{e, who})
 	}
 	v.Notifications, v.States = p.viewNotifications(sent)
+	if v.Earlier = len(v.Notifications) - notificationsShown; v.Earlier > 0 {
+		v.Notifications = v.Notifications[:notificationsShown]
+	}
 	return v
 }
 
