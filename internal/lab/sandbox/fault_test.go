@@ -147,8 +147,10 @@ func TestLookupFaultsLeaveSendsAlone(t *testing.T) {
 func TestUnknownFaultsAreRefused(t *testing.T) {
 	r := newRig(t, nil)
 	for _, f := range []sandbox.Fault{
-		{Kind: "meltdown"}, {Kind: sandbox.FaultError, Provider: "acme"},
-		{Kind: sandbox.FaultError, Probability: 2}, {Kind: sandbox.FaultError, Op: "receive"},
+		{Kind: "meltdown"},
+		{Kind: sandbox.FaultError, Provider: "acme"},
+		{Kind: sandbox.FaultError, Probability: 2},
+		{Kind: sandbox.FaultError, Op: "receive"},
 	} {
 		if _, err := r.AddFault(f); err == nil {
 			t.Errorf("%+v was taken", f)

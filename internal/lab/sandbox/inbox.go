@@ -131,17 +131,15 @@ func (b *inbox) add(it *Item, state string) {
 	b.note("new", it)
 }
 
-// change applies f to the item with this id, under the inbox's lock.
-func (b *inbox) change(id string, f func(*Item)) bool {
+// change applies f to the item with this id, under the inbox's lock; an item
+// that was cleared meanwhile is nobody's loss.
+func (b *inbox) change(id string, f func(*Item)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	it, ok := b.byID[id]
-	if !ok {
-		return false
+	if it, ok := b.byID[id]; ok {
+		f(it)
+		b.note("changed", it)
 	}
-	f(it)
-	b.note("changed", it)
-	return true
 }
 
 func (it *Item) set(state string, code int) {

@@ -162,12 +162,11 @@ func (s *Sandbox) sendMessage(w http.ResponseWriter, r *http.Request, p map[stri
 	chat := p["chat_id"]
 	text, buttons, bad := botMessage(p)
 	person := s.people.of(chat).Telegram
-	number, err := strconv.ParseInt(chat, 10, 64)
 	switch {
 	case chat == "":
 		botError(w, http.StatusBadRequest, "Bad Request: chat_id is empty", 0)
 		return
-	case err != nil || number == 0 || person.Unknown:
+	case !isChat(chat) || person.Unknown:
 		botError(w, http.StatusBadRequest, "Bad Request: chat not found", 0)
 		return
 	case person.Blocked:

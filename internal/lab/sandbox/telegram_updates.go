@@ -86,9 +86,16 @@ func (s *Sandbox) messageObject(it Item) map[string]any {
 	return m
 }
 
+// isChat says whether a chat id is one that the sandbox knows: a number. Names
+// of public channels aren't.
+func isChat(id string) bool {
+	n, err := strconv.ParseInt(id, 10, 64)
+	return err == nil && n != 0
+}
+
 // WriteTelegram has the person in a chat write to the bot.
 func (s *Sandbox) WriteTelegram(chat, text string) error {
-	if n, err := strconv.ParseInt(chat, 10, 64); err != nil || n == 0 {
+	if !isChat(chat) {
 		return fmt.Errorf("write to the bot: chat %q is not a chat id: use an integer", chat)
 	}
 	it := &Item{

@@ -84,7 +84,7 @@ func dateFilter(q url.Values, name string) (func(*Item) bool, error) {
 		width := time.Second
 		if err != nil {
 			if at, err = time.Parse(time.DateOnly, v); err != nil {
-				return nil, errors.New("Invalid " + name) //nolint:staticcheck // Twilio's words
+				return nil, errors.New("Invalid " + name)
 			}
 			width = 24 * time.Hour
 		} else if op == "" {
