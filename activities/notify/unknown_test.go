@@ -1,0 +1,121 @@
+package notify_test
+
+import (
+	"errors"
+	"testing"
+
+	"vakhta/activities/notify"
+	"vakhta/internal/inventory"
+	"vakhta/internal/ledger"
+)
+
+func unknown(d *desk, change func(*ledger.Notification)) string {
+	d.t.Helper()
+	d.sms.answers = map[string]ledger.Outcome{"sms:anna": {State: ledger.Unknown, Class: ledger.ClassAmbiguous, Wrote: true, Provider: "twilio"}}
+	d.mail.answers = map[string]ledger.Outcome{"mail:anna": {State: ledger.Unknown, Class: ledger.ClassAmbiguous, Wrote: true, Provider: "sendgrid"}}
+	ids := d.queue(change, "anna")
+	if r := d.send(ids...); len(r.Unknown) != 1 {
+		d.t.Fatalf("%+v", r)
+	}
+	d.sms.answers, d.mail.answers = nil, nil
+	return ids[0]
+}
+
+func critical(n *ledger.Notification) { n.Critical = true }
+
+func TestAnUnknownIsSettledByItsCallbackFirst(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	id := unknown(d, critical)
+	e := ledger.Event{Provider: "twilio", Key: "SM1/sent", Notification: id, ProviderID: "SM1", State: ledger.Sent, At: d.clock.now()}
+	if _, _, err := d.store.ApplyEvent(t.Context(), e, d.clock.now()); err != nil {
+		t.Fatal(err)
+	}
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.Settled) != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestAnUnknownThatTheProviderHasIsAccepted(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	id := unknown(d, critical)
+	d.sms.seen = map[string]string{id: "SM7"}
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.Found) != 1 {
+		t.Errorf("%+v", r)
+	}
+	if n := d.read(id); n.State != ledger.Accepted || n.ProviderID != "SM7" {
+		t.Errorf("%s %s", n.State, n.ProviderID)
+	}
+}
+
+func TestACriticalUnknownIsSentOnceMoreAndMarked(t *testing.T) {
+	for name, mail := range map[string]bool{"looked up in vain": false, "without look-up": true} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, notify.Options{})
+			through, box := d.sms, "sms:anna"
+			if mail {
+				through, box = d.mail, "mail:anna"
+			}
+			id := unknown(d, func(n *ledger.Notification) {
+				n.Critical = true
+				if mail {
+					n.Channel, n.Title = inventory.Email, "Тема"
+				}
+			})
+			if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.Resend) != 1 {
+				t.Fatalf("%+v", r)
+			}
+			through.answers = map[string]ledger.Outcome{box: {State: ledger.Unknown, Class: ledger.ClassAmbiguous, Wrote: true}}
+			if r := d.send(id); len(r.Unknown) != 1 {
+				t.Fatalf("%+v", r)
+			}
+			got := through.got[box]
+			if len(got) != 2 || got[1] != "Повтор. "+got[0] {
+				t.Errorf("%q", got)
+			}
+			// The policy allows one repeat, whatever became of it.
+			if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.GaveUp) != 1 {
+				t.Errorf("%+v", r)
+			}
+			if n := d.read(id); n.State != ledger.Refused || n.Class != ledger.ClassAmbiguous {
+				t.Errorf("%s %s", n.State, n.Class)
+			}
+		})
+	}
+}
+
+func TestAnInformationalUnknownIsGivenUp(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	id := unknown(d, nil)
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.GaveUp) != 1 {
+		t.Errorf("%+v", r)
+	}
+	if len(d.sms.got["sms:anna"]) != 1 {
+		t.Errorf("%v", d.sms.got)
+	}
+}
+
+func TestALookUpThatFailsLeavesTheUnknownOpen(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	id := unknown(d, critical)
+	d.sms.lookErr = errors.New("look up at twilio: connection refused")
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.Open) != 1 {
+		t.Errorf("%+v", r)
+	}
+	if n := d.read(id); n.State != ledger.Unknown {
+		t.Errorf("%s", n.State)
+	}
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}, Final: true}); len(r.Resend) != 1 {
+		t.Errorf("at last: %+v", r)
+	}
+}
+
+func TestAnAcknowledgedUnknownIsNotSentAgain(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	id := unknown(d, critical)
+	if _, _, err := d.store.Acknowledge(t.Context(), d.read(id).AckCode, "desk", d.clock.now()); err != nil {
+		t.Fatal(err)
+	}
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.Resend)+len(r.GaveUp)+len(r.Open) != 0 {
+		t.Errorf("%+v", r)
+	}
+}
