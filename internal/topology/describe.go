@@ -15,19 +15,7 @@ func Describe(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 		return describeRussian(inv, f)
 	}
 	var b strings.Builder
-	name := displayName(inv, f.Component, inventory.English)
-	place := inv.Place(f.Component, inventory.English)
-	switch {
-	case f.PowerOff:
-		fmt.Fprintf(&b, "Server %s (%s) is switched off", name, place)
-	case f.Kind == inventory.KindServer:
-		fmt.Fprintf(&b, "Server %s (%s) does not answer, and the fault is its own", name, place)
-	case isPlace(f.Kind):
-		fmt.Fprintf(&b, "%s is down as a whole", place)
-	default:
-		word := f.Kind.Word(inventory.English)
-		fmt.Fprintf(&b, "%s %s (%s) has failed", strings.ToUpper(word[:1])+word[1:], name, place)
-	}
+	b.WriteString(Headline(inv, f, lang))
 	if n := len(f.Explains); f.Kind != inventory.KindServer || n > 1 {
 		switch n {
 		case 0:
@@ -45,20 +33,37 @@ func Describe(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 	return b.String() + "."
 }
 
-func describeRussian(inv *inventory.Inventory, f Finding) string {
-	var b strings.Builder
-	name := displayName(inv, f.Component, inventory.Russian)
-	place := inv.Place(f.Component, inventory.Russian)
+// Headline says what failed and where, and nothing of what it takes down: it is
+// what a client may read, who must not learn of other clients' machines. It
+// has no trailing period.
+func Headline(inv *inventory.Inventory, f Finding, lang inventory.Language) string {
+	name, place := displayName(inv, f.Component, lang), inv.Place(f.Component, lang)
+	if lang == inventory.Russian {
+		switch {
+		case f.PowerOff:
+			return fmt.Sprintf("Сервер %s (%s) выключен", name, place)
+		case f.Kind == inventory.KindServer:
+			return fmt.Sprintf("Сервер %s (%s) не отвечает, неисправность в нём самом", name, place)
+		case isPlace(f.Kind):
+			return place + ": не работает целиком"
+		}
+		return fmt.Sprintf("Отказ: %s %s (%s)", f.Kind.Word(lang), name, place)
+	}
 	switch {
 	case f.PowerOff:
-		fmt.Fprintf(&b, "Сервер %s (%s) выключен", name, place)
+		return fmt.Sprintf("Server %s (%s) is switched off", name, place)
 	case f.Kind == inventory.KindServer:
-		fmt.Fprintf(&b, "Сервер %s (%s) не отвечает, неисправность в нём самом", name, place)
+		return fmt.Sprintf("Server %s (%s) does not answer, and the fault is its own", name, place)
 	case isPlace(f.Kind):
-		fmt.Fprintf(&b, "%s: не работает целиком", place)
-	default:
-		fmt.Fprintf(&b, "Отказ: %s %s (%s)", f.Kind.Word(inventory.Russian), name, place)
+		return place + " is down as a whole"
 	}
+	word := f.Kind.Word(inventory.English)
+	return fmt.Sprintf("%s %s (%s) has failed", strings.ToUpper(word[:1])+word[1:], name, place)
+}
+
+func describeRussian(inv *inventory.Inventory, f Finding) string {
+	var b strings.Builder
+	b.WriteString(Headline(inv, f, inventory.Russian))
 	if n := len(f.Explains); f.Kind != inventory.KindServer || n > 1 {
 		if n == 0 {
 			b.WriteString("; ни один сервер из-за него не лежит")

@@ -60,7 +60,7 @@ func linkUsers(nodes []node) {
 		for _, grp := range nodes[i].groups {
 			for _, m := range grp.members {
 				if users := nodes[m].users; len(users) == 0 || users[len(users)-1] != int32(i) {
-					nodes[m].users = append(users, int32(i))
+					nodes[m].users = append(nodes[m].users, int32(i))
 				}
 			}
 		}

@@ -66,24 +66,27 @@ func (s *search) commit(nodes ...int32) (delta float64, touched []int32) {
 func (s *search) above(nodes []int32) []int32 {
 	s.stamp++
 	var out []int32
-	mark := func(n int32) {
-		if s.seen[n] != s.stamp {
-			s.seen[n] = s.stamp
-			out = append(out, n)
-		}
-	}
 	for _, n := range nodes {
-		mark(n)
+		out = s.visit(out, n)
 	}
 	for i := 0; i < len(out); i++ {
 		for _, grp := range s.t.nodes[out[i]].groups {
 			for _, m := range grp.members {
-				mark(m)
+				out = s.visit(out, m)
 			}
 		}
 	}
 	slices.Sort(out)
 	return out
+}
+
+// visit appends a node that the present walk has not seen.
+func (s *search) visit(out []int32, n int32) []int32 {
+	if s.seen[n] == s.stamp {
+		return out
+	}
+	s.seen[n] = s.stamp
+	return append(out, n)
 }
 
 // move is a change of hypothesis with what it would bring.

@@ -156,8 +156,8 @@ func (s *search) findPairs() {
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b pair) int { return slices.Compare(a, b) })
-	s.pairs = slices.CompactFunc(all, func(a, b pair) bool { return slices.Equal(a, b) })
+	slices.SortFunc(all, slices.Compare[pair])
+	s.pairs = slices.CompactFunc(all, slices.Equal[pair])
 }
 
 func (s *search) pairsBehind(all []pair, a, b int32) []pair {

@@ -7,16 +7,16 @@ import (
 	"vakhta/internal/inventory"
 )
 
-// Suspects returns up to max components whose failure could explain that the
+// Suspects returns up to limit components whose failure could explain that the
 // given ones are down: first those that alone take down most of them, then the
 // narrower, then by id. The last are members of redundant groups, which only
 // explain anything together.
-func (g *Graph) Suspects(down []string, max int) []string {
+func (g *Graph) Suspects(down []string, limit int) []string {
 	nodes := g.known(down)
 	suspects := g.rankSuspects(nodes)
-	out := make([]string, 0, min(max, len(suspects)))
+	out := make([]string, 0, max(0, min(limit, len(suspects))))
 	for _, s := range suspects {
-		if len(out) == max {
+		if len(out) >= limit {
 			break
 		}
 		out = append(out, g.id(s))
@@ -44,11 +44,11 @@ func (g *Graph) rankSuspects(down []int32) []int32 {
 	return ancestors
 }
 
-// Neighbours returns up to max components worth a probe to tell the suspects of
+// Neighbours returns up to limit components worth a probe to tell the suspects of
 // the given ones apart: the suspects that can be probed themselves, then other
 // servers beneath them, spread evenly over the suspects and over what stands
 // directly beneath each.
-func (g *Graph) Neighbours(down []string, max int) []string {
+func (g *Graph) Neighbours(down []string, limit int) []string {
 	nodes := g.known(down)
 	suspects := g.rankSuspects(nodes)
 	taken := map[int32]bool{}
@@ -57,13 +57,13 @@ func (g *Graph) Neighbours(down []string, max int) []string {
 	}
 	var out []string
 	pick := func(n int32) {
-		if n >= 0 && !taken[n] && len(out) < max {
+		if n >= 0 && !taken[n] && len(out) < limit {
 			taken[n] = true
 			out = append(out, g.id(n))
 		}
 	}
 	for _, s := range suspects {
-		if canProbe(g.nodes[s].c) && len(out) < (max+1)/2 {
+		if canProbe(g.nodes[s].c) && len(out) < (limit+1)/2 {
 			pick(s)
 		}
 	}
@@ -75,7 +75,7 @@ func (g *Graph) Neighbours(down []string, max int) []string {
 	for i, s := range suspects {
 		samplers[i] = &sampler{g: g, root: s, late: late}
 	}
-	for more := true; more && len(out) < max; {
+	for more := true; more && len(out) < limit; {
 		more = false
 		for _, s := range samplers {
 			n := s.next(func(n int32) bool { return !taken[n] && canProbe(g.nodes[n].c) })
