@@ -243,3 +243,33 @@ func TestInferIsTheSameForEveryOrderOfItsInput(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryInferenceIsFiniteAndCoversTheSilent(t *testing.T) {
+	inv := estate{sites: 1, rooms: 2, racks: 3, servers: 6, single: 3, feeds: true, management: true, clients: 2}.load(t)
+	g := topology.New(inv)
+	results := []topology.Result{topology.Up, topology.Down, topology.Unknown}
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		obs := newWorld(inv).look(func(*inventory.Component) bool { return r.IntN(3) > 0 })
+		for i := range obs {
+			obs[i].Result = results[r.IntN(3)]
+		}
+		inf := g.Infer(obs)
+		if _, err := json.Marshal(inf); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		told := len(inf.Unexplained)
+		explained := map[string]bool{}
+		for _, f := range inf.Findings {
+			if f.Confidence < 0 || f.Confidence > 1 {
+				t.Errorf("seed %d: %s has confidence %f", seed, f.Component, f.Confidence)
+			}
+			for _, id := range f.Explains {
+				explained[id] = true
+			}
+		}
+		if told += len(explained); told != inf.Down {
+			t.Errorf("seed %d: %d servers are down, %d are explained or said not to be", seed, inf.Down, told)
+		}
+	}
+}

@@ -222,14 +222,14 @@ func (r *reporter) lone() (findings []Finding, unexplained []int32) {
 		l := r.like[n]
 		weight, own := 1.0, l.own[r.t.state[n]]
 		something := own
-		next := math.Log(own / max(1-own, 1e-12))
+		next := math.Log(max(own, 1e-12) / max(1-own, 1e-12)) // finite, for JSON
 		var ambiguous []string
 		for _, v := range rivals[n] {
 			w := math.Exp(v.delta)
 			weight += w
 			own += w * l.own[v.state]
 			something += w
-			next = min(next, math.Log(l.own[works])-v.delta)
+			next = min(next, math.Log(max(l.own[works], 1e-12))-v.delta)
 			if v.delta >= math.Log(ambiguousShare) {
 				for _, m := range v.nodes {
 					ambiguous = append(ambiguous, r.g.id(r.global[m]))
