@@ -2,7 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -104,6 +104,11 @@ func (s *Sandbox) serveBot(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+var (
+	errForm = errors.New("can't parse the form")
+	errJSON = errors.New("can't parse JSON")
+)
+
 // botParams reads a method's parameters from the query and from a JSON, form
 // or multipart body; what isn't a string stays JSON.
 func botParams(w http.ResponseWriter, r *http.Request) (map[string]string, error) {
@@ -119,8 +124,8 @@ func botParams(w http.ResponseWriter, r *http.Request) (map[string]string, error
 	switch kind {
 	case "application/json":
 		var body map[string]json.RawMessage
-		if err := json.NewDecoder(r.Body).Decode(&body); err != nil && err != io.EOF {
-			return nil, fmt.Errorf("can't parse JSON")
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil && !errors.Is(err, io.EOF) {
+			return nil, errJSON
 		}
 		for k, raw := range body {
 			var text string
@@ -131,19 +136,22 @@ func botParams(w http.ResponseWriter, r *http.Request) (map[string]string, error
 		}
 	case "application/x-www-form-urlencoded":
 		if err := r.ParseForm(); err != nil {
-			return nil, fmt.Errorf("can't parse the form")
+			return nil, errForm
 		}
 		take(r.PostForm)
 	case "multipart/form-data":
 		parts := multipart.NewReader(r.Body, opts["boundary"])
 		for {
 			part, err := parts.NextPart()
-			if err != nil { // a call without parameters is an empty body
-				break
+			if errors.Is(err, io.EOF) { // a call without parameters is an empty body
+				return p, nil
+			}
+			if err != nil {
+				return nil, errForm
 			}
 			value, err := io.ReadAll(part)
 			if err != nil {
-				return nil, fmt.Errorf("can't parse the form")
+				return nil, errForm
 			}
 			p[part.FormName()] = string(value)
 		}
