@@ -74,7 +74,8 @@ func scanAlert(r row) (a incident.Alert, err error) {
 		return a, err
 	}
 	a.StartsAt, a.EndsAt, a.ReceivedAt = instant(startsAt), instant(endsAt), instant(receivedAt)
-	return a, decode(labels, &a.Labels)
+	err = decode(labels, &a.Labels)
+	return a, err
 }
 
 // AlertFilter chooses alerts; an empty field chooses all.

@@ -26,7 +26,8 @@ func scanIncident(r row) (in incident.Incident, err error) {
 		return in, err
 	}
 	in.ETA, in.OpenedAt, in.ResolvedAt = instant(eta), instant(openedAt), instant(resolvedAt)
-	return in, errors.Join(decode(finding, &in.Finding), decode(servers, &in.Servers), decode(clients, &in.Clients), decode(restored, &in.Restored))
+	err = errors.Join(decode(finding, &in.Finding), decode(servers, &in.Servers), decode(clients, &in.Clients), decode(restored, &in.Restored))
+	return in, err
 }
 
 // incidentValues are the columns that SaveIncident may change, in the order of updateIncident.

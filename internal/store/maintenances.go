@@ -95,11 +95,12 @@ func (s *Store) maintenances(ctx context.Context, client string, from, to time.T
 func scanMaintenance(r row) (m incident.Maintenance, err error) {
 	var title, components string
 	var startsAt, endsAt, announced int64
-	if err = r.Scan(&m.ID, &title, &components, &startsAt, &endsAt, &announced, &m.Revision); err != nil {
+	if err := r.Scan(&m.ID, &title, &components, &startsAt, &endsAt, &announced, &m.Revision); err != nil {
 		return m, err
 	}
 	m.StartsAt, m.EndsAt, m.Announced = instant(startsAt), instant(endsAt), instant(announced)
-	return m, errors.Join(decode(title, &m.Title), decode(components, &m.Components))
+	err = errors.Join(decode(title, &m.Title), decode(components, &m.Components))
+	return m, err
 }
 
 // affectedBy fills in whose servers each maintenance takes down.
@@ -115,7 +116,8 @@ func (s *Store) affectedBy(ctx context.Context, all []incident.Maintenance, clie
 	w.equal("client", client)
 	type line struct{ maintenance, client, servers string }
 	lines, err := collect(ask(s.reader.QueryContext(ctx, `SELECT maintenance, client, servers FROM maintenance_client`+w.String(), w.args...)), func(r row) (l line, err error) {
-		return l, r.Scan(&l.maintenance, &l.client, &l.servers)
+		err = r.Scan(&l.maintenance, &l.client, &l.servers)
+		return l, err
 	})
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ func TestLedgerBehavesLikeItsModel(t *testing.T) {
 		run := 0
 		rapid.Check(t, func(rt *rapid.T) {
 			run++
-			w := newWorld(rt, t.Context(), st, run)
+			w := newWorld(t.Context(), rt, st, run)
 			rt.Repeat(map[string]func(*rapid.T){
 				"":        w.compare,
 				"clock":   w.clock,
@@ -72,7 +72,7 @@ type world struct {
 	events  int
 }
 
-func newWorld(t *rapid.T, ctx context.Context, st *Store, run int) *world {
+func newWorld(ctx context.Context, t *rapid.T, st *Store, run int) *world {
 	w := &world{subject: fmt.Sprintf("incident/model-%d", run), ctx: ctx, st: st, now: t0, codes: map[string]string{}, pages: map[string]*page{}}
 	var ns []ledger.Notification
 	for i := range 3 {

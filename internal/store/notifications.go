@@ -191,7 +191,8 @@ func (s *Store) Tally(ctx context.Context, subject, step string, revision int) (
 	}
 	lines, err := collect(ask(s.reader.QueryContext(ctx, `SELECT state, COUNT(*), COALESCE(SUM(CASE WHEN acknowledged_at <> 0 THEN 1 ELSE 0 END), 0)
 		FROM notification`+w.String()+` GROUP BY state`, w.args...)), func(r row) (l line, err error) {
-		return l, r.Scan(&l.state, &l.n, &l.acked)
+		err = r.Scan(&l.state, &l.n, &l.acked)
+		return l, err
 	})
 	if err != nil {
 		return ledger.Tally{}, fmt.Errorf("count notifications of %s: %w", subject, err)

@@ -68,7 +68,8 @@ func scanPostmortem(r row) (pm incident.Postmortem, err error) {
 	if err := r.Scan(&document); err != nil {
 		return pm, err
 	}
-	return pm, decode(document, &pm)
+	err = decode(document, &pm)
+	return pm, err
 }
 
 // Postmortem reads the postmortem of an incident.

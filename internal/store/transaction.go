@@ -39,7 +39,7 @@ func (t *transaction) statement(ctx context.Context, query string) (*sql.Stmt, e
 
 // ExecContext runs a statement that returns no rows.
 func (t *transaction) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	statement, err := t.statement(ctx, query)
+	statement, err := t.statement(ctx, query) //nolint:sqlclosecheck // closed with the transaction
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (t *transaction) ExecContext(ctx context.Context, query string, args ...any
 
 // QueryContext runs a statement that returns rows.
 func (t *transaction) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	statement, err := t.statement(ctx, query)
+	statement, err := t.statement(ctx, query) //nolint:sqlclosecheck // closed with the transaction
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (t *transaction) QueryContext(ctx context.Context, query string, args ...an
 
 // QueryRowContext runs a statement that returns one row.
 func (t *transaction) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	if statement, err := t.statement(ctx, query); err == nil && statement != nil {
+	if statement, err := t.statement(ctx, query); err == nil && statement != nil { //nolint:sqlclosecheck // closed with the transaction
 		return statement.QueryRowContext(ctx, args...)
 	}
 	return t.Tx.QueryRowContext(ctx, query, args...) // a statement that can't be prepared says so here

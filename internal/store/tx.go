@@ -112,7 +112,7 @@ func collect[T any](a answer, scan func(row) (T, error)) ([]T, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	defer a.rows.Close() //nolint:errcheck // Err tells what Close would
+	defer a.rows.Close() // Err tells what Close would
 	var all []T
 	for a.rows.Next() {
 		value, err := scan(a.rows)
