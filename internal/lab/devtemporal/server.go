@@ -201,7 +201,7 @@ func launch(binary string, args []string, stderr io.Writer) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start embedded Temporal server: %w", err)
 	}
-	cmd := exec.Command(binary, args...) //nolint:noctx // the server outlives the call that starts it
+	cmd := exec.Command(binary, args...) // without a context: the server outlives the call that starts it
 	p := &process{cmd: cmd, stdout: r, stderr: &tail{to: stderr}, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = w, p.stderr
 	// A group of its own: Ctrl-C in the terminal reaches us, and we decide when the server stops.
