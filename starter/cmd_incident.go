@@ -138,9 +138,12 @@ type actSpec struct {
 	build               func(act workflows.Act, args []string) (any, error)
 }
 
+// showState prints the state that an update answers with.
+type showState func(ctx context.Context, cmd *cobra.Command, handle client.WorkflowUpdateHandle) error
+
 // command makes the cobra command of an update; id makes the workflow's id of
 // the first argument.
-func (s actSpec) command(a *app, thing string, id func(string) string, print func(cmd *cobra.Command, handle client.WorkflowUpdateHandle, ctx context.Context) error) *cobra.Command {
+func (s actSpec) command(a *app, thing string, id func(string) string, show showState) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     s.use,
 		Short:   s.short,
@@ -161,7 +164,7 @@ func (s actSpec) command(a *app, thing string, id func(string) string, print fun
 				if err != nil {
 					return a.explain(thing+" "+args[0], err)
 				}
-				if err := print(cmd, handle, ctx); err != nil {
+				if err := show(ctx, cmd, handle); err != nil {
 					return a.explain(thing+" "+args[0], err)
 				}
 				return nil
@@ -175,7 +178,7 @@ func (s actSpec) command(a *app, thing string, id func(string) string, print fun
 }
 
 // printIncidentState prints the state that an incident's update answers with.
-func (a *app) printIncidentState(cmd *cobra.Command, handle client.WorkflowUpdateHandle, ctx context.Context) error {
+func (a *app) printIncidentState(ctx context.Context, cmd *cobra.Command, handle client.WorkflowUpdateHandle) error {
 	var state workflows.IncidentStatus
 	if err := handle.Get(ctx, &state); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
@@ -77,7 +78,10 @@ func localizeScope(in workflows.LocalizeInput) (string, error) {
 	return clip(scopes[0], 200), nil
 }
 
-const progressEvery = 200 * time.Millisecond
+const (
+	progressEvery        = 200 * time.Millisecond
+	workerExpectedWithin = 5 * time.Second
+)
 
 // localize starts the workflow and waits for its result, showing progress.
 func (a *app) localize(ctx context.Context, c client.Client, scope string, in workflows.LocalizeInput, watch bool, show io.Writer) (workflows.LocalizeResult, error) {
@@ -92,6 +96,8 @@ func (a *app) localize(ctx context.Context, c client.Client, scope string, in wo
 	done := make(chan error, 1)
 	go func() { done <- run.Get(ctx, &result) }()
 	progress := newProgress(show)
+	silence := time.NewTimer(workerExpectedWithin)
+	defer silence.Stop()
 	ticker := time.NewTicker(progressEvery)
 	defer ticker.Stop()
 	for {
@@ -101,17 +107,29 @@ func (a *app) localize(ctx context.Context, c client.Client, scope string, in wo
 				progress.show(result.Progress)
 			}
 			return result, a.explain("localize "+scope, err)
+		case <-silence.C:
+			if progress.last == "" {
+				fmt.Fprintln(show, "vakhta: still waiting for a worker on queue runbooks (`vakhta dev` starts one); Ctrl-C stops waiting, "+id+" goes on")
+			}
 		case <-ticker.C:
 			if !watch {
 				continue
 			}
 			var p workflows.LocalizeProgress
 			// The first task may not be done yet, or no worker is there: the next tick asks again.
-			if value, err := c.QueryWorkflow(ctx, id, run.GetRunID(), workflows.QueryProgress); err == nil && value.Get(&p) == nil {
+			if value, err := queryBriefly(ctx, c, id, run.GetRunID()); err == nil && value.Get(&p) == nil {
 				progress.show(p)
 			}
 		}
 	}
+}
+
+// queryBriefly asks for progress; a query that no worker answers would hold
+// the picture up until its own time-out.
+func queryBriefly(ctx context.Context, c client.Client, id, run string) (converter.EncodedValue, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return c.QueryWorkflow(ctx, id, run, workflows.QueryProgress)
 }
 
 // progress draws a sweep: over itself on a terminal, line by line elsewhere.

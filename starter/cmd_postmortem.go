@@ -172,7 +172,7 @@ func readText(file string) (string, error) {
 }
 
 // printPostmortemState prints the document that an update answers with.
-func (a *app) printPostmortemState(cmd *cobra.Command, handle client.WorkflowUpdateHandle, ctx context.Context) error {
+func (a *app) printPostmortemState(ctx context.Context, cmd *cobra.Command, handle client.WorkflowUpdateHandle) error {
 	var pm incident.Postmortem
 	if err := handle.Get(ctx, &pm); err != nil {
 		return err

@@ -74,7 +74,8 @@ func (a *app) reportDirectly(ctx context.Context, out io.Writer, req reportReque
 			if err != nil {
 				return answer, a.explain("report "+report.ID, err)
 			}
-			return answer, value.Get(&answer)
+			err = value.Get(&answer)
+			return answer, err
 		})
 	})
 }

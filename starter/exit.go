@@ -72,6 +72,8 @@ func (a *app) explain(what string, err error) error {
 	switch {
 	case errors.As(err, &absent):
 		return unavailable("namespace %q is not at %s: set TEMPORAL_NAMESPACE or --namespace", a.temporalNamespace, a.temporalAddress)
+	case errors.As(err, &missing) && strings.Contains(missing.Message, "already completed"):
+		return refused("%s: its workflow is over; it takes no more changes", what)
 	case errors.As(err, &missing):
 		return notFound("%s: not found; it is unknown, or closed longer ago than Temporal remembers", what)
 	case errors.As(err, &refusal):

@@ -21,6 +21,7 @@ type brokenStore struct{ *store.Store }
 var errDisk = errors.New("disk full")
 
 func (brokenStore) PutReport(context.Context, incident.Report) (bool, error) { return false, errDisk }
+
 func (brokenStore) PutAlerts(context.Context, []incident.Alert) ([]incident.Alert, error) {
 	return nil, errDisk
 }

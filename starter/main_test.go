@@ -110,6 +110,7 @@ func TestTemporalErrorsHaveExitCodesAndRemedies(t *testing.T) {
 		says string
 	}{
 		{"no workflow", serviceerror.NewNotFound("gone"), exitNotFound, "incident inc-1"},
+		{"workflow over", serviceerror.NewNotFound("workflow execution already completed"), exitRefused, "is over"},
 		{"no namespace", serviceerror.NewNamespaceNotFound("default"), exitUnavailable, "TEMPORAL_NAMESPACE"},
 		{"server away", serviceerror.NewUnavailable("refused"), exitUnavailable, "TEMPORAL_ADDRESS"},
 		{"no worker", context.DeadlineExceeded, exitUnavailable, "worker"},

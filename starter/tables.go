@@ -75,8 +75,8 @@ func printIncident(out io.Writer, s shownIncident, now time.Time) error {
 	if !inc.ResolvedAt.IsZero() {
 		end = inc.ResolvedAt
 	}
-	fmt.Fprintf(out, "opened %s, lasts %s; %d clients: %s\n", local(inc.OpenedAt),
-		postmortem.Span(end.Sub(inc.OpenedAt).Round(time.Second)), len(inc.Clients), strings.Join(inc.Clients, ", "))
+	fmt.Fprintf(out, "opened %s, lasts %s; clients: %s\n", local(inc.OpenedAt),
+		postmortem.Span(end.Sub(inc.OpenedAt).Round(time.Second)), strings.Join(inc.Clients, ", "))
 	if f := inc.Finding; f.Component != "" {
 		fmt.Fprintf(out, "\npoint of failure: %s (%s), confidence %.0f %%\n", f.Component, f.Kind, f.Confidence*100)
 		for _, e := range f.Evidence {
@@ -116,7 +116,7 @@ func printTimeline(out io.Writer, entries []incident.Entry) error {
 		return nil
 	}
 	fmt.Fprintln(out)
-	t := newTable(out, "TIME", "WHAT", "WHO", "")
+	t := newTable(out, "TIME", "WHAT", "WHO", "TEXT")
 	for _, e := range entries {
 		who := e.Actor
 		if e.Via != "" && e.Via != e.Actor {

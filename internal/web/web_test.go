@@ -95,8 +95,10 @@ func night(t *testing.T) *store.Store {
 	must(t, st.SavePostmortem(ctx, pm, 0))
 	_, err = st.Enqueue(ctx, []ledger.Notification{
 		{Subject: subject, Event: "page", Step: "page/emergency/1", Team: "emergency", Contact: "ivan", Channel: inventory.Call, Language: inventory.Russian, Body: "…"},
-		{Subject: subject, Event: "incident.update", Step: "update", Revision: 1, Client: "romashka", Contact: "duty", Channel: inventory.Telegram, Language: inventory.Russian,
-			Title: "Авария питания: 12 ваших серверов", Body: "Не работает питание стойки K07 (Москва, зал 1).\nЗатронуты ваши серверы: srv-a, srv-b и ещё 10.\n\nДежурный инженер уже занимается. Следующее сообщение — через 15 минут."},
+		{
+			Subject: subject, Event: "incident.update", Step: "update", Revision: 1, Client: "romashka", Contact: "duty", Channel: inventory.Telegram, Language: inventory.Russian,
+			Title: "Авария питания: 12 ваших серверов", Body: "Не работает питание стойки K07 (Москва, зал 1).\nЗатронуты ваши серверы: srv-a, srv-b и ещё 10.\n\nДежурный инженер уже занимается. Следующее сообщение — через 15 минут.",
+		},
 	}, now.Add(-4*time.Minute))
 	must(t, err)
 	return st
