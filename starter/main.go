@@ -9,7 +9,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -40,7 +39,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if err == nil {
 		return exitOK
 	}
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+	if ctx.Err() != nil {
 		fmt.Fprintln(errOut, "interrupted")
 		return exitFailure
 	}
@@ -98,6 +97,8 @@ func newRootCommand() *cobra.Command {
 		newAckCommand(a),
 		newNotificationsCommand(a),
 		newInventoryCommand(a),
+		newDemoCommand(),
+		newDevCommand(),
 		newVersionCommand(a),
 	)
 	return root

@@ -58,7 +58,7 @@ func newParts(ctx context.Context, cfg config.Config) (*parts, error) {
 		store:   st,
 		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL}),
 		notify: notify.New(st, records.NewDirectory(inv, st), channels, notify.Options{
-			Rates: rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleAfter: cfg.Notify.SettleAfter,
+			Rates: rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleTimeout: cfg.Notify.SendTimeout, SettleAfter: cfg.Notify.SettleAfter,
 		}),
 		probe: func(vantage string) *probe.Activities {
 			return probe.New(inv, st, probe.Options{

@@ -29,6 +29,7 @@ type AlertsSignal struct {
 type ReportedSignal struct {
 	Report string   `json:"report,omitempty"`
 	Client string   `json:"client,omitempty"`
+	Told   string   `json:"told,omitempty"` // contact id: who gets the answer to his report
 	Alerts []string `json:"alerts,omitempty"`
 }
 

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -152,7 +153,9 @@ func (b *broadcast) finish(ctx workflow.Context) error {
 	if len(b.progress.Unreachable) == 0 {
 		return nil
 	}
-	key := fmt.Sprintf("unreachable/%s/%d", b.in.Step, b.in.Revision)
+	slices.Sort(b.progress.Unreachable)
+	// One task for the same people, however many updates don't reach them.
+	key := "unreachable/" + strings.Join(b.progress.Unreachable, ",")
 	text := fmt.Sprintf("No channel reaches %s about incident %s: tell them by hand", strings.Join(b.progress.Unreachable, ", "), b.in.Incident)
 	c, err := record[records.Composed](ctx, rec.ComposeTask, records.TaskParams{Subject: b.progress.Subject, Key: key, Text: text})
 	if err != nil {

@@ -194,8 +194,8 @@ func (r *incidentRun) listen(ctx workflow.Context) {
 	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalReported), func(c workflow.ReceiveChannel, _ bool) {
 		var s ReportedSignal
 		c.Receive(ctx, &s)
-		if s.Client != "" && !slices.Contains(r.told, s.Client) {
-			r.told = append(r.told, s.Client)
+		if s.Told != "" && !slices.Contains(r.told, s.Told) {
+			r.told = append(r.told, s.Told)
 		}
 	})
 	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalPageState), func(c workflow.ReceiveChannel, _ bool) {

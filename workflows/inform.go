@@ -14,7 +14,7 @@ type InformInput struct {
 	Incident string            `json:"incident"`
 	Every    runbooks.Duration `json:"every"`              // the beat; default 15m
 	Debounce runbooks.Duration `json:"debounce,omitempty"` // news within it make one update; default 2s
-	// Told are clients who were told a moment ago: the first update skips them.
+	// Told are contacts who were told a moment ago: the first update skips them.
 	Told []string `json:"told,omitempty"`
 	// Carry is the state over continue-as-new.
 	Carry *InformStatus `json:"carry,omitempty"`

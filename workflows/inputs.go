@@ -28,7 +28,7 @@ type IncidentInput struct {
 	Title     string            `json:"title,omitempty"`
 	Severity  incident.Severity `json:"severity,omitempty"`
 	Runbook   string            `json:"runbook,omitempty"` // default: the one whose `on` matches the finding
-	// Told are clients who heard of it a moment ago, as the answer to their report.
+	// Told are contacts who hear of it at this moment, as the answer to their report.
 	Told []string `json:"told,omitempty"`
 }
 

@@ -164,7 +164,7 @@ func (r *report) localize(ctx workflow.Context) (LocalizeResult, error) {
 func (r *report) found(ctx workflow.Context, found LocalizeResult) error {
 	var ids []string
 	for i, f := range found.Findings {
-		opened, err := openIncident(ctx, fmt.Sprintf("%s/%d", r.id, i), f, found.Sweep, []string{r.who.Client})
+		opened, err := openIncident(ctx, fmt.Sprintf("%s/%d", r.id, i), f, found.Sweep, []string{r.who.Contact})
 		if err != nil {
 			return err
 		}
@@ -187,7 +187,7 @@ func summary(findings []topology.Finding) string {
 // join tells running incidents that this client speaks of them, too.
 func (r *report) join(ctx workflow.Context, incidents []string) {
 	for _, id := range incidents {
-		workflow.SignalExternalWorkflow(ctx, IncidentID(id), "", SignalReported, ReportedSignal{Report: r.id, Client: r.who.Client})
+		workflow.SignalExternalWorkflow(ctx, IncidentID(id), "", SignalReported, ReportedSignal{Report: r.id, Client: r.who.Client, Told: r.who.Contact})
 	}
 }
 

@@ -355,7 +355,9 @@ func (r *incidentRun) ask(ctx workflow.Context, s *step, d runbooks.Task) error 
 }
 
 func (r *incidentRun) postmortem(ctx workflow.Context) error {
-	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+	// It outlives the steps, whose context ends with them.
+	detached, _ := workflow.NewDisconnectedContext(ctx)
+	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(detached, workflow.ChildWorkflowOptions{
 		WorkflowID: PostmortemID(r.rec.ID), ParentClosePolicy: abandon, StaticSummary: "Postmortem of incident " + r.rec.ID,
 	}), Postmortem, PostmortemInput{Incident: r.rec.ID})
 	err := child.GetChildWorkflowExecution().Get(ctx, nil)

@@ -14,7 +14,6 @@ import (
 	"vakhta/internal/ledger"
 	"vakhta/internal/message"
 	"vakhta/internal/store"
-	"vakhta/internal/topology"
 )
 
 // batchSize is how many notifications one delivery activity is given.
@@ -26,8 +25,8 @@ type ComposeParams struct {
 	Event       string        `json:"event"`
 	Step        string        `json:"step"`
 	Revision    int           `json:"revision"`
-	Clients     []string      `json:"clients,omitempty"` // empty: all that the incident hits
-	Except      []string      `json:"except,omitempty"`
+	Clients     []string      `json:"clients,omitempty"`     // empty: all that the incident hits
+	Except      []string      `json:"except,omitempty"`      // clients or contacts
 	OnlyChanged bool          `json:"onlyChanged,omitempty"` // skip who was told exactly this already
 	Critical    bool          `json:"critical,omitempty"`
 	Deadline    time.Duration `json:"deadline,omitempty"` // old news is dropped; 0: never
@@ -61,7 +60,7 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 		facts := factsOf(in, a.serversOf(in, client), p.Event)
 		for i := range client.Contacts {
 			contact := &client.Contacts[i]
-			if told[contact.ID] == facts {
+			if told[contact.ID] == facts || slices.Contains(p.Except, contact.ID) {
 				continue
 			}
 			out.Contacts++
@@ -149,7 +148,7 @@ func (a *Activities) updateData(in incident.Incident, client *inventory.Client, 
 	h := a.serversOf(in, client)
 	d := a.baseData(contact)
 	d.Client, d.Incident, d.Severity, d.Status = client.Name, in.ID, string(in.Severity), string(in.Status)
-	d.Finding = topology.Describe(a.inv, in.Finding, contact.Language)
+	d.Finding = message.Cause(a.inv, in.Finding, contact.Language)
 	d.Total, d.Checked, d.Down, d.Restored = len(h.all), len(h.all), len(h.down), len(h.restored)
 	named := h.down
 	if len(named) == 0 {

@@ -50,7 +50,7 @@ func (a *Activities) OpenIncident(ctx context.Context, p OpenIncidentParams) (Op
 		in.Severity = severity(c.Kind, len(servers))
 	}
 	if in.Title == "" {
-		in.Title = topology.Describe(a.inv, p.Finding, inventory.English)
+		in.Title = topology.Headline(a.inv, p.Finding, inventory.English)
 	}
 	got, created, err := a.store.OpenIncident(ctx, p.RequestKey, in)
 	if err != nil {
@@ -74,7 +74,7 @@ func (a *Activities) opening(in incident.Incident) []incident.Entry {
 	}
 	return append(entries, incident.Entry{
 		Key: subject + "/finding", Subject: subject, At: in.OpenedAt, Kind: "finding", Actor: "vakhta",
-		Text: topology.Describe(a.inv, in.Finding, inventory.English) + ": " + strings.Join(why, "; "),
+		Text: strings.TrimSuffix(topology.Describe(a.inv, in.Finding, inventory.English), ".") + ": " + strings.Join(why, "; "),
 	})
 }
 

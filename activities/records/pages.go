@@ -67,7 +67,7 @@ func (a *Activities) ComposePage(ctx context.Context, p PageParams) (Composed, e
 		d := draft{subject: "incident/" + in.ID, event: p.Event, step: step, revision: p.Round, team: p.Team, critical: p.Event == "page", deadline: p.Deadline}
 		data := a.baseData(contact)
 		data.Incident, data.Severity, data.Status, data.Team = in.ID, string(in.Severity), string(in.Status), a.teamName(p.Team)
-		data.Finding = topology.Describe(a.inv, in.Finding, contact.Language)
+		data.Finding = strings.TrimSuffix(topology.Describe(a.inv, in.Finding, contact.Language), ".")
 		data.Servers, data.Total, data.Down, data.Clients = a.servers(in.Servers, contact.Language), len(in.Servers), len(in.Servers)-len(in.Restored), len(in.Clients)
 		data.TakenBy = a.contactName(p.TakenBy)
 		data.URL = a.opts.PublicURL + "/incidents/" + in.ID
@@ -129,7 +129,12 @@ func (a *Activities) ComposeTask(ctx context.Context, p TaskParams) (Composed, e
 			continue
 		}
 		data := a.baseData(contact)
-		data.Team, data.Text, data.Report = t.Name, p.Text, strings.TrimPrefix(p.Subject, "report/")
+		data.Team, data.Text = t.Name, p.Text
+		if kind, id, _ := strings.Cut(p.Subject, "/"); kind == "report" {
+			data.Report = id
+		} else if kind == "incident" {
+			data.Incident = id
+		}
 		n, err := a.write(draft{subject: p.Subject, event: "task.engineer", step: "task/" + p.Key, team: t.ID}, contact, ladder[0], 0, data)
 		if err != nil {
 			return Composed{}, err
@@ -203,7 +208,7 @@ func (a *Activities) incidentsData(ctx context.Context, d *message.Data, contact
 		all, down = append(all, h.all...), append(down, h.down...)
 		d.Incident, d.Severity, d.Status, d.ETA = in.ID, string(in.Severity), string(in.Status), in.ETA
 		d.Restored += len(h.restored)
-		findings = append(findings, topology.Describe(a.inv, in.Finding, contact.Language))
+		findings = append(findings, message.Cause(a.inv, in.Finding, contact.Language))
 	}
 	d.Finding = strings.Join(findings, "; ")
 	d.Total, d.Down = max(d.Total, len(all)), len(down)

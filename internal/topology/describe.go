@@ -33,9 +33,8 @@ func Describe(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 	return b.String() + "."
 }
 
-// Headline says what failed and where, and nothing of what it takes down: it is
-// what a client may read, who must not learn of other clients' machines. It
-// has no trailing period.
+// Headline says what failed and where: the title of an incident. It has no
+// trailing period.
 func Headline(inv *inventory.Inventory, f Finding, lang inventory.Language) string {
 	name, place := displayName(inv, f.Component, lang), inv.Place(f.Component, lang)
 	if lang == inventory.Russian {

@@ -1,0 +1,84 @@
+package stand
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Accounts at the sandbox: made up, and worth nothing elsewhere.
+const (
+	sendgridKey    = "SG.lab.only"
+	twilioSID      = "AC00000000000000000000000000000001"
+	twilioToken    = "0123456789abcdef0123456789abcdef"
+	telegramToken  = "1000000001:lab-only-telegram-token"
+	telegramSecret = "lab-only-telegram-webhook"
+)
+
+// configure writes the configuration that worker and gateway read, as an
+// operator would: one file, the secrets beside it.
+func (h *Stand) configure(context.Context) error {
+	h.IntakeToken = random()
+	files := map[string]string{
+		"estate.yaml":          string(h.Estate.Document().Data),
+		"secret-link":          random(),
+		"secret-intake":        h.IntakeToken,
+		"secret-sendgrid":      sendgridKey,
+		"secret-twilio":        twilioToken,
+		"secret-telegram":      telegramToken,
+		"secret-telegram-hook": telegramSecret,
+		"secret-store":         h.storeDSN(),
+		"vakhta.yaml":          h.document(),
+		"temporal-address.txt": h.Address + "\n",
+		"provider-sandbox.txt": h.SandboxURL + "\n",
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := os.WriteFile(filepath.Join(h.opts.Dir, name), []byte(files[name]), 0o600); err != nil {
+			return fmt.Errorf("write the configuration of the stand: %w", err)
+		}
+	}
+	h.Config = filepath.Join(h.opts.Dir, "vakhta.yaml")
+	return nil
+}
+
+func (h *Stand) document() string {
+	var inputs strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(h.opts.Inputs)) {
+		fmt.Fprintf(&inputs, "    %s: %s\n", k, h.opts.Inputs[k])
+	}
+	if inputs.Len() == 0 {
+		inputs.WriteString("    {}\n")
+	}
+	return fmt.Sprintf(`# Written by the lab: a Vakhta on one machine, against the provider sandbox.
+store: file:secret-store
+inventory: [estate.yaml]
+publicUrl: %[1]s
+listen: %[2]s
+linkSecret: file:secret-link
+intakeToken: file:secret-intake
+providers:
+  sendgrid: {url: "%[3]s", key: "file:secret-sendgrid", from: "noc@vakhta.example", fromName: "Дежурная служба", webhookPublicKey: "%[4]s"}
+  twilio: {url: "%[3]s", accountSid: %[5]s, authToken: "file:secret-twilio", from: "+15005550006"}
+  telegram: {url: "%[3]s", token: "file:secret-telegram", webhookSecret: "file:secret-telegram-hook"}
+notify:
+  rates: {email: 1000, telegram: 1000, sms: 1000, call: 1000}
+  sendTimeout: 3s
+  settleAfter: 2s
+  leaseSeconds: 5
+runbooks:
+  inputs:
+%[6]stemporal: {address: "%[7]s", namespace: "%[8]s"}
+`, h.GatewayURL, strings.TrimPrefix(h.GatewayURL, "http://"), h.SandboxURL, h.Sandbox.PublicKey(), twilioSID, inputs.String(), h.Address, h.Namespace)
+}
+
+func random() string {
+	b := make([]byte, 24)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
