@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -356,5 +357,24 @@ func TestGatewayIsReadyWhileTheStoreAnswers(t *testing.T) {
 	}
 	if strings.Contains(h.log.String(), "token-that-is-secret") {
 		t.Error("the log holds a link's token")
+	}
+}
+
+func TestGatewayStopsWhenItsContextEnds(t *testing.T) {
+	h := newGatehouse(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- h.gateway.Serve(ctx, listener) }()
+	resp, err := http.Get("http://" + listener.Addr().String() + "/healthz")
+	must(t, err)
+	must(t, resp.Body.Close())
+	stop()
+	select {
+	case err := <-served:
+		must(t, err)
+	case <-time.After(shutdownWithin):
+		t.Fatal("the gateway does not stop")
 	}
 }

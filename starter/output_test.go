@@ -1,0 +1,87 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"vakhta/internal/incident"
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+	"vakhta/workflows"
+)
+
+func TestProgressCountsEverySite(t *testing.T) {
+	got := progressText(workflows.LocalizeProgress{
+		Stage: "sweeping", Round: 2, Total: 500, Checked: 213, Down: 1,
+		Sites:  []workflows.SiteProgress{{Site: "msk", Total: 200, Checked: 200}, {Site: "spb", Total: 300, Checked: 13, Down: 1, Unknown: 2}},
+		Absent: []string{"spb"},
+	})
+	want := `sweeping, round 2: 213 of 500 checked, 1 down
+  msk          ██████████████████████████████ 200/200
+  spb          █░░░░░░░░░░░░░░░░░░░░░░░░░░░░░ 13/300, 1 down, 2 unknown
+  no answer from vantage spb
+`
+	if got != want {
+		t.Errorf("progress:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestProgressIsPrintedWhenItChanges(t *testing.T) {
+	var out strings.Builder
+	p := newProgress(&out)
+	for range 3 {
+		p.show(workflows.LocalizeProgress{Stage: "sweeping", Total: 2, Checked: 1})
+	}
+	if got := strings.Count(out.String(), "\n"); got != 1 || strings.Contains(out.String(), "\x1b") {
+		t.Errorf("a file got %q; want one line without terminal codes", out.String())
+	}
+}
+
+func TestFindingsAreATreeWithEvidence(t *testing.T) {
+	var out strings.Builder
+	err := printFindings(&out, workflows.LocalizeResult{
+		Progress: workflows.LocalizeProgress{Total: 24, Checked: 24, Down: 13},
+		Findings: []topology.Finding{{
+			Component: "pdu-1", Kind: inventory.KindPDU, Confidence: 0.981, LogOdds: 7.25, AmbiguousWith: []string{"feed-a"},
+			Explains: []string{"s01", "s02", "s03", "s04", "s05", "s06", "s07", "s08", "s09", "s10", "s11", "s12"},
+			Evidence: []topology.Evidence{{Text: "12 servers behind it do not answer", Count: 12}},
+		}},
+		Unexplained: []string{"s99"},
+	}, func(f topology.Finding) string { return "PDU " + f.Component + " has failed" })
+	must(t, err)
+	want := `24 of 24 machines checked, 13 down
+
+● PDU pdu-1 has failed
+  ├─ component pdu-1 (pdu), confidence 98 %, log-odds 7.2
+  ├─ 12 servers behind it do not answer
+  ├─ explains 12 down: s01, s02, s03, s04, s05, s06, s07, s08, s09, s10 and 2 more
+  └─ can't be told from feed-a
+
+? 1 down that nothing explains: s99
+`
+	if out.String() != want {
+		t.Errorf("findings:\n%s\nwant:\n%s", out.String(), want)
+	}
+}
+
+func TestIncidentIsShownWithStepsTeamsAndTimeline(t *testing.T) {
+	var out strings.Builder
+	now := time.Date(2026, 11, 23, 3, 10, 0, 0, time.UTC)
+	must(t, printIncident(&out, shownIncident{
+		IncidentStatus: workflows.IncidentStatus{
+			Incident: incident.Incident{
+				ID: "pdu-1-1", Title: "PDU pdu-1 has failed", Severity: incident.Sev2, Status: incident.Identified,
+				Servers: []string{"s01", "s02"}, Restored: []string{"s01"}, Clients: []string{"acme"}, OpenedAt: now.Add(-time.Minute),
+			},
+			Steps: []workflows.StepStatus{{ID: "replace-fuse", Kind: "task", State: "running", Manual: true}},
+			Teams: map[string]workflows.EscalateStatus{"network": {State: "acknowledged", Round: 1, Level: 2, Paged: []string{"ivan"}, AcknowledgedBy: "ivan", Via: "call"}},
+		},
+		Timeline: []incident.Entry{{At: now, Kind: "note", Actor: "ivan", Via: "cli", Text: "a\nb"}},
+	}, now))
+	for _, says := range []string{"sev2, identified, 1 of 2 machines back, network taken by ivan", "lasts 1 min;", "waits for you", "ivan (cli)", "a b\n"} {
+		if !strings.Contains(out.String(), says) {
+			t.Errorf("output does not say %q:\n%s", says, out.String())
+		}
+	}
+}
