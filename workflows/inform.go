@@ -136,13 +136,18 @@ func (b *beat) next(ctx workflow.Context) (changed bool, err error) {
 func (b *beat) tell(ctx workflow.Context, except []string, changed bool) error {
 	b.news = false
 	b.status.Updates++
-	_, err := startBroadcast(ctx, BroadcastInput{
+	p, err := startBroadcast(ctx, BroadcastInput{
 		Incident: b.in.Incident, Event: "incident.update", Step: "update", Revision: b.status.Updates, Except: except,
 		OnlyChanged: changed, Deadline: 2 * b.in.Every, NextUpdate: b.in.Every,
 	})
 	if err != nil {
 		// One update that could not be made doesn't end the beat.
 		workflow.GetLogger(ctx).Error("An update could not be broadcast", "incident", b.in.Incident, "error", err)
+	} else if p.Contacts > 0 {
+		text := fmt.Sprintf("Update %d reached %d of %d contacts", b.status.Updates, p.Accepted, p.Contacts)
+		if err := noteIncident(ctx, b.in.Incident, fmt.Sprintf("update/%d", b.status.Updates), "update", "vakhta", "", text); err != nil {
+			return err
+		}
 	}
 	b.status.LastAt = workflow.Now(ctx)
 	return ctx.Err()
