@@ -221,7 +221,7 @@ func printFindings(out io.Writer, r workflows.LocalizeResult, describe func(topo
 	for _, f := range r.Findings {
 		fmt.Fprintf(out, "\n● %s\n", describe(f))
 		var leaves []string
-		leaves = append(leaves, fmt.Sprintf("component %s (%s), confidence %.0f %%, log-odds %.1f", f.Component, f.Kind, f.Confidence*100, f.LogOdds))
+		leaves = append(leaves, fmt.Sprintf("component %s (%s), confidence %d %%, log-odds %.1f", f.Component, f.Kind, topology.Percent(f.Confidence), f.LogOdds))
 		for _, e := range f.Evidence {
 			leaves = append(leaves, e.Text)
 		}

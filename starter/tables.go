@@ -13,6 +13,7 @@ import (
 	"vakhta/internal/incident"
 	"vakhta/internal/ledger"
 	"vakhta/internal/postmortem"
+	"vakhta/internal/topology"
 )
 
 // table writes rows in aligned columns.
@@ -78,7 +79,7 @@ func printIncident(out io.Writer, s shownIncident, now time.Time) error {
 	fmt.Fprintf(out, "opened %s, lasts %s; clients: %s\n", local(inc.OpenedAt),
 		postmortem.Span(end.Sub(inc.OpenedAt).Round(time.Second)), strings.Join(inc.Clients, ", "))
 	if f := inc.Finding; f.Component != "" {
-		fmt.Fprintf(out, "\npoint of failure: %s (%s), confidence %.0f %%\n", f.Component, f.Kind, f.Confidence*100)
+		fmt.Fprintf(out, "\npoint of failure: %s (%s), confidence %d %%\n", f.Component, f.Kind, topology.Percent(f.Confidence))
 		for _, e := range f.Evidence {
 			fmt.Fprintln(out, "  - "+e.Text)
 		}

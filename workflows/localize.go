@@ -8,6 +8,7 @@ import (
 
 	"vakhta/activities/probe"
 	"vakhta/activities/records"
+	"vakhta/internal/topology"
 )
 
 // maxRounds bounds the deciding rounds of a localization.
@@ -213,7 +214,7 @@ func (l *localization) details() string {
 		fmt.Fprintf(&b, "- **vantage %s is absent**: start its worker with `--vantage %s`\n", v, v)
 	}
 	for _, f := range l.result.Findings {
-		fmt.Fprintf(&b, "\nFinding: **%s** (%s), %.0f %%, explains %d\n", f.Component, f.Kind, 100*f.Confidence, len(f.Explains))
+		fmt.Fprintf(&b, "\nFinding: **%s** (%s), %d %%, explains %d\n", f.Component, f.Kind, topology.Percent(f.Confidence), len(f.Explains))
 	}
 	return b.String()
 }

@@ -1,6 +1,8 @@
 package message
 
 import (
+	"strings"
+
 	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
 )
@@ -51,9 +53,17 @@ func cause(inv *inventory.Inventory, f topology.Finding, lang inventory.Language
 			return "server " + name + " does not answer: " + place
 		}
 	default:
-		if russian {
-			return russianFailures[f.Kind] + " " + name + ": " + place
+		// "отказ PDU A", not "отказ PDU PDU A"; "отказ коммутатора" where it has no other name.
+		word := f.Kind.Word(lang)
+		if first, rest, _ := strings.Cut(name, " "); strings.EqualFold(first, word) {
+			name = rest
 		}
-		return f.Kind.Word(lang) + " " + name + " has failed: " + place
+		if name != "" {
+			name = " " + name
+		}
+		if russian {
+			return russianFailures[f.Kind] + name + ": " + place
+		}
+		return word + name + " has failed: " + place
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
 )
 
 // Draft writes the first version of an incident's postmortem: what the record
@@ -83,7 +84,7 @@ func (d drafter) cause() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "The point of failure was %s (%s)", d.names.Component(f.Component), f.Kind)
 	if f.Confidence > 0 {
-		fmt.Fprintf(&b, ", found with a confidence of %.0f %%", f.Confidence*100)
+		fmt.Fprintf(&b, ", found with a confidence of %d %%", topology.Percent(f.Confidence))
 	}
 	b.WriteString(".")
 	if f.PowerOff {

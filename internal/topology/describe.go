@@ -26,7 +26,7 @@ func Describe(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 			fmt.Fprintf(&b, "; %d servers are down by it", n)
 		}
 	}
-	fmt.Fprintf(&b, "; %s (%d%%)", sureness(f.Confidence, inventory.English), percent(f.Confidence))
+	fmt.Fprintf(&b, "; %s (%d%%)", sureness(f.Confidence, inventory.English), Percent(f.Confidence))
 	if n := len(f.AmbiguousWith); n > 0 {
 		fmt.Fprintf(&b, ", it may also be %s", listed(f.AmbiguousWith, "or", "others"))
 	}
@@ -46,7 +46,7 @@ func Headline(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 		case isPlace(f.Kind):
 			return place + ": не работает целиком"
 		}
-		return fmt.Sprintf("Отказ: %s %s (%s)", f.Kind.Word(lang), name, place)
+		return fmt.Sprintf("Отказ: %s (%s)", kindAndName(inv, f, lang), place)
 	}
 	switch {
 	case f.PowerOff:
@@ -56,8 +56,22 @@ func Headline(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 	case isPlace(f.Kind):
 		return place + " is down as a whole"
 	}
-	word := f.Kind.Word(inventory.English)
-	return fmt.Sprintf("%s %s (%s) has failed", strings.ToUpper(word[:1])+word[1:], name, place)
+	what := kindAndName(inv, f, inventory.English)
+	return fmt.Sprintf("%s (%s) has failed", strings.ToUpper(what[:1])+what[1:], place)
+}
+
+// kindAndName says what a piece of equipment is and how it is called, without
+// saying its kind twice ("PDU A", not "PDU PDU A"), and its id, which an
+// engineer types.
+func kindAndName(inv *inventory.Inventory, f Finding, lang inventory.Language) string {
+	word, name := f.Kind.Word(lang), inv.Name(f.Component, lang)
+	if name == f.Component {
+		return word + " " + name
+	}
+	if !strings.HasPrefix(strings.ToLower(name), strings.ToLower(word)) {
+		name = word + " " + name
+	}
+	return name + " " + f.Component
 }
 
 func describeRussian(inv *inventory.Inventory, f Finding) string {
@@ -70,7 +84,7 @@ func describeRussian(inv *inventory.Inventory, f Finding) string {
 			fmt.Fprintf(&b, "; из-за него лежит %d %s", n, russianServers(n))
 		}
 	}
-	fmt.Fprintf(&b, "; %s (%d %%)", sureness(f.Confidence, inventory.Russian), percent(f.Confidence))
+	fmt.Fprintf(&b, "; %s (%d %%)", sureness(f.Confidence, inventory.Russian), Percent(f.Confidence))
 	if n := len(f.AmbiguousWith); n > 0 {
 		fmt.Fprintf(&b, ", возможно также: %s", listed(f.AmbiguousWith, "или", "другие"))
 	}
@@ -89,8 +103,9 @@ func isPlace(k inventory.Kind) bool {
 	return k == inventory.KindSite || k == inventory.KindRoom || k == inventory.KindRack
 }
 
-// percent never claims certainty, which no inference has.
-func percent(p float64) int { return min(99, max(1, int(math.Round(100*p)))) }
+// Percent is a confidence as people read it; it never claims certainty, which
+// no inference has.
+func Percent(p float64) int { return min(99, max(1, int(math.Round(100*p)))) }
 
 // sureness puts a confidence into words.
 func sureness(p float64, lang inventory.Language) string {

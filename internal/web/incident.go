@@ -12,6 +12,7 @@ import (
 	"vakhta/internal/ledger"
 	"vakhta/internal/postmortem"
 	"vakhta/internal/store"
+	"vakhta/internal/topology"
 )
 
 // What a page shows at most.
@@ -103,7 +104,7 @@ func (p *Pages) viewIncident(inc incident.Incident, entries []incident.Entry, se
 	f := inc.Finding
 	if f.Component != "" {
 		v.Finding = p.names.Finding(f)
-		v.Confidence = int(f.Confidence*100 + 0.5)
+		v.Confidence = topology.Percent(f.Confidence)
 	}
 	for _, e := range f.Evidence {
 		v.Evidence = append(v.Evidence, e.Text)
