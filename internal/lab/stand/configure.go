@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"vakhta/internal/lab/sandbox"
 )
 
 // Accounts at the sandbox: made up, and worth nothing elsewhere.
@@ -64,8 +66,8 @@ linkSecret: file:secret-link
 intakeToken: file:secret-intake
 providers:
   sendgrid: {url: "%[3]s", key: "file:secret-sendgrid", from: "noc@vakhta.example", fromName: "Дежурная служба", webhookPublicKey: "%[4]s"}
-  twilio: {url: "%[3]s", accountSid: %[5]s, authToken: "file:secret-twilio", from: "+15005550006"}
-  telegram: {url: "%[3]s", token: "file:secret-telegram", webhookSecret: "file:secret-telegram-hook"}
+  twilio: {url: "%[9]s", accountSid: %[5]s, authToken: "file:secret-twilio", from: "+15005550006"}
+  telegram: {url: "%[10]s", token: "file:secret-telegram", webhookSecret: "file:secret-telegram-hook"}
 notify:
   rates: {email: 1000, telegram: 1000, sms: 1000, call: 1000}
   sendTimeout: 3s
@@ -74,7 +76,8 @@ notify:
 runbooks:
   inputs:
 %[6]stemporal: {address: "%[7]s", namespace: "%[8]s"}
-`, h.GatewayURL, strings.TrimPrefix(h.GatewayURL, "http://"), h.SandboxURL, h.Sandbox.PublicKey(), twilioSID, inputs.String(), h.Address, h.Namespace)
+`, h.GatewayURL, strings.TrimPrefix(h.GatewayURL, "http://"), h.Sandbox.URL(sandbox.SendGrid), h.Sandbox.PublicKey(), twilioSID, inputs.String(), h.Address, h.Namespace,
+		h.Sandbox.URL(sandbox.Twilio), h.Sandbox.URL(sandbox.Telegram))
 }
 
 func random() string {

@@ -157,8 +157,11 @@ func (h *Stand) openSandbox(context.Context) error {
 		return fmt.Errorf("open the provider sandbox: %w", err)
 	}
 	h.onClose(h.Sandbox.Close)
-	h.SandboxURL, err = h.serve(h.opts.SandboxPort, h.Sandbox.Handler())
-	return err
+	if err := h.Sandbox.Listen(fmt.Sprintf("127.0.0.1:%d", freeFrom(h.opts.SandboxPort))); err != nil {
+		return err
+	}
+	h.SandboxURL = h.Sandbox.URL("")
+	return nil
 }
 
 func (h *Stand) openStore(ctx context.Context) error {
