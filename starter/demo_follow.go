@@ -20,66 +20,89 @@ import (
 
 func reportsOf(client string) store.ReportFilter { return store.ReportFilter{Client: client, Limit: 1} }
 
-// shownInFull is how many clients' messages are shown word for word at once;
-// the others are counted, and all are on the sandbox's page.
-const shownInFull = 3
+// shownInFull is how many other clients' messages of one burst are shown word
+// for word; the rest are counted, and all are on the sandbox's page.
+const shownInFull = 2
+
+// quietFor ends a burst of messages: then those not shown are counted.
+const quietFor = 700 * time.Millisecond
+
+// inboxView shows what people receive, a burst at a time.
+type inboxView struct {
+	t     *story
+	seen  map[string]bool
+	full  int             // messages of other clients shown in this burst
+	more  map[string]bool // contacts whose messages were not
+	since time.Time       // of the last message
+}
 
 // followInbox shows what people receive.
 func (t *story) followInbox(ctx context.Context) {
+	v := &inboxView{t: t, seen: map[string]bool{}, more: map[string]bool{}}
 	var after int64
-	shown := map[string]bool{}
-	burst, since := 0, time.Now()
-	var more []string
 	for {
 		events, changed := t.h.Sandbox.Events(after, 0)
 		for _, e := range events {
 			after = e.N
-			if time.Since(since) > 2*time.Second {
-				burst, since = 0, time.Now()
-			}
-			if t.showItem(e, shown, burst, &more) {
-				burst++
-			}
+			v.show(e.Item)
 		}
-		if len(more) > 0 {
-			t.s.line("", fmt.Sprintf("… and %d more contacts were told about their own machines", len(more)), styleDim)
-			more = nil
+		if time.Since(v.since) > quietFor {
+			v.flush()
 		}
 		select {
 		case <-ctx.Done():
+			v.flush()
 			return
 		case <-changed:
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(quietFor / 2):
 		}
 	}
 }
 
-// showItem shows a message once, a call when it ends; it answers whether it
-// was shown word for word.
-func (t *story) showItem(e sandbox.Event, shown map[string]bool, burst int, more *[]string) bool {
-	it := e.Item
-	if it.Inbound || shown[it.ID] || (it.Channel == sandbox.ChannelCall && !slices.Contains([]string{"completed", "no-answer", "busy", "failed"}, it.Status)) {
-		return false
+func (v *inboxView) flush() {
+	if n := len(v.more); n > 0 {
+		v.t.s.line("", fmt.Sprintf("… and %d more contacts, each about his own machines", n), styleDim)
 	}
-	shown[it.ID] = true
-	contact, ok := t.h.Estate.Inventory().ContactByAddress(inventory.Channel(it.Channel), it.To)
+	v.full, v.more = 0, map[string]bool{}
+}
+
+// show shows a message once, a call when it ends.
+func (v *inboxView) show(it sandbox.Item) {
+	call := it.Channel == sandbox.ChannelCall
+	if it.Inbound || v.seen[it.ID] || (call && !slices.Contains([]string{"completed", "no-answer", "busy", "failed"}, it.Status)) {
+		return
+	}
+	v.seen[it.ID] = true
+	contact, ok := v.t.h.Estate.Inventory().ContactByAddress(inventory.Channel(it.Channel), it.To)
 	if !ok {
-		return false
+		return
 	}
-	if it.Channel == sandbox.ChannelCall {
-		t.s.line("call", fmt.Sprintf("☎ %s hears: «%s» — %s", contact.Name, clip(strings.Join(it.Spoken, " "), 220), pressed(it)), styleTold)
-		return true
+	if call {
+		v.t.s.line("call", fmt.Sprintf("☎ %s hears: «%s» — %s", contact.Name, clip(strings.Join(it.Spoken, " "), 300), pressed(it)), styleTold)
+		return
 	}
-	if contact.Client != t.reporter.Client && burst >= shownInFull {
-		*more = append(*more, contact.ID)
-		return false
+	v.since = time.Now()
+	if contact.Client != "" && contact.Client != v.t.reporter.Client {
+		if v.full >= shownInFull {
+			v.more[contact.ID] = true
+			return
+		}
+		v.full++
 	}
 	text := it.Text
 	if it.Subject != "" {
 		text = it.Subject + " — " + text
 	}
-	t.s.line(it.Channel, "→ "+contact.Name+": "+clip(text, 420), styleTold)
-	return true
+	v.t.s.line(it.Channel, "→ "+v.t.whose(contact)+": "+clip(text, 420), styleTold)
+}
+
+// whose names a contact, with his client where that isn't the one who cried.
+func (t *story) whose(c *inventory.Contact) string {
+	client, ok := t.h.Estate.Inventory().Client(c.Client)
+	if !ok || c.Client == t.reporter.Client {
+		return c.Name
+	}
+	return c.Name + " (" + client.Name + ")"
 }
 
 func pressed(it sandbox.Item) string {

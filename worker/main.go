@@ -43,6 +43,7 @@ type flags struct {
 	vantages []string
 	listen   string
 	drain    time.Duration
+	patience time.Duration
 	version  bool
 }
 
@@ -67,6 +68,7 @@ func parseFlags(args []string, out io.Writer) (flags, error) {
 	set.StringVar(&vantages, "vantage", "", "comma-separated vantages that this worker probes from (role probe)")
 	set.StringVar(&f.listen, "listen", "127.0.0.1:9464", "address of /healthz, /readyz and /metrics; empty for none")
 	set.DurationVar(&f.drain, "drain", 20*time.Second, "how long activities may finish after SIGTERM")
+	set.DurationVar(&f.patience, "patience", 2*time.Minute, "how long to wait for Temporal to answer at the start")
 	set.BoolVar(&f.version, "version", false, "print the version")
 	if err := set.Parse(args); err != nil {
 		return f, fmt.Errorf("read flags: %w", err)
@@ -126,9 +128,9 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	}
 	options.Logger = dial.Logger(log.Level(zerolog.WarnLevel))
 	options.MetricsHandler = metrics.handler
-	c, err := client.DialContext(ctx, options)
+	c, err := reach(ctx, options, f.patience, log)
 	if err != nil {
-		return fmt.Errorf("reach Temporal at %s: %w; start it with `vakhta dev`, or set TEMPORAL_ADDRESS", options.HostPort, err)
+		return err
 	}
 	defer c.Close()
 	p, err := newParts(ctx, cfg)
@@ -137,4 +139,23 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	}
 	defer p.store.Close()
 	return serve(ctx, f, c, p, metrics, log)
+}
+
+// reach dials Temporal until it answers: after a power cut everything starts
+// at once, and the worker may be first.
+func reach(ctx context.Context, options client.Options, patience time.Duration, log zerolog.Logger) (client.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		c, err := client.DialContext(ctx, options)
+		if err == nil {
+			return c, nil
+		}
+		log.Warn().Str("address", options.HostPort).Msg("Temporal does not answer yet")
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("reach Temporal at %s: %w; start it with `vakhta dev`, or set TEMPORAL_ADDRESS", options.HostPort, err)
+		case <-time.After(time.Second):
+		}
+	}
 }

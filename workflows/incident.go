@@ -56,6 +56,7 @@ type incidentRun struct {
 	told     []string // clients who heard of it by the answer to their report
 	informs  workflow.ChildWorkflowFuture
 	pages    map[string]workflow.ChildWorkflowFuture
+	back     int    // how many machines are up again, by the timeline
 	resolved string // how it was resolved by hand; the verify step stands back
 	reopened bool
 	writing  workflow.Mutex

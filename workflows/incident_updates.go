@@ -199,6 +199,6 @@ func (r *incidentRun) reopen(ctx workflow.Context, u ReopenUpdate) error {
 	if err := r.save(ctx, r.entry("reopened", u.By, u.Via, u.Reason)); err != nil {
 		return err
 	}
-	r.told, r.reopened = nil, true
+	r.told, r.reopened, r.back = nil, true, 0
 	return nil
 }

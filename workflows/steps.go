@@ -269,7 +269,7 @@ func (r *incidentRun) verify(ctx workflow.Context, s *step, d runbooks.Verify) e
 		})
 	}
 	err = workflow.Await(ctx, func() bool {
-		return failed != nil || len(r.rec.Restored) >= len(r.rec.Servers) || r.resolved != ""
+		return failed != nil || r.back >= len(r.rec.Servers) || r.resolved != ""
 	})
 	if err := firstOf(err, failed); err != nil {
 		return err
@@ -326,6 +326,7 @@ func (r *incidentRun) seen(ctx workflow.Context, up map[string][]string) error {
 	if err := r.save(ctx, entries...); err != nil {
 		return err
 	}
+	r.back = len(all) // only now: the verify step ends the watches, and their writes, with it
 	if partly { // the whole is told by the resolution
 		r.changed(ctx, "restored")
 	}

@@ -68,6 +68,9 @@ func (a *Activities) ComposePage(ctx context.Context, p PageParams) (Composed, e
 		data := a.baseData(contact)
 		data.Incident, data.Severity, data.Status, data.Team = in.ID, string(in.Severity), string(in.Status), a.teamName(p.Team)
 		data.Finding = strings.TrimSuffix(topology.Describe(a.inv, in.Finding, contact.Language), ".")
+		if p.Channel == inventory.Call { // nobody wants an id spelled to him at night
+			data.Finding = message.Cause(a.inv, in.Finding, contact.Language)
+		}
 		data.Servers, data.Total, data.Down, data.Clients = a.servers(in.Servers, contact.Language), len(in.Servers), len(in.Servers)-len(in.Restored), len(in.Clients)
 		data.TakenBy = a.contactName(p.TakenBy)
 		data.URL = a.opts.PublicURL + "/incidents/" + in.ID

@@ -81,7 +81,11 @@ func describeRussian(inv *inventory.Inventory, f Finding) string {
 		if n == 0 {
 			b.WriteString("; ни один сервер из-за него не лежит")
 		} else {
-			fmt.Fprintf(&b, "; из-за него лежит %d %s", n, russianServers(n))
+			verb := "лежат"
+			if n%10 == 1 && n%100 != 11 {
+				verb = "лежит"
+			}
+			fmt.Fprintf(&b, "; из-за него %s %d %s", verb, n, russianServers(n))
 		}
 	}
 	fmt.Fprintf(&b, "; %s (%d %%)", sureness(f.Confidence, inventory.Russian), Percent(f.Confidence))
