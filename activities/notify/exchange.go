@@ -1,7 +1,9 @@
 package notify
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -71,7 +73,22 @@ func (x *Exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.mu.Lock()
 	x.wrote, x.status, x.header = true, res.StatusCode, res.Header.Clone()
 	x.mu.Unlock()
+	if res.StatusCode >= http.StatusMultipleChoices {
+		swallow(res)
+	}
 	return res, nil
+}
+
+// maxRefusal bounds what is read of an answer that isn't a success.
+const maxRefusal = 64 << 10
+
+// swallow reads an error's body whole: twilio-go leaves it open, which would
+// cost a connection for each refusal. What is cut off decides nothing: the
+// status is known.
+func swallow(res *http.Response) {
+	whole, _ := io.ReadAll(io.LimitReader(res.Body, maxRefusal))
+	_ = res.Body.Close()
+	res.Body = io.NopCloser(bytes.NewReader(whole))
 }
 
 func (x *Exchange) setWrote(wrote bool) {

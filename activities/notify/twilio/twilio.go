@@ -89,10 +89,16 @@ func (a *account) open(ctx context.Context) (*api.ApiService, *notify.Exchange) 
 	return api.NewApiService(&client.RequestHandler{Client: c}), x
 }
 
+// overrides are Twilio's connection overrides: it repeats a callback that
+// fails, in any way, five times instead of giving up after the second refused
+// connection, so that callbacks ride out a restart of the gateway. A fragment
+// never travels, and isn't signed.
+const overrides = "#rc=5&rp=all"
+
 // callback is a URL of ours that carries the notification's id, so that a
 // callback settles it even if the answer with the SID was lost.
 func (a *account) callback(path string, n ledger.Notification) string {
-	return a.cfg.PublicURL + path + "?n=" + url.QueryEscape(n.ID)
+	return a.cfg.PublicURL + path + "?n=" + url.QueryEscape(n.ID) + overrides
 }
 
 // outcome reads what a request came to; sid is the library's answer, if it has one.

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -135,10 +138,13 @@ func TestWhatIsSentSaysHowLongItIsWorthTelling(t *testing.T) {
 	if got := form.Get("ValidityPeriod"); got != "599" && got != "600" {
 		t.Errorf("ValidityPeriod %q, want 600", got)
 	}
-	if got := form.Get("StatusCallback"); got != "https://vakhta.example/callbacks/twilio/status?n=n-1" {
+	if got := form.Get("StatusCallback"); got != "https://vakhta.example/callbacks/twilio/status?n=n-1#rc=5&rp=all" {
 		t.Errorf("StatusCallback %q", got)
 	}
 	openCall(t, srv.URL).Send(t.Context(), call(), to)
+	if got := form.Get("StatusCallback"); got != "https://vakhta.example/callbacks/twilio/status?n=n-2#rc=5&rp=all" {
+		t.Errorf("StatusCallback of the call %q", got)
+	}
 	if form.Get("MachineDetection") != "Enable" || form.Get("Url") != "" || !strings.Contains(form.Get("Twiml"), "<Gather") {
 		t.Errorf("call %v", form)
 	}
@@ -153,7 +159,7 @@ type lab struct {
 	spoke  ledger.Notification // what a wish for a repeat is answered with
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t *testing.T, change ...func(*sandbox.Config)) *lab {
 	t.Helper()
 	l := &lab{events: make(chan ledger.Event, 64), spoke: call()}
 	var hook *twilio.Webhook
@@ -188,7 +194,11 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	timing := sandbox.Timing{CallSecond: 2 * time.Millisecond, Ring: time.Millisecond, SMSSent: time.Millisecond, SMSDelivered: time.Millisecond}
-	if l.box, err = sandbox.New(sandbox.Config{TwilioSID: sid, TwilioToken: token, Timing: timing}); err != nil {
+	cfg := sandbox.Config{TwilioSID: sid, TwilioToken: token, Timing: timing}
+	for _, c := range change {
+		c(&cfg)
+	}
+	if l.box, err = sandbox.New(cfg); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(l.box.Handler())
@@ -372,5 +382,89 @@ func TestALookUpThatFailsTellsNothingPersonal(t *testing.T) {
 		if strings.Contains(err.Error(), secret) {
 			t.Errorf("the error tells %s: %v", secret, err)
 		}
+	}
+}
+
+// away is a way to a gateway that refuses connections until it is back.
+type away struct {
+	refused atomic.Int32
+	back    atomic.Bool
+}
+
+func (a *away) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if !a.back.Load() {
+		a.refused.Add(1)
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+	}
+	return (&net.Dialer{}).DialContext(ctx, network, addr)
+}
+
+func TestCallbacksRideOutARestartOfTheGateway(t *testing.T) {
+	for name, send := range map[string]func(twilio.Config) (notify.Channel, ledger.Notification, error){
+		"sms": func(c twilio.Config) (notify.Channel, ledger.Notification, error) {
+			ch, err := twilio.NewSMS(c)
+			return ch, sms(), err
+		},
+		"call": func(c twilio.Config) (notify.Channel, ledger.Notification, error) {
+			ch, err := twilio.NewCall(c)
+			return ch, call(), err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gateway := &away{}
+			tr := &http.Transport{DialContext: gateway.dial, DisableKeepAlives: true}
+			l := newLab(t, func(c *sandbox.Config) {
+				c.Client = &http.Client{Transport: tr, Timeout: 10 * time.Second}
+				c.Timing.Retry, c.Timing.RetryMax = 100*time.Millisecond, time.Second
+			})
+			l.box.SetPersona(to, sandbox.Persona{Phone: &sandbox.Phone{Answer: sandbox.AnswerBusy}})
+			ch, n, err := send(l.config())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o := ch.Send(t.Context(), n, to); o.State != ledger.Accepted {
+				t.Fatalf("%+v", o)
+			}
+			// Three callbacks at most; Twilio's default is two tries of each.
+			for begin := time.Now(); gateway.refused.Load() <= 6; time.Sleep(time.Millisecond) {
+				if time.Since(begin) > 10*time.Second {
+					t.Fatalf("the callbacks were given up after %d tries", gateway.refused.Load())
+				}
+			}
+			gateway.back.Store(true)
+			l.until(t, "the end of it", func(e ledger.Event) bool { return e.State == ledger.Delivered || e.State == ledger.Refused })
+		})
+	}
+}
+
+func TestARefusalCostsNoConnection(t *testing.T) {
+	var opened atomic.Int32
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(400)
+		// More than one read of it, after the error's own JSON.
+		_, _ = io.WriteString(w, `{"code":21211,"message":"no","status":400}`+strings.Repeat(" ", 20_000))
+	}))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	cfg := config(srv.URL)
+	tr := &http.Transport{}
+	defer tr.CloseIdleConnections()
+	cfg.Transport = tr
+	c, err := twilio.NewSMS(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if o := c.Send(t.Context(), sms(), to); o.State != ledger.Refused || o.Code != "21211" {
+			t.Fatalf("%+v", o)
+		}
+	}
+	if n := opened.Load(); n != 1 {
+		t.Errorf("5 refusals took %d connections, want 1", n)
 	}
 }
