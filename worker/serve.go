@@ -146,7 +146,7 @@ func readiness(ctx context.Context, c client.Client, p *parts, ready *atomic.Boo
 		return errors.New("the store does not answer")
 	}
 	if _, err := c.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
-		return errors.New("Temporal does not answer")
+		return errors.New("no answer from Temporal")
 	}
 	return nil
 }

@@ -187,7 +187,9 @@ func (a *Activities) replyData(ctx context.Context, contact *inventory.Contact, 
 		}
 	}
 	if p.Work != "" {
-		return d, a.workData(ctx, &d, contact, clientID, p.Work)
+		if err := a.workData(ctx, &d, contact, clientID, p.Work); err != nil {
+			return d, err
+		}
 	}
 	return d, nil
 }

@@ -2,6 +2,7 @@ package message
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf16"
 
 	"vakhta/internal/inventory"
@@ -157,7 +158,7 @@ var cyrillic = map[rune]string{
 func latin(text string) string {
 	var b strings.Builder
 	for _, r := range text {
-		lower := []rune(strings.ToLower(string(r)))[0]
+		lower := unicode.ToLower(r)
 		switch to, known := cyrillic[lower]; {
 		case r >= 0xE000 && r < 0xE100, strings.ContainsRune(gsmBasic, r), strings.ContainsRune(gsmExtension, r):
 			b.WriteRune(r)

@@ -14,10 +14,22 @@ func TestPluralsAgree(t *testing.T) {
 		n      int
 		ru, en string
 	}{
-		{0, "серверов", "servers"}, {1, "сервер", "server"}, {2, "сервера", "servers"}, {4, "сервера", "servers"},
-		{5, "серверов", "servers"}, {11, "серверов", "servers"}, {12, "серверов", "servers"}, {14, "серверов", "servers"},
-		{21, "сервер", "servers"}, {22, "сервера", "servers"}, {25, "серверов", "servers"}, {101, "сервер", "servers"},
-		{111, "серверов", "servers"}, {112, "серверов", "servers"}, {500, "серверов", "servers"}, {18001, "сервер", "servers"},
+		{0, "серверов", "servers"},
+		{1, "сервер", "server"},
+		{2, "сервера", "servers"},
+		{4, "сервера", "servers"},
+		{5, "серверов", "servers"},
+		{11, "серверов", "servers"},
+		{12, "серверов", "servers"},
+		{14, "серверов", "servers"},
+		{21, "сервер", "servers"},
+		{22, "сервера", "servers"},
+		{25, "серверов", "servers"},
+		{101, "сервер", "servers"},
+		{111, "серверов", "servers"},
+		{112, "серверов", "servers"},
+		{500, "серверов", "servers"},
+		{18001, "сервер", "servers"},
 	} {
 		if got, err := choose(inventory.Russian, c.n, russian); err != nil || got != c.ru {
 			t.Errorf("%d %s (%v), want %s", c.n, got, err, c.ru)

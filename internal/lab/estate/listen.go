@@ -37,7 +37,7 @@ func (d *door) set(want doorState, wg *sync.WaitGroup) error {
 	d.shut()
 	switch want {
 	case open:
-		l, err := net.Listen("tcp", d.addr) //nolint:noctx // listening on loopback waits for nothing
+		l, err := net.Listen("tcp", d.addr)
 		if err != nil {
 			return fmt.Errorf("listen for the estate: %w", err)
 		}
