@@ -133,7 +133,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	defer c.Close()
-	p, err := newParts(ctx, cfg)
+	p, err := newParts(ctx, cfg, metrics)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ type parts struct {
 	probe   func(vantage string) *probe.Activities
 }
 
-func newParts(ctx context.Context, cfg config.Config) (*parts, error) {
+func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error) {
 	inv, err := inventory.LoadFiles(cfg.Inventory...)
 	if err != nil {
 		return nil, err
@@ -59,11 +59,12 @@ func newParts(ctx context.Context, cfg config.Config) (*parts, error) {
 		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL}),
 		notify: notify.New(st, records.NewDirectory(inv, st), channels, notify.Options{
 			Rates: rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleTimeout: cfg.Notify.SendTimeout, SettleAfter: cfg.Notify.SettleAfter,
+			Attempted: m.attempted,
 		}),
 		probe: func(vantage string) *probe.Activities {
 			return probe.New(inv, st, probe.Options{
 				Vantage: vantage, Rate: float64(cfg.Probe.Rate), Concurrency: cfg.Probe.Concurrency, BMCTimeout: cfg.Probe.BMCTimeout,
-				Timeout: cfg.Probe.Timeout, Attempts: cfg.Probe.Attempts,
+				Timeout: cfg.Probe.Timeout, Attempts: cfg.Probe.Attempts, Observed: m.observed,
 			})
 		},
 	}, nil

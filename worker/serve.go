@@ -9,13 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
-	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
-	"go.opentelemetry.io/otel/sdk/metric"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/worker"
 
 	"vakhta/workflows"
@@ -89,22 +85,6 @@ func serve(ctx context.Context, f flags, c client.Client, p *parts, m *metrics, 
 		w.Stop()
 	}
 	return nil
-}
-
-// metrics are the SDK's, by OpenTelemetry, and the process's own, on one page.
-type metrics struct {
-	registry *prometheus.Registry
-	handler  client.MetricsHandler
-}
-
-func newMetrics() (*metrics, error) {
-	registry := prometheus.NewRegistry()
-	exporter, err := otelprom.New(otelprom.WithRegisterer(registry))
-	if err != nil {
-		return nil, fmt.Errorf("prepare metrics: %w", err)
-	}
-	meter := metric.NewMeterProvider(metric.WithReader(exporter)).Meter("temporal-sdk")
-	return &metrics{registry: registry, handler: opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: meter})}, nil
 }
 
 // serveHTTP serves health, readiness and metrics; the answer stops it.

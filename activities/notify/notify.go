@@ -76,7 +76,9 @@ type Options struct {
 	// SettleAfter is how long an unknown waits for its callback before the
 	// provider is asked and the policy decides; 0: 10 s.
 	SettleAfter time.Duration
-	Now         func() time.Time // nil: time.Now
+	// Attempted is told of every attempt that was settled; nil drops it. For metrics.
+	Attempted func(ch inventory.Channel, o ledger.Outcome)
+	Now       func() time.Time // nil: time.Now
 }
 
 func (o Options) withDefaults() Options {
@@ -99,6 +101,9 @@ func (o Options) withDefaults() Options {
 	o.SettleTimeout = min(o.SettleTimeout, o.Lease/4)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Attempted == nil {
+		o.Attempted = func(inventory.Channel, ledger.Outcome) {}
 	}
 	return o
 }

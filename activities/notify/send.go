@@ -137,6 +137,7 @@ func (a *Activities) sendOne(ctx context.Context, n ledger.Notification, leaseEn
 	if delay > 0 {
 		return delay, nil
 	}
+	a.opts.Attempted(n.Channel, outcome)
 	if outcome.State != ledger.Accepted {
 		log(ctx).Warn("notification not accepted", "notification", n.ID, "channel", n.Channel,
 			"state", outcome.State, "class", outcome.Class, "status", outcome.HTTPStatus,

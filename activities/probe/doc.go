@@ -50,6 +50,8 @@ type Options struct {
 	// 0 is 300 ms and 3.
 	Timeout  time.Duration
 	Attempts int
+	// Observed is told of the observations of every sweep; nil drops it. For metrics.
+	Observed func(vantage string, obs []topology.Observation)
 	// Credentials resolves a credential reference to user and password; nil
 	// reads env:NAME and file:PATH on the worker's machine.
 	Credentials func(reference string) (user, password string, err error)
@@ -73,6 +75,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Attempts <= 0 {
 		o.Attempts = defaultAttempts
+	}
+	if o.Observed == nil {
+		o.Observed = func(string, []topology.Observation) {}
 	}
 	if o.Credentials == nil {
 		o.Credentials = readCredentials

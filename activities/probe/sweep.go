@@ -91,6 +91,7 @@ func (a *Activities) Sweep(ctx context.Context, p SweepParams) (SweepResult, err
 			return SweepResult{}, fmt.Errorf("store the observations of sweep %s, round %d: %w", p.Sweep, p.Round, err)
 		}
 	}
+	a.opts.Observed(p.Vantage, s.observations)
 	r := s.result()
 	r.Ms = time.Since(started).Milliseconds()
 	return r, nil
