@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -22,68 +23,75 @@ type DeliverResult struct {
 // Deliver sends a batch until each of it is settled. While some wait (a
 // provider's limit or outage, an unknown whose callback may still come), it
 // fails with TypeWaiting and the delay to its next try, so the waiting is
-// Temporal's, survives any restart and costs no history.
+// Temporal's, survives any restart and costs no history. Each try counts the
+// whole batch anew: the last one's result is the batch's.
 func (a *Activities) Deliver(ctx context.Context, p SendBatchParams) (DeliverResult, error) {
 	sent, err := a.SendBatch(ctx, p)
 	if err != nil {
 		return DeliverResult{}, err
 	}
-	next := sent.NextAt
-	open := len(sent.Open())
 	out := DeliverResult{Accepted: sent.Accepted, Dropped: sent.Dropped, Refused: sent.Refused}
-	ripe, at, err := a.ripe(ctx, sent.Unknown)
-	if err != nil {
+	w := waits{n: len(sent.Open()), next: sent.NextAt}
+	if err := a.settleRipe(ctx, sent.Unknown, &out, &w); err != nil {
 		return out, err
 	}
-	if young := len(sent.Unknown) - len(ripe); young > 0 {
-		open += young
-		next = earlier(next, at)
-	}
-	if len(ripe) > 0 {
-		settled, err := a.SettleUnknown(ctx, SettleUnknownParams{IDs: ripe})
-		if err != nil {
-			return out, err
-		}
-		out.Refused = append(out.Refused, settled.GaveUp...)
-		out.Accepted += len(settled.Found)
-		// A callback may have told anything: what it said is read by the next try.
-		if again := len(settled.Resend) + len(settled.Open) + len(settled.Settled); again > 0 {
-			open += again
-			next = a.opts.Now()
-			if len(settled.Open) == again {
-				next = next.Add(a.opts.SettleAfter)
-			}
-		}
-	}
-	if open == 0 {
+	if w.n == 0 {
 		return out, nil
 	}
-	delay := max(next.Sub(a.opts.Now()), 50*time.Millisecond)
+	delay := max(w.next.Sub(a.opts.Now()), 50*time.Millisecond)
 	return out, temporal.NewApplicationErrorWithOptions(
-		fmt.Sprintf("%d of %d notifications wait for their provider or for word of it", open, len(p.IDs)), TypeWaiting,
+		fmt.Sprintf("%d of %d notifications wait for their provider or for word of it", w.n, len(p.IDs)), TypeWaiting,
 		temporal.ApplicationErrorOptions{NextRetryDelay: delay, Category: temporal.ApplicationErrorCategoryBenign})
 }
 
-// ripe are the unknowns old enough to be settled without waiting for a
-// callback any longer, and when the first of the others will be.
-func (a *Activities) ripe(ctx context.Context, ids []string) (ripe []string, next time.Time, err error) {
-	for _, id := range ids {
-		n, err := a.store.Notification(ctx, id)
-		if err != nil {
-			return nil, next, fmt.Errorf("read unknown notification %s: %w", id, err)
-		}
-		if due := n.UpdatedAt.Add(a.opts.SettleAfter); due.After(a.opts.Now()) {
-			next = earlier(next, due)
-			continue
-		}
-		ripe = append(ripe, id)
-	}
-	return ripe, next, nil
+// waits counts what a delivery is not done with, and when the first of it is due.
+type waits struct {
+	n    int
+	next time.Time
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
+func (w *waits) add(n int, due time.Time) {
+	if n == 0 {
+		return
 	}
-	return a
+	if w.n += n; w.next.IsZero() || due.Before(w.next) {
+		w.next = due
+	}
+}
+
+// settleRipe settles the unknowns that are old enough: no callback came while
+// there was time for one. Where the provider can't even be asked for
+// LookUpFor, the policy decides without its word.
+func (a *Activities) settleRipe(ctx context.Context, unknown []string, out *DeliverResult, w *waits) error {
+	now := a.opts.Now()
+	ripe := map[bool][]string{} // by whether the look-up has had its time
+	for _, id := range unknown {
+		n, err := a.store.Notification(ctx, id)
+		if err != nil {
+			return fmt.Errorf("read unknown notification %s: %w", id, err)
+		}
+		age := now.Sub(n.UpdatedAt)
+		if age < a.opts.SettleAfter {
+			w.add(1, n.UpdatedAt.Add(a.opts.SettleAfter))
+			continue
+		}
+		final := age >= a.opts.LookUpFor
+		ripe[final] = append(ripe[final], id)
+	}
+	for _, final := range []bool{false, true} {
+		if len(ripe[final]) == 0 {
+			continue
+		}
+		settled, err := a.SettleUnknown(ctx, SettleUnknownParams{IDs: ripe[final], Final: final})
+		if err != nil {
+			return err
+		}
+		out.Accepted += len(settled.Found)
+		out.Refused = append(out.Refused, settled.GaveUp...)
+		// A callback may have told anything: what it said is read by the next try.
+		w.add(len(settled.Resend)+len(settled.Settled), now)
+		w.add(len(settled.Open), now.Add(a.opts.SettleAfter))
+	}
+	slices.Sort(out.Refused)
+	return nil
 }

@@ -76,6 +76,9 @@ type Options struct {
 	// SettleAfter is how long an unknown waits for its callback before the
 	// provider is asked and the policy decides; 0: 10 s.
 	SettleAfter time.Duration
+	// LookUpFor is for how long a look-up that fails is asked again before the
+	// policy decides without it; 0: 10 min.
+	LookUpFor time.Duration
 	// Attempted is told of every attempt that was settled; nil drops it. For metrics.
 	Attempted func(ch inventory.Channel, o ledger.Outcome)
 	Now       func() time.Time // nil: time.Now
@@ -96,6 +99,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.SettleAfter <= 0 {
 		o.SettleAfter = 10 * time.Second
+	}
+	if o.LookUpFor <= 0 {
+		o.LookUpFor = 10 * time.Minute
 	}
 	o.SendTimeout = min(o.SendTimeout, o.Lease/2)
 	o.SettleTimeout = min(o.SettleTimeout, o.Lease/4)
