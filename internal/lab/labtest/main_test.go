@@ -1,0 +1,9 @@
+package labtest_test
+
+import (
+	"testing"
+
+	"vakhta/internal/lab/labtest"
+)
+
+func TestMain(m *testing.M) { labtest.Main(m) }
