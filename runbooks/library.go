@@ -2,9 +2,9 @@ package runbooks
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 )
@@ -40,21 +40,22 @@ func Load(fsys fs.FS, override map[string]any) (*Library, error) {
 	}
 	l := &Library{byName: map[string]*Runbook{}, on: map[string]*Condition{}}
 	var problems []Problem
+	declared := map[string]bool{}
 	for _, f := range files {
 		doc, err := fs.ReadFile(fsys, f)
 		if err != nil {
 			return nil, fmt.Errorf("read runbook %s: %w", f, err)
 		}
-		rb, err := Parse(f, doc, override)
-		if err != nil {
-			if e, ok := err.(*Error); ok { //nolint:errorlint // Parse returns it unwrapped
-				problems = append(problems, e.Problems...)
-				continue
-			}
-			return nil, err
+		rb, v := parse(f, doc, override)
+		if rb != nil {
+			v.fileName(rb)
 		}
-		if want := strings.TrimSuffix(path.Base(f), ".yaml"); rb.Name != want {
-			problems = append(problems, Problem{File: f, Line: 1, Column: 1, Text: fmt.Sprintf("runbook: %q must be called like its file, %q", rb.Name, want)})
+		if len(v.problems) > 0 {
+			problems = append(problems, v.problems...)
+			continue
+		}
+		for name := range rb.Inputs {
+			declared[name] = true
 		}
 		l.byName[rb.Name] = rb
 		l.names = append(l.names, rb.Name)
@@ -66,6 +67,14 @@ func Load(fsys fs.FS, override map[string]any) (*Library, error) {
 	}
 	if len(problems) > 0 {
 		return nil, &Error{Problems: problems}
+	}
+	if len(l.names) == 0 {
+		return nil, errors.New("there is no runbook: the folder holds no *.yaml")
+	}
+	for _, name := range sortedNames(override) {
+		if !declared[name] {
+			return nil, fmt.Errorf("runbooks.inputs.%s: no runbook declares this input; there are %s", name, strings.Join(sortedNames(declared), ", "))
+		}
 	}
 	slices.Sort(l.names)
 	return l, nil
