@@ -11,7 +11,11 @@ import (
 
 // shardSize is how many components one probe activity is given: FIELD-NOTES §0
 // measured batches of 50–200 as the knee between history and parallelism.
-const shardSize = 100
+const shardSize = 200
+
+// maxNeighbours bounds the bystanders that are asked to tell suspects apart: a
+// few of each suspect are enough.
+const maxNeighbours = 150
 
 // maxFollowUp bounds the components that one deciding or confirming round may probe.
 const maxFollowUp = 2000
@@ -150,7 +154,7 @@ func (a *Activities) deciding(inf topology.Inference, obs []topology.Observation
 			service[r.Component] = true
 		}
 	}
-	for _, id := range a.graph.Neighbours(down, maxFollowUp) {
+	for _, id := range a.graph.Neighbours(down, maxNeighbours) {
 		if !seen[id+"/"+string(topology.ProbeTCP)] && !seen[id+"/"+string(topology.ProbeICMP)] {
 			service[id] = true
 		}
