@@ -13,10 +13,10 @@ TOOLS     := $(BIN)/.tools
 CHECK_DIRS := . internal/devserver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev build devserver test check race lint vuln bench fmt gen compose clean
+.PHONY: help demo dev build devserver test check race lint vuln bench bench-answer fmt gen compose clean
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## Play an outage from the client's cry to the postmortem (SCENARIO=server|pdu|switch|room|uplink, KEEP=1 leaves it running)
 	$(BIN)/vakhta demo --scenario $(SCENARIO) $(if $(KEEP),--keep) $(ARGS)
@@ -59,6 +59,9 @@ compose:
 
 bench: ## Run the benchmarks (BENCH=regexp, PKG=./internal/topology)
 	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -p 1 -timeout 60m $(or $(PKG),./...)
+
+bench-answer: build ## Measure the time from a client's message to the answer with the finding
+	go run ./internal/lab/bench $(ARGS)
 
 fmt: $(TOOLS) ## Format the Go code
 	@git ls-files --cached --others --exclude-standard '*.go' | xargs -r $(BIN)/gofumpt -w
