@@ -136,7 +136,7 @@ func (l *Lab) ask(ctx context.Context, workflow, query string, into any) error {
 // AwaitFinding checks that the answer names what was broken, in an incident.
 func (o *Outage) AwaitFinding(ctx context.Context) error {
 	if len(o.Answer.Incident) != 1 {
-		return fmt.Errorf("the answer is %q with %d incidents, want one: %s", o.Answer.Kind, len(o.Answer.Incident), o.Answer.Summary)
+		return fmt.Errorf("the answer is %q with %d incidents, want one: %s\n%s", o.Answer.Kind, len(o.Answer.Incident), o.Answer.Summary, o.evidence(ctx))
 	}
 	o.Incident = o.Answer.Incident[0]
 	in, err := o.lab.Store.Incident(ctx, o.Incident)
@@ -159,6 +159,21 @@ func (o *Outage) AwaitFinding(ctx context.Context) error {
 		}
 		return false, nil
 	})
+}
+
+// evidence is why the incidents of the answer were opened.
+func (o *Outage) evidence(ctx context.Context) string {
+	var lines []string
+	for _, id := range o.Answer.Incident {
+		in, err := o.lab.Store.Incident(ctx, id)
+		if err != nil {
+			return err.Error()
+		}
+		for _, e := range in.Finding.Evidence {
+			lines = append(lines, in.Component+": "+e.Text)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // AwaitAcknowledged waits until every team that is paged has somebody on it.
