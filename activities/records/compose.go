@@ -47,23 +47,26 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 	if err != nil {
 		return Composed{}, err
 	}
-	told := map[string]string{}
-	if p.OnlyChanged {
-		if told, err = a.lastFacts(ctx, "incident/"+in.ID, p.Step); err != nil {
-			return Composed{}, err
-		}
+	before, err := a.toldBefore(ctx, "incident/"+in.ID, p.Step, p.Revision)
+	if err != nil {
+		return Composed{}, err
 	}
 	d := draft{subject: "incident/" + in.ID, event: p.Event, step: p.Step, revision: p.Revision, critical: p.Critical, deadline: p.Deadline}
 	var out Composed
 	var rows []ledger.Notification
+	var written []string
 	for _, client := range a.audience(in, p) {
 		facts := factsOf(in, a.serversOf(in, client), p.Event)
 		for i := range client.Contacts {
 			contact := &client.Contacts[i]
-			if told[contact.ID] == facts || slices.Contains(p.Except, contact.ID) {
+			if slices.Contains(p.Except, contact.ID) || (p.OnlyChanged && before.facts[contact.ID] == facts) {
 				continue
 			}
 			out.Contacts++
+			if id, ok := before.written[contact.ID]; ok {
+				written = append(written, id)
+				continue
+			}
 			ladder := informLadder(contact)
 			if len(ladder) == 0 {
 				out.Unreachable = append(out.Unreachable, contact.ID)
@@ -77,7 +80,7 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 			rows = append(rows, n)
 		}
 	}
-	out.Batches, err = a.enqueue(ctx, rows)
+	out.Batches, err = a.enqueue(ctx, rows, written...)
 	return out, err
 }
 
@@ -127,21 +130,32 @@ func factsOf(in incident.Incident, h hit, event string) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// lastFacts are the digests that each contact was told last, read back from the
-// ledger's keys.
-func (a *Activities) lastFacts(ctx context.Context, subject, step string) (map[string]string, error) {
+// told is what one sending's contacts have in the ledger already.
+type told struct {
+	facts map[string]string // digest of what each was told last, by an earlier revision
+	// written are the ids of this revision's first rung: a try whose answer was
+	// lost wrote them, maybe of facts that have changed since. They are
+	// delivered as they are: nobody is told one revision twice.
+	written map[string]string
+}
+
+// toldBefore reads the ledger's rows, and the digests from their keys.
+func (a *Activities) toldBefore(ctx context.Context, subject, step string, revision int) (told, error) {
+	out := told{facts: map[string]string{}, written: map[string]string{}}
 	rows, err := a.store.Notifications(ctx, store.NotificationFilter{Subject: subject, Step: step})
 	if err != nil {
-		return nil, fmt.Errorf("read what the clients of %s were told: %w", subject, err)
+		return out, fmt.Errorf("read what the clients of %s were told: %w", subject, err)
 	}
-	last, rev := map[string]string{}, map[string]int{}
+	latest := map[string]int{}
 	for _, n := range rows {
-		_, facts, ok := strings.Cut(n.Key, "#")
-		if ok && n.Revision >= rev[n.Contact] && n.State != ledger.Dropped {
-			last[n.Contact], rev[n.Contact] = facts, n.Revision
+		switch _, facts, ok := strings.Cut(n.Key, "#"); {
+		case n.Revision == revision && n.Rung == 0:
+			out.written[n.Contact] = n.ID
+		case ok && n.Revision < revision && n.Revision >= latest[n.Contact] && n.State != ledger.Dropped:
+			out.facts[n.Contact], latest[n.Contact] = facts, n.Revision
 		}
 	}
-	return last, nil
+	return out, nil
 }
 
 func (a *Activities) updateData(in incident.Incident, client *inventory.Client, contact *inventory.Contact, p ComposeParams) message.Data {
@@ -212,14 +226,16 @@ func (a *Activities) write(d draft, contact *inventory.Contact, ch inventory.Cha
 	return n, nil
 }
 
-// enqueue puts notifications into the ledger and returns their ids in batches.
-func (a *Activities) enqueue(ctx context.Context, rows []ledger.Notification) ([][]string, error) {
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	ids, err := a.store.Enqueue(ctx, rows, a.now())
-	if err != nil {
-		return nil, fmt.Errorf("write %d notifications of %s into the ledger: %w", len(rows), rows[0].Subject, err)
+// enqueue puts notifications into the ledger and returns their ids in batches,
+// with those of the same sending that are there already.
+func (a *Activities) enqueue(ctx context.Context, rows []ledger.Notification, written ...string) ([][]string, error) {
+	ids := written
+	if len(rows) > 0 {
+		fresh, err := a.store.Enqueue(ctx, rows, a.now())
+		if err != nil {
+			return nil, fmt.Errorf("write %d notifications of %s into the ledger: %w", len(rows), rows[0].Subject, err)
+		}
+		ids = append(ids, fresh...)
 	}
 	var out [][]string
 	for b := range slices.Chunk(ids, batchSize) {
@@ -228,25 +244,10 @@ func (a *Activities) enqueue(ctx context.Context, rows []ledger.Notification) ([
 	return out, nil
 }
 
-// urgentLadder is the contact's own order of channels, as far as he has them.
-func urgentLadder(c *inventory.Contact) []inventory.Channel {
-	order := c.Ladder
-	if len(order) == 0 {
-		order = []inventory.Channel{inventory.Telegram, inventory.SMS, inventory.Call, inventory.Email}
-	}
-	var out []inventory.Channel
-	for _, ch := range order {
-		if c.Addresses[ch] != "" {
-			out = append(out, ch)
-		}
-	}
-	return out
-}
-
 // informLadder leaves out the call, which is for what must be acknowledged,
 // unless the contact has nothing else.
 func informLadder(c *inventory.Contact) []inventory.Channel {
-	all := urgentLadder(c)
+	all := c.Urgent()
 	quiet := slices.DeleteFunc(slices.Clone(all), func(ch inventory.Channel) bool { return ch == inventory.Call })
 	if len(quiet) == 0 {
 		return all

@@ -55,12 +55,12 @@ func (d Directory) Contact(id string) (*inventory.Contact, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	r, err := d.store.Report(ctx, report)
-	if err != nil || r.From == "" {
+	if err != nil {
 		return nil, false
 	}
-	ch := inventory.Channel(r.Channel)
-	if r.Channel == "phone" {
-		ch = inventory.SMS
+	ch := channelOf(r.Channel)
+	if r.From == "" || ch == "" {
+		return nil, false
 	}
 	return &inventory.Contact{
 		ID: id, Language: inventory.Russian, TimeZone: "Europe/Moscow", Addresses: map[inventory.Channel]string{ch: r.From},

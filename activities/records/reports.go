@@ -80,11 +80,12 @@ func (a *Activities) noteReport(ctx context.Context, r incident.Report, who Repo
 
 // sender finds the contact that a report came from; nil if nobody has that address.
 func (a *Activities) sender(r incident.Report) *inventory.Contact {
-	ch := inventory.Channel(r.Channel)
-	if r.Channel == "phone" {
-		ch = inventory.Call
+	c, ok := a.inv.ContactByAddress(inventory.Channel(r.Channel), r.From)
+	if r.Channel == "phone" { // who is written to at a number may call from it
+		if c, ok = a.inv.ContactByAddress(inventory.Call, r.From); !ok {
+			c, ok = a.inv.ContactByAddress(inventory.SMS, r.From)
+		}
 	}
-	c, ok := a.inv.ContactByAddress(ch, r.From)
 	if !ok || c.Client == "" || (r.Client != "" && r.Client != c.Client) {
 		return nil
 	}

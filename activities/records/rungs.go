@@ -19,7 +19,9 @@ type NextRungParams struct {
 }
 
 // NextRung climbs the ladder for those who need it: it reads from the ledger
-// where each contact stands, so it needs no list from the workflow.
+// where each contact stands, so it needs no list from the workflow. Whoever
+// stands on a rung that was never settled is delivered to, not climbed for: a
+// try whose answer was lost wrote it.
 func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, error) {
 	c := p.Compose
 	in, err := a.Incident(ctx, c.Incident)
@@ -32,9 +34,18 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 	}
 	var out Composed
 	var rows []ledger.Notification
+	var written []string
 	for _, n := range last {
 		contact, ok := a.inv.Contact(n.Contact)
-		if !ok || !mustClimb(n, p.Unacknowledged) {
+		if !ok || slices.Contains(c.Except, contact.ID) || slices.Contains(c.Except, contact.Client) {
+			continue
+		}
+		if unsettled(n) {
+			out.Contacts++
+			written = append(written, n.ID)
+			continue
+		}
+		if !mustClimb(n, p.Unacknowledged) {
 			continue
 		}
 		client, ok := a.inv.Client(contact.Client)
@@ -44,7 +55,7 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 		out.Contacts++
 		ladder := informLadder(contact)
 		if p.Unacknowledged {
-			ladder = urgentLadder(contact)
+			ladder = contact.Urgent()
 		}
 		next := n.Rung + 1
 		if next >= len(ladder) {
@@ -61,8 +72,13 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 		}
 		rows = append(rows, row)
 	}
-	out.Batches, err = a.enqueue(ctx, rows)
+	out.Batches, err = a.enqueue(ctx, rows, written...)
 	return out, err
+}
+
+// unsettled says that a delivery would still have something to do.
+func unsettled(n ledger.Notification) bool {
+	return n.State.Sendable() || n.State == ledger.Intent || n.State == ledger.Unknown
 }
 
 // standing is each contact's highest rung of one sending, by contact id.
@@ -147,14 +163,11 @@ func (a *Activities) ComposeReply(ctx context.Context, p ReplyParams) (Composed,
 // stranger is answered where he wrote from: his contact id names the report,
 // which the sender resolves to the address at the last moment.
 func (a *Activities) replyTo(contactID, channel, from, report string) (*inventory.Contact, []inventory.Channel) {
-	by := inventory.Channel(channel)
-	if channel == "phone" {
-		by = inventory.SMS
-	}
+	by := channelOf(channel)
 	c, ok := a.inv.Contact(contactID)
 	if !ok {
 		stranger := &inventory.Contact{ID: StrangerPrefix + report, Language: inventory.Russian, TimeZone: "Europe/Moscow"}
-		if from == "" {
+		if from == "" || by == "" {
 			return stranger, nil
 		}
 		return stranger, []inventory.Channel{by}
@@ -164,6 +177,19 @@ func (a *Activities) replyTo(contactID, channel, from, report string) (*inventor
 		ladder = append([]inventory.Channel{by}, slices.Delete(slices.Clone(ladder), i, i+1)...)
 	}
 	return c, ladder
+}
+
+// channelOf is the channel by which the sender of a report is answered; empty
+// where he left none (a web form, an API).
+func channelOf(report string) inventory.Channel {
+	switch ch := inventory.Channel(report); ch {
+	case inventory.Telegram, inventory.SMS, inventory.Email:
+		return ch
+	case "phone", inventory.Call:
+		return inventory.SMS
+	default:
+		return ""
+	}
 }
 
 // StrangerPrefix starts the contact id of somebody whom the inventory doesn't
