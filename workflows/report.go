@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/workflow"
@@ -112,13 +113,20 @@ func (r *report) check(ctx workflow.Context) error {
 	r.say(ctx, records.ReplyParams{Event: "report.received", Total: r.who.Servers, Sites: replySites(r.who.Sites)})
 	found, err := r.localize(ctx)
 	if err != nil {
-		return err
+		if ctx.Err() != nil {
+			return err
+		}
+		// A check that could not be made is no reason to leave him without an answer.
+		workflow.GetLogger(ctx).Error("A report could not be checked", "report", r.id, "error", err)
+		found = LocalizeResult{Progress: r.answer.Progress}
+		found.Progress.Total = r.who.Servers
+		return r.unclear(ctx, found)
 	}
 	r.answer.Progress = found.Progress
 	switch {
 	case len(found.Findings) > 0:
 		return r.found(ctx, found)
-	case found.Progress.Down == 0 && len(found.Progress.Absent) == 0:
+	case found.Progress.allUp():
 		return r.finish(ctx, "healthy", "report.healthy", fmt.Sprintf("All %d machines answer", found.Progress.Checked), nil)
 	default:
 		return r.unclear(ctx, found)
@@ -128,8 +136,9 @@ func (r *report) check(ctx workflow.Context) error {
 // unclear: machines are down (or could not be asked) and no finding names why.
 // A person must look; the client is told what we know, nothing more.
 func (r *report) unclear(ctx workflow.Context, found LocalizeResult) error {
-	text := fmt.Sprintf("Report %s of %s: %d of %d machines do not answer and no point of failure could be named; vantages absent: %d. Look at it",
-		r.id, r.who.Client, found.Progress.Down, found.Progress.Total, len(found.Progress.Absent))
+	p := found.Progress
+	text := fmt.Sprintf("Report %s of %s: of %d machines %d do not answer, %d could not be told, and no point of failure could be named; vantages absent: %d. Look at it",
+		r.id, r.who.Client, p.Total, p.Down, p.unknown(), len(p.Absent))
 	if err := r.task(ctx, "unclear", text); err != nil {
 		return err
 	}
@@ -160,20 +169,28 @@ func (r *report) localize(ctx workflow.Context) (LocalizeResult, error) {
 }
 
 // found opens an incident for each finding, or joins the one that is open, and
-// answers the client with what it means for his machines.
+// answers the client with those that concern his machines. What the sweep saw
+// on his neighbours' is an incident, too, and none of his business.
 func (r *report) found(ctx workflow.Context, found LocalizeResult) error {
 	var ids []string
+	var his []topology.Finding
 	for i, f := range found.Findings {
 		opened, err := openIncident(ctx, fmt.Sprintf("%s/%d", r.id, i), f, found.Sweep, []string{r.who.Contact})
 		if err != nil {
 			return err
 		}
-		ids = append(ids, opened.Incident.ID)
+		if !slices.Contains(opened.Incident.Clients, r.who.Client) {
+			continue
+		}
+		ids, his = append(ids, opened.Incident.ID), append(his, f)
 		if !opened.Created {
 			r.join(ctx, []string{opened.Incident.ID})
 		}
 	}
-	return r.finish(ctx, "finding", "report.finding", summary(found.Findings), ids)
+	if len(ids) == 0 {
+		return r.unclear(ctx, found)
+	}
+	return r.finish(ctx, "finding", "report.finding", summary(his), ids)
 }
 
 func summary(findings []topology.Finding) string {
@@ -186,8 +203,14 @@ func summary(findings []topology.Finding) string {
 
 // join tells running incidents that this client speaks of them, too.
 func (r *report) join(ctx workflow.Context, incidents []string) {
+	told := make([]workflow.Future, 0, len(incidents))
 	for _, id := range incidents {
-		workflow.SignalExternalWorkflow(ctx, IncidentID(id), "", SignalReported, ReportedSignal{Report: r.id, Client: r.who.Client, Told: r.who.Contact})
+		told = append(told, workflow.SignalExternalWorkflow(ctx, IncidentID(id), "", SignalReported, ReportedSignal{Report: r.id, Client: r.who.Client, Told: r.who.Contact}))
+	}
+	for i, f := range told {
+		if err := f.Get(ctx, nil); err != nil {
+			workflow.GetLogger(ctx).Warn("An incident did not hear of a report", "incident", incidents[i], "report", r.id, "error", err)
+		}
 	}
 }
 
