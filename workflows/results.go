@@ -28,6 +28,20 @@ type LocalizeProgress struct {
 	Absent  []string       `json:"absent,omitempty"` // vantages that did not answer
 }
 
+// unknown counts the machines of which nobody can say how they are.
+func (p LocalizeProgress) unknown() int {
+	n := p.Total - p.Checked // those that nothing can ask
+	for _, s := range p.Sites {
+		n += s.Unknown
+	}
+	return max(n, 0)
+}
+
+// allUp: every machine was asked and answered, which takes at least one.
+func (p LocalizeProgress) allUp() bool {
+	return p.Total > 0 && p.Down == 0 && p.unknown() == 0 && len(p.Absent) == 0
+}
+
 // LocalizeResult is the answer of Localize.
 type LocalizeResult struct {
 	Sweep    string             `json:"sweep"` // key of its observations in the store
