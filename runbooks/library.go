@@ -15,6 +15,15 @@ var builtin embed.FS
 // Builtin are the runbooks that come with Vakhta.
 func Builtin() fs.FS { return builtin }
 
+// Source reads the text of a runbook.
+func Source(fsys fs.FS, name string) ([]byte, error) {
+	doc, err := fs.ReadFile(fsys, name+".yaml")
+	if err != nil {
+		return nil, fmt.Errorf("read runbook %s: %w", name, err)
+	}
+	return doc, nil
+}
+
 // Schema is the JSON Schema of a runbook, for editors.
 func Schema() []byte {
 	b, err := builtin.ReadFile("schema.json")

@@ -46,7 +46,10 @@ const maxSize = 64 << 10
 // maxDepth bounds how deep flow collections nest; a runbook needs three.
 const maxDepth = 32
 
-const defaultReopen = Duration(time.Hour)
+const (
+	defaultReopen = Duration(time.Hour)
+	defaultStable = 2
+)
 
 var identifier = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
@@ -87,12 +90,21 @@ func parse(file string, doc []byte, override map[string]any) (rb *Runbook, v *va
 		return nil, v
 	}
 	rb.Inputs = inputs
-	if rb.Reopen == 0 {
-		rb.Reopen = defaultReopen
-	}
+	rb.setDefaults()
 	v.check(rb)
 	rb.Revision = revision(doc, used)
 	return rb, v
+}
+
+func (r *Runbook) setDefaults() {
+	if r.Reopen == 0 {
+		r.Reopen = defaultReopen
+	}
+	for _, s := range r.Steps {
+		if s.Verify != nil && s.Verify.Stable == 0 {
+			s.Verify.Stable = defaultStable
+		}
+	}
 }
 
 // read parses the YAML and refuses what can't be a runbook.
