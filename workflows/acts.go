@@ -43,7 +43,7 @@ type StopSignal struct {
 	Why string `json:"why"`
 }
 
-// AcknowledgeUpdate: somebody takes the incident, or a page of a team.
+// AcknowledgeUpdate says that somebody takes the incident, or a page of a team.
 type AcknowledgeUpdate struct {
 	Act
 	Team string `json:"team,omitempty"` // Incident only: which team's escalation; empty: all
@@ -108,7 +108,7 @@ type ReopenUpdate struct {
 	Reason string `json:"reason"`
 }
 
-// DeclineUpdate: the person can't; the next is paged at once.
+// DeclineUpdate says that the person can't; the next is paged at once.
 type DeclineUpdate struct {
 	Act
 }

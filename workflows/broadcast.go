@@ -1,11 +1,14 @@
 package workflows
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"vakhta/activities/records"
@@ -46,7 +49,14 @@ func Broadcast(ctx workflow.Context, in BroadcastInput) (BroadcastProgress, erro
 	if err := b.setup(ctx); err != nil {
 		return b.progress, err
 	}
-	return b.progress, b.run(ctx)
+	err := b.run(ctx)
+	if temporal.IsCanceledError(err) {
+		// Superseded: what has not left is taken back.
+		detached, _ := workflow.NewDisconnectedContext(ctx)
+		b.stage(detached, "stopped")
+		return b.progress, firstOf(b.drop(detached), err)
+	}
+	return b.progress, err
 }
 
 func (in *BroadcastInput) validate() error {
@@ -108,7 +118,7 @@ func (b *broadcast) run(ctx workflow.Context) error {
 		return err
 	}
 	b.progress.Contacts = c.Contacts
-	for {
+	for !b.stopped {
 		b.progress.Unreachable = append(b.progress.Unreachable, c.Unreachable...)
 		b.stage(ctx, "sending")
 		d, err := deliver(ctx, c, bulk)
@@ -137,6 +147,11 @@ func (b *broadcast) run(ctx workflow.Context) error {
 			break
 		}
 	}
+	if b.stopped { // what was written while the stop was done goes back, too
+		if err := b.drop(ctx); err != nil {
+			return err
+		}
+	}
 	return b.finish(ctx)
 }
 
@@ -154,18 +169,15 @@ func (b *broadcast) finish(ctx workflow.Context) error {
 		return nil
 	}
 	slices.Sort(b.progress.Unreachable)
+	b.progress.Unreachable = slices.Compact(b.progress.Unreachable) // each rung names them anew
 	// One task for the same people, however many updates don't reach them.
-	key := "unreachable/" + strings.Join(b.progress.Unreachable, ",")
-	text := fmt.Sprintf("No channel reaches %s about incident %s: tell them by hand", strings.Join(b.progress.Unreachable, ", "), b.in.Incident)
-	c, err := record[records.Composed](ctx, rec.ComposeTask, records.TaskParams{Subject: b.progress.Subject, Key: key, Text: text})
-	if err != nil {
-		return err
-	}
+	sum := sha256.Sum256([]byte(strings.Join(b.progress.Unreachable, ",")))
+	key := "unreachable/" + hex.EncodeToString(sum[:6])
+	text := fmt.Sprintf("No channel reaches %s about incident %s: tell them by hand", some(b.progress.Unreachable), b.in.Incident)
 	if err := noteIncident(ctx, b.in.Incident, key, "task", "vakhta", "", text); err != nil {
 		return err
 	}
-	_, err = deliver(ctx, c, normal)
-	return err
+	return handTask(ctx, b.progress.Subject, key, "", text, normal)
 }
 
 func (b *broadcast) drop(ctx workflow.Context) error {
@@ -187,6 +199,7 @@ func startBroadcast(ctx workflow.Context, in BroadcastInput) (BroadcastProgress,
 		WorkflowID:               BroadcastID("incident/"+in.Incident, in.Step, in.Revision),
 		StaticSummary:            fmt.Sprintf("%s, revision %d, of incident %s", in.Event, in.Revision, in.Incident),
 		WorkflowExecutionTimeout: 24 * time.Hour,
+		WaitForCancellation:      true, // until what has not left is taken back
 	}), Broadcast, in).Get(ctx, &out)
 	return out, err
 }

@@ -55,3 +55,14 @@ func record[T any](ctx workflow.Context, activity any, params any) (T, error) {
 func act(ctx workflow.Context, activity any, params any) error {
 	return workflow.ExecuteActivity(withRecords(ctx), activity, params).Get(ctx, nil)
 }
+
+// handTask gives something to a person: the first level of a team, or of the
+// inventory's first team.
+func handTask(ctx workflow.Context, subject, key, team, text string, priority int) error {
+	c, err := record[records.Composed](ctx, rec.ComposeTask, records.TaskParams{Subject: subject, Key: key, Team: team, Text: cut(text, 300)})
+	if err != nil {
+		return err
+	}
+	_, err = deliver(ctx, c, priority)
+	return err
+}

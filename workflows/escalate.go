@@ -1,11 +1,13 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"vakhta/activities/records"
@@ -21,8 +23,12 @@ type EscalateInput struct {
 	// Quiet is how long an acknowledged escalation may show no sign of life
 	// before the team is paged again; 0 means for ever.
 	Quiet runbooks.Duration `json:"quiet,omitempty"`
-	// Carry is the state over continue-as-new.
+	// Climbed is how many rounds were climbed before the incident was reopened:
+	// the ledger knows their pages, and sends no page twice.
+	Climbed int `json:"climbed,omitempty"`
+	// Carry and Since are the state over continue-as-new.
 	Carry *EscalateStatus `json:"carry,omitempty"`
+	Since time.Time       `json:"since,omitzero"`
 }
 
 // pauseBetween is the wait when every level of every round was climbed in
@@ -36,14 +42,21 @@ func Escalate(ctx workflow.Context, in EscalateInput) (EscalateStatus, error) {
 	if err := in.validate(); err != nil {
 		return EscalateStatus{}, err
 	}
-	e := &escalation{in: in, status: EscalateStatus{Incident: in.Incident, Team: in.Team, State: "paging", Paged: []string{}}}
+	e := &escalation{in: in, status: EscalateStatus{Incident: in.Incident, Team: in.Team, State: "paging", Round: in.Climbed, Paged: []string{}}}
 	if in.Carry != nil {
 		e.status = *in.Carry
 	}
 	if err := e.setup(ctx); err != nil {
 		return e.status, err
 	}
-	return e.run(ctx)
+	status, err := e.run(ctx)
+	if temporal.IsCanceledError(err) {
+		// Its incident is gone: nobody shall be paged for it any more.
+		detached, _ := workflow.NewDisconnectedContext(ctx)
+		e.stopped = "cancelled"
+		return status, firstOf(e.drop(detached), err)
+	}
+	return status, err
 }
 
 func (in *EscalateInput) validate() error {
@@ -69,10 +82,13 @@ type escalation struct {
 	team     inventory.Team
 	status   EscalateStatus
 	since    time.Time // acknowledgements before it belong to an earlier round of paging
+	asking   bool      // pages went out since, which the ledger may know to be acknowledged
 	alive    time.Time // last sign of life after the acknowledgement
 	declined bool      // somebody can't: climb at once
 	stopped  string
 	sending  workflow.WaitGroup
+	taking   bool // the acknowledgement is being made known
+	handed   int  // how often it was handed over
 }
 
 func (e *escalation) setup(ctx workflow.Context) error {
@@ -129,37 +145,62 @@ func (e *escalation) validateHandOver(u HandOverUpdate) error {
 func (e *escalation) handOver(ctx workflow.Context, u HandOverUpdate) error {
 	e.status.AcknowledgedBy, e.status.Via = u.To, u.Via
 	e.alive = workflow.Now(ctx)
-	e.page(ctx, []string{u.To}, inventory.Channel(e.in.Ladder[0].Channel), len(e.in.Ladder))
-	return e.note(ctx, "handed-over", u.By, u.Via, fmt.Sprintf("%s hands over to %s", u.By, u.To))
+	e.handed++
+	rung := len(e.in.Ladder) + e.handed - 1
+	// What is not sent yet is being taken back; this page comes after that.
+	if err := workflow.Await(ctx, func() bool { return !e.taking }); err != nil {
+		return err
+	}
+	p := e.pageParams("page", []string{u.To}, inventory.Channel(e.in.Ladder[0].Channel), rung)
+	c, err := record[records.Composed](ctx, rec.ComposePage, p)
+	if err != nil {
+		return err
+	}
+	e.sendPages(ctx, p, c)
+	e.details(ctx)
+	return firstOf(
+		e.note(ctx, fmt.Sprintf("handed-over-%d.%d", e.status.Round, e.handed), "handed-over", u.By, u.Via, fmt.Sprintf("%s hands over to %s", u.By, u.To)),
+		e.announce(ctx))
 }
 
 // listen takes the signals: answers to pages, signs of life, the stop.
 func (e *escalation) listen(ctx workflow.Context) {
 	sel := workflow.NewSelector(ctx)
-	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalAcknowledged), func(c workflow.ReceiveChannel, _ bool) {
-		var a PageAnswer
-		c.Receive(ctx, &a)
-		e.acknowledge(ctx, a.Contact, a.Via, workflow.Now(ctx))
-	})
-	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalDeclined), func(c workflow.ReceiveChannel, _ bool) {
-		c.Receive(ctx, nil)
-		e.declined = true
-	})
-	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalAlive), func(c workflow.ReceiveChannel, _ bool) {
-		c.Receive(ctx, nil)
-		e.alive = workflow.Now(ctx)
-	})
-	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalStop), func(c workflow.ReceiveChannel, _ bool) {
-		var s StopSignal
-		c.Receive(ctx, &s)
-		e.stopped = s.Why
-		if e.stopped == "" {
-			e.stopped = "stopped"
-		}
-	})
+	for _, name := range []string{SignalAcknowledged, SignalDeclined, SignalAlive, SignalStop} {
+		sel.AddReceive(workflow.GetSignalChannel(ctx, name), func(c workflow.ReceiveChannel, _ bool) { e.hear(ctx, c) })
+	}
 	for {
 		sel.Select(ctx)
 	}
+}
+
+// hear takes what is in a signal channel; it answers whether there was anything.
+func (e *escalation) hear(ctx workflow.Context, c workflow.ReceiveChannel) bool {
+	switch c.Name() {
+	case SignalAcknowledged:
+		var a PageAnswer
+		if !c.ReceiveAsync(&a) {
+			return false
+		}
+		e.acknowledge(ctx, a.Contact, a.Via, workflow.Now(ctx))
+	case SignalDeclined:
+		if !c.ReceiveAsync(nil) {
+			return false
+		}
+		e.declined = true
+	case SignalAlive:
+		if !c.ReceiveAsync(nil) {
+			return false
+		}
+		e.alive = workflow.Now(ctx)
+	case SignalStop:
+		var s StopSignal
+		if !c.ReceiveAsync(&s) {
+			return false
+		}
+		e.stopped = cmp.Or(s.Why, "stopped")
+	}
+	return true
 }
 
 func (e *escalation) acknowledge(ctx workflow.Context, by, via string, at time.Time) {
@@ -180,7 +221,9 @@ func (e *escalation) run(ctx workflow.Context) (EscalateStatus, error) {
 	}
 	e.since = workflow.Now(ctx)
 	if e.in.Carry != nil {
-		e.since = e.in.Carry.AcknowledgedAt
+		e.since, e.asking = e.in.Since, true
+	} else if e.over() {
+		e.status.Round++ // acknowledged before the first page: a round of its own
 	}
 	for e.stopped == "" {
 		if !e.over() {
@@ -192,19 +235,30 @@ func (e *escalation) run(ctx workflow.Context) (EscalateStatus, error) {
 			return e.status, err
 		}
 		if e.stopped == "" && workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			return e.status, e.continueAsNew(ctx)
+			if err := e.continueAsNew(ctx); err != nil {
+				return e.status, err
+			}
 		}
 	}
 	return e.status, e.end(ctx)
 }
 
+// continueAsNew carries everything that was heard; a stop is heeded instead.
 func (e *escalation) continueAsNew(ctx workflow.Context) error {
+	e.sending.Wait(ctx)
 	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return err
 	}
-	e.sending.Wait(ctx)
+	for _, name := range []string{SignalAcknowledged, SignalDeclined, SignalAlive, SignalStop} {
+		for c := workflow.GetSignalChannel(ctx, name); e.hear(ctx, c); {
+			continue
+		}
+	}
+	if e.stopped != "" {
+		return nil
+	}
 	next := e.in
-	next.Carry = &e.status
+	next.Carry, next.Since = &e.status, e.since
 	return workflow.NewContinueAsNewError(ctx, Escalate, next)
 }
 
@@ -220,7 +274,10 @@ func (e *escalation) climb(ctx workflow.Context) error {
 			}
 		}
 	}
-	if err := e.note(ctx, fmt.Sprintf("exhausted-%d", e.status.Round), "vakhta", "", fmt.Sprintf("Nobody of team %s picked up in %d rounds; beginning again", e.team.ID, rounds)); err != nil {
+	if err := e.askLedger(ctx); err != nil || e.over() {
+		return err
+	}
+	if err := e.note(ctx, fmt.Sprintf("exhausted-%d", e.status.Round), "exhausted", "vakhta", "", fmt.Sprintf("Nobody of team %s picked up in %d rounds; beginning again", e.team.ID, rounds)); err != nil {
 		return err
 	}
 	_, err := workflow.AwaitWithTimeout(ctx, pauseBetween, e.over)
@@ -235,19 +292,23 @@ func (e *escalation) level(ctx workflow.Context, level inventory.Level) error {
 		if err := e.askLedger(ctx); err != nil || e.over() {
 			return err
 		}
-		e.page(ctx, level.Members, inventory.Channel(r.Channel), rung)
-		e.details(ctx)
+		e.asking = true
+		reached, err := e.page(ctx, level.Members, inventory.Channel(r.Channel), rung)
+		if err != nil {
+			return err
+		}
+		if !reached {
+			continue // nobody has such an address: nothing to wait for
+		}
 		if err := e.wait(ctx, r.Wait.Std()); err != nil || e.over() || e.declined {
 			return err
 		}
 	}
 	rest := time.Duration(level.AckWithinSeconds)*time.Second - workflow.Now(ctx).Sub(began)
 	if rest > 0 {
-		if err := e.wait(ctx, rest); err != nil || e.over() {
-			return err
-		}
+		return e.wait(ctx, rest)
 	}
-	return e.askLedger(ctx)
+	return nil
 }
 
 func (e *escalation) wait(ctx workflow.Context, d time.Duration) error {
@@ -258,6 +319,9 @@ func (e *escalation) wait(ctx workflow.Context, d time.Duration) error {
 // askLedger reads whether somebody acknowledged while no worker could hear it:
 // nobody is called who has pressed 1 already.
 func (e *escalation) askLedger(ctx workflow.Context) error {
+	if !e.asking {
+		return nil // nobody was paged since: there is nothing to acknowledge
+	}
 	s, err := record[records.PageState](ctx, rec.PageAcknowledged, records.PageStateParams{Incident: e.in.Incident, Team: e.in.Team, Since: e.since})
 	if err == nil && s.AcknowledgedBy != "" {
 		e.acknowledge(ctx, s.AcknowledgedBy, s.Via, s.At)
@@ -265,36 +329,51 @@ func (e *escalation) askLedger(ctx workflow.Context) error {
 	return err
 }
 
-// page sends in the background: a slow provider doesn't hold the climb.
-func (e *escalation) page(ctx workflow.Context, contacts []string, ch inventory.Channel, rung int) {
-	p := records.PageParams{
-		Incident: e.in.Incident, Team: e.in.Team, Contacts: contacts, Channel: ch, Event: "page",
-		Round: e.status.Round, Level: e.status.Level, Rung: rung, Deadline: 30 * time.Minute,
+// page writes the pages and sends them in the background: a slow provider
+// doesn't hold the climb. It answers whether anybody could be paged so.
+func (e *escalation) page(ctx workflow.Context, contacts []string, ch inventory.Channel, rung int) (reached bool, err error) {
+	p := e.pageParams("page", contacts, ch, rung)
+	c, err := record[records.Composed](ctx, rec.ComposePage, p)
+	if err != nil {
+		return false, err
 	}
-	for _, c := range contacts {
-		if !slices.Contains(e.status.Paged, c) {
-			e.status.Paged = append(e.status.Paged, c)
+	if e.over() {
+		return true, nil // somebody has it since: what was written is taken back, not sent
+	}
+	for _, id := range contacts {
+		if !slices.Contains(e.status.Paged, id) && !slices.Contains(c.Unreachable, id) {
+			e.status.Paged = append(e.status.Paged, id)
 		}
 	}
-	e.inBackground(ctx, p)
+	e.details(ctx)
+	e.sendPages(ctx, p, c)
+	text := fmt.Sprintf("Paging %s of team %s by %s", strings.Join(minus(contacts, c.Unreachable), ", "), p.Team, p.Channel)
+	switch {
+	case len(c.Unreachable) == len(contacts):
+		text = fmt.Sprintf("Nobody of level %d of team %s can be paged by %s: no address", p.Level, p.Team, p.Channel)
+	case len(c.Unreachable) > 0:
+		text += "; no such address: " + strings.Join(c.Unreachable, ", ")
+	}
+	return len(c.Batches) > 0, e.note(ctx, fmt.Sprintf("page-%d.%d.%d", p.Round, p.Level, p.Rung), "page", "vakhta", string(ch), text)
 }
 
-func (e *escalation) inBackground(ctx workflow.Context, p records.PageParams) {
+func (e *escalation) pageParams(event string, contacts []string, ch inventory.Channel, rung int) records.PageParams {
+	return records.PageParams{
+		Incident: e.in.Incident, Team: e.in.Team, Contacts: contacts, Channel: ch, Event: event,
+		Round: e.status.Round, Level: e.status.Level, Rung: rung, Deadline: 30 * time.Minute,
+	}
+}
+
+func (e *escalation) sendPages(ctx workflow.Context, p records.PageParams, c records.Composed) {
+	if len(c.Batches) == 0 {
+		return
+	}
+	ctx, _ = workflow.NewDisconnectedContext(ctx) // of the update that began it
 	e.sending.Add(1)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		defer e.sending.Done()
-		c, err := record[records.Composed](ctx, rec.ComposePage, p)
-		if err == nil {
-			key := fmt.Sprintf("%s-%d.%d.%d", p.Event, p.Round, p.Level, p.Rung)
-			if p.Event == "page" {
-				err = e.note(ctx, key, "vakhta", string(p.Channel), fmt.Sprintf("Paging %s of team %s by %s", strings.Join(p.Contacts, ", "), p.Team, p.Channel))
-			}
-		}
-		if err == nil {
-			_, err = deliver(ctx, c, urgent)
-		}
-		if err != nil {
-			workflow.GetLogger(ctx).Error("A page could not be sent", "team", p.Team, "error", err)
+		if _, err := deliver(ctx, c, urgent); err != nil {
+			workflow.GetLogger(ctx).Error("A page could not be sent", "team", p.Team, "event", p.Event, "error", err)
 		}
 	})
 }
@@ -325,30 +404,41 @@ func (e *escalation) hold(ctx workflow.Context) error {
 // taken: what has not left is taken back, the others are told to stand down,
 // the incident hears who has it.
 func (e *escalation) taken(ctx workflow.Context) error {
-	subject := "incident/" + e.in.Incident
-	if _, err := record[int](ctx, rec.Drop, records.DropParams{Subject: subject, StepPrefix: records.PageStep(e.in.Team) + "/"}); err != nil {
+	e.taking = true
+	defer func() { e.taking = false }()
+	by := e.status.AcknowledgedBy
+	// The incident hears it first: people look there.
+	if err := firstOf(e.announce(ctx), e.drop(ctx)); err != nil {
 		return err
 	}
-	by := e.status.AcknowledgedBy
-	if err := e.note(ctx, fmt.Sprintf("acknowledged-%d", e.status.Round), by, e.status.Via, fmt.Sprintf("%s of team %s has it", by, e.in.Team)); err != nil {
+	if err := e.note(ctx, fmt.Sprintf("acknowledged-%d", e.status.Round), "acknowledged", by, e.status.Via, fmt.Sprintf("%s of team %s has it", by, e.in.Team)); err != nil {
 		return err
 	}
 	others := slices.DeleteFunc(slices.Clone(e.status.Paged), func(id string) bool { return id == by })
-	if len(others) > 0 {
-		e.inBackground(ctx, records.PageParams{
-			Incident: e.in.Incident, Team: e.in.Team, Contacts: others, Channel: inventory.Telegram, Event: "page.standdown",
-			Round: e.status.Round, TakenBy: by, Deadline: 15 * time.Minute,
-		})
+	if len(others) == 0 {
+		return nil
 	}
-	return e.announce(ctx)
+	p := e.pageParams("page.standdown", others, inventory.Telegram, 0)
+	p.TakenBy, p.Deadline = by, 15*time.Minute
+	c, err := record[records.Composed](ctx, rec.ComposePage, p)
+	if err == nil {
+		e.sendPages(ctx, p, c)
+	}
+	return err
+}
+
+// drop takes back the pages that have not left.
+func (e *escalation) drop(ctx workflow.Context) error {
+	_, err := record[int](ctx, rec.Drop, records.DropParams{Subject: "incident/" + e.in.Incident, StepPrefix: records.PageStep(e.in.Team) + "/"})
+	return err
 }
 
 // quiet: acknowledged, then forgotten. The page returns.
 func (e *escalation) quiet(ctx workflow.Context) error {
 	by := e.status.AcknowledgedBy
 	e.status.State, e.status.AcknowledgedBy, e.status.Via = "paging", "", ""
-	e.since = workflow.Now(ctx)
-	if err := e.note(ctx, fmt.Sprintf("quiet-%d", e.status.Round), "vakhta", "", fmt.Sprintf("No sign of life from %s for %s; paging again", by, e.in.Quiet.Std())); err != nil {
+	e.since, e.asking = workflow.Now(ctx), false
+	if err := e.note(ctx, fmt.Sprintf("quiet-%d", e.status.Round), "quiet", "vakhta", "", fmt.Sprintf("No sign of life from %s for %s; paging again", by, e.in.Quiet.Std())); err != nil {
 		return err
 	}
 	return e.announce(ctx)
@@ -366,19 +456,23 @@ func (e *escalation) announce(ctx workflow.Context) error {
 	return nil
 }
 
+// end: the incident that stopped it learns its state from the result.
 func (e *escalation) end(ctx workflow.Context) error {
 	if e.status.State != "acknowledged" {
 		e.status.State = "stopped"
 	}
-	if _, err := record[int](ctx, rec.Drop, records.DropParams{Subject: "incident/" + e.in.Incident, StepPrefix: records.PageStep(e.in.Team) + "/"}); err != nil {
+	if err := e.drop(ctx); err != nil {
 		return err
 	}
 	e.sending.Wait(ctx)
-	return e.announce(ctx)
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return err
+	}
+	e.details(ctx)
+	return upsert(ctx, AttrStatus.ValueSet(e.status.State))
 }
 
-func (e *escalation) note(ctx workflow.Context, key, actor, via, text string) error {
-	kind, _, _ := strings.Cut(key, "-")
+func (e *escalation) note(ctx workflow.Context, key, kind, actor, via, text string) error {
 	return noteIncident(ctx, e.in.Incident, "escalate/"+e.in.Team+"/"+key, kind, actor, via, text)
 }
 

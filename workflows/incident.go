@@ -27,7 +27,11 @@ func Incident(ctx workflow.Context, in IncidentInput) (IncidentStatus, error) {
 	if err := r.setup(ctx); err != nil {
 		return r.status(), err
 	}
-	return r.run(ctx)
+	status, err := r.run(ctx)
+	if err != nil {
+		r.giveUp(ctx, err)
+	}
+	return status, err
 }
 
 func (in IncidentInput) validate() error {
@@ -53,18 +57,25 @@ type incidentRun struct {
 	steps    []*step
 	teams    map[string]EscalateStatus
 	entryNo  int
-	told     []string // clients who heard of it by the answer to their report
+	told     []string // contacts who heard of it by the answer to their report
 	informs  workflow.ChildWorkflowFuture
 	pages    map[string]workflow.ChildWorkflowFuture
-	back     int    // how many machines are up again, by the timeline
-	resolved string // how it was resolved by hand; the verify step stands back
+	closing  bool // resolved, and not all that belongs to it is done
 	reopened bool
+	reopens  int // how often it was
+	telling  int // tasks on their way to a person
 	writing  workflow.Mutex
+	shown    [5]string // search attributes as they stand
+
+	// What the children of earlier runs came to, so that those of the next
+	// don't repeat a page or an update that the ledger knows already.
+	climbed     map[string]int // rounds, by team
+	updatesSent int
 }
 
 func (r *incidentRun) setup(ctx workflow.Context) error {
 	r.writing = workflow.NewMutex(ctx)
-	r.pages = map[string]workflow.ChildWorkflowFuture{}
+	r.pages, r.climbed = map[string]workflow.ChildWorkflowFuture{}, map[string]int{}
 	r.told = r.in.Told
 	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (IncidentStatus, error) { return r.status(), nil },
 		workflow.QueryHandlerOptions{Description: "The incident, its steps and who is on it"}); err != nil {
@@ -184,9 +195,18 @@ func (r *incidentRun) save(ctx workflow.Context, entries ...incident.Entry) erro
 		return err
 	}
 	r.details(ctx)
+	return r.show(ctx)
+}
+
+// show sets the search attributes when one has changed.
+func (r *incidentRun) show(ctx workflow.Context) error {
+	now := [...]string{r.rec.ID, r.rec.Site, string(r.rec.Severity), string(r.rec.Status), r.rec.Runbook}
+	if now == r.shown {
+		return nil
+	}
+	r.shown = now
 	return upsert(ctx,
-		AttrIncident.ValueSet(r.rec.ID), AttrSite.ValueSet(r.rec.Site), AttrSeverity.ValueSet(string(r.rec.Severity)),
-		AttrStatus.ValueSet(string(r.rec.Status)), AttrRunbook.ValueSet(r.rec.Runbook))
+		AttrIncident.ValueSet(now[0]), AttrSite.ValueSet(now[1]), AttrSeverity.ValueSet(now[2]), AttrStatus.ValueSet(now[3]), AttrRunbook.ValueSet(now[4]))
 }
 
 // listen takes the signals of reports, alerts and escalations.
@@ -222,51 +242,6 @@ func (r *incidentRun) alive(ctx workflow.Context, a Act) {
 	for _, team := range sortedKeys(r.pages) {
 		workflow.SignalExternalWorkflow(ctx, EscalateID(r.rec.ID, team), "", SignalAlive, a)
 	}
-}
-
-// resolve closes the incident: pages and beat stop, the clients hear it.
-func (r *incidentRun) resolve(ctx workflow.Context, by Act, why string) error {
-	if r.rec.Status == incident.Resolved {
-		return nil
-	}
-	r.rec.Status, r.rec.ResolvedAt = incident.Resolved, workflow.Now(ctx).UTC()
-	if err := r.save(ctx, r.entry("resolved", by.By, by.Via, why)); err != nil {
-		return err
-	}
-	for _, team := range sortedKeys(r.pages) {
-		workflow.SignalExternalWorkflow(ctx, EscalateID(r.rec.ID, team), "", SignalStop, StopSignal{Why: "resolved"})
-	}
-	if r.informs != nil {
-		workflow.SignalExternalWorkflow(ctx, InformID(r.rec.ID), "", SignalStop, StopSignal{Why: "resolved"})
-		if err := r.informs.Get(ctx, nil); err != nil {
-			workflow.GetLogger(ctx).Warn("The beat of updates ended badly", "incident", r.rec.ID, "error", err)
-		}
-		r.informs = nil
-	}
-	for _, team := range sortedKeys(r.pages) {
-		if err := r.pages[team].Get(ctx, nil); err != nil {
-			workflow.GetLogger(ctx).Warn("An escalation ended badly", "incident", r.rec.ID, "team", team, "error", err)
-		}
-		delete(r.pages, team)
-	}
-	p, err := startBroadcast(ctx, BroadcastInput{Incident: r.rec.ID, Event: "incident.restored", Step: "restored", Revision: r.entryNo})
-	if err != nil {
-		return err
-	}
-	return noteIncident(ctx, r.rec.ID, fmt.Sprintf("told/%d", r.entryNo), "update", "vakhta", "", fmt.Sprintf("Told %d contacts that their machines are back", p.Accepted))
-}
-
-// linger keeps a resolved incident open to `reopen`; it answers whether to run again.
-func (r *incidentRun) linger(ctx workflow.Context) (bool, error) {
-	if _, err := workflow.AwaitWithTimeout(ctx, r.book.Reopen.Std(), func() bool { return r.reopened }); err != nil {
-		return false, err
-	}
-	if !r.reopened {
-		return false, workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
-	}
-	r.reopened, r.resolved = false, ""
-	r.steps = newSteps(r.book)
-	return true, nil
 }
 
 func (r *incidentRun) details(ctx workflow.Context) {

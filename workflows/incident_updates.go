@@ -43,7 +43,6 @@ func (r *incidentRun) updates(ctx workflow.Context) error {
 		handle(ctx, r, UpdateCompleteTask, "Complete a manual step", func(u CompleteTaskUpdate) error { return firstOf(u.validate(), r.waitsFor(u.Step, "task")) }, r.completeTask),
 		handle(ctx, r, UpdateApprove, "Pass or refuse a gate", func(u ApproveUpdate) error { return firstOf(u.validate(), r.waitsFor(u.Step, "approve")) }, r.approve),
 		handle(ctx, r, UpdateResolve, "Resolve by hand", r.validateResolve, func(ctx workflow.Context, u ResolveUpdate) error {
-			r.resolved = u.Reason
 			return r.resolve(ctx, u.Act, "Resolved by hand: "+u.Reason)
 		}),
 		handle(ctx, r, UpdateReopen, "Open a resolved incident again", r.validateReopen, r.reopen),
@@ -149,7 +148,7 @@ func (r *incidentRun) waitsFor(id, kind string) error {
 		return err
 	}
 	for _, s := range r.steps {
-		if s.ID == id && s.Kind == kind && s.State == stepRunning {
+		if s.ID == id && s.Kind == kind && s.State == stepRunning && s.answer == nil {
 			return nil
 		}
 	}
@@ -185,20 +184,4 @@ func (r *incidentRun) validateResolve(u ResolveUpdate) error {
 		return invalid("incident: %s is resolved already", r.rec.ID)
 	}
 	return firstOf(u.validate(), required("reason", u.Reason))
-}
-
-func (r *incidentRun) validateReopen(u ReopenUpdate) error {
-	if r.rec.Status != incident.Resolved {
-		return invalid("incident: %s is not resolved", r.rec.ID)
-	}
-	return firstOf(u.validate(), required("reason", u.Reason))
-}
-
-func (r *incidentRun) reopen(ctx workflow.Context, u ReopenUpdate) error {
-	r.rec.Status, r.rec.ResolvedAt, r.rec.Restored = incident.Identified, time.Time{}, []string{}
-	if err := r.save(ctx, r.entry("reopened", u.By, u.Via, u.Reason)); err != nil {
-		return err
-	}
-	r.told, r.reopened, r.back = nil, true, 0
-	return nil
 }

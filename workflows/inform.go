@@ -16,8 +16,12 @@ type InformInput struct {
 	Debounce runbooks.Duration `json:"debounce,omitempty"` // news within it make one update; default 2s
 	// Told are contacts who were told a moment ago: the first update skips them.
 	Told []string `json:"told,omitempty"`
-	// Carry is the state over continue-as-new.
+	// Sent is how many updates there were before the incident was reopened: the
+	// ledger knows them, and sends none twice.
+	Sent int `json:"sent,omitempty"`
+	// Carry and News are the state over continue-as-new.
 	Carry *InformStatus `json:"carry,omitempty"`
+	News  bool          `json:"news,omitempty"`
 }
 
 // InformClients is the beat of an incident: on each tick every affected client
@@ -27,7 +31,7 @@ func InformClients(ctx workflow.Context, in InformInput) (InformStatus, error) {
 	if err := in.validate(); err != nil {
 		return InformStatus{}, err
 	}
-	b := &beat{in: in, status: InformStatus{Incident: in.Incident}}
+	b := &beat{in: in, status: InformStatus{Incident: in.Incident, Updates: in.Sent}}
 	if in.Carry != nil {
 		b.status = *in.Carry
 	}
@@ -46,6 +50,9 @@ func (in *InformInput) validate() error {
 	}
 	if in.Every.Std() < time.Second {
 		return invalid("every: %s is too often for people; at least 1s", in.Every.Std())
+	}
+	if in.Debounce < 0 {
+		return invalid("debounce: %s must not be negative", in.Debounce.Std())
 	}
 	if in.Debounce == 0 {
 		in.Debounce = runbooks.Duration(2 * time.Second)
@@ -74,14 +81,9 @@ func (b *beat) setup(ctx workflow.Context) error {
 	}
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		sel := workflow.NewSelector(ctx)
-		sel.AddReceive(workflow.GetSignalChannel(ctx, SignalChanged), func(c workflow.ReceiveChannel, _ bool) {
-			c.Receive(ctx, nil)
-			b.news = true
-		})
-		sel.AddReceive(workflow.GetSignalChannel(ctx, SignalStop), func(c workflow.ReceiveChannel, _ bool) {
-			c.Receive(ctx, nil)
-			b.stopped = true
-		})
+		for _, name := range []string{SignalChanged, SignalStop} {
+			sel.AddReceive(workflow.GetSignalChannel(ctx, name), func(c workflow.ReceiveChannel, _ bool) { b.hear(c) })
+		}
 		for {
 			sel.Select(ctx)
 		}
@@ -89,13 +91,28 @@ func (b *beat) setup(ctx workflow.Context) error {
 	return upsert(ctx, AttrIncident.ValueSet(b.in.Incident))
 }
 
+// hear takes what is in a signal channel; it answers whether there was anything.
+func (b *beat) hear(c workflow.ReceiveChannel) bool {
+	if !c.ReceiveAsync(nil) {
+		return false
+	}
+	if c.Name() == SignalStop {
+		b.stopped = true
+	} else {
+		b.news = true
+	}
+	return true
+}
+
 func (b *beat) run(ctx workflow.Context) (InformStatus, error) {
 	// The first update goes out at once, to those who don't know yet.
 	if b.in.Carry == nil {
+		b.status.NextAt = workflow.Now(ctx).Add(b.in.Every.Std())
 		if err := b.tell(ctx, b.in.Told, false); err != nil {
 			return b.status, err
 		}
 	}
+	b.news = b.news || b.in.News
 	for !b.stopped {
 		changed, err := b.next(ctx)
 		if err != nil {
@@ -108,42 +125,76 @@ func (b *beat) run(ctx workflow.Context) (InformStatus, error) {
 			return b.status, err
 		}
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+			if err := b.continueAsNew(ctx); err != nil {
 				return b.status, err
 			}
-			next := b.in
-			next.Carry = &b.status
-			return b.status, workflow.NewContinueAsNewError(ctx, InformClients, next)
 		}
 	}
-	return b.status, nil
+	return b.status, workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 }
 
-// next waits for the tick or for news, which it collects for the debounce time.
+// continueAsNew carries everything that was heard; a stop is heeded instead.
+func (b *beat) continueAsNew(ctx workflow.Context) error {
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return err
+	}
+	for _, name := range []string{SignalChanged, SignalStop} {
+		for c := workflow.GetSignalChannel(ctx, name); b.hear(c); {
+			continue
+		}
+	}
+	if b.stopped {
+		return nil
+	}
+	next := b.in
+	next.Carry, next.News = &b.status, b.news
+	return workflow.NewContinueAsNewError(ctx, InformClients, next)
+}
+
+// next waits for the tick or for news, which it collects for the debounce
+// time. News doesn't move the tick: it concerns some, the tick is promised to all.
 func (b *beat) next(ctx workflow.Context) (changed bool, err error) {
-	b.status.NextAt = workflow.Now(ctx).Add(b.in.Every.Std())
 	b.details(ctx)
-	changed, err = workflow.AwaitWithTimeout(ctx, b.in.Every.Std(), func() bool { return b.news || b.stopped })
-	if err != nil || !changed || b.stopped {
-		return false, err
+	if left := b.status.NextAt.Sub(workflow.Now(ctx)); left > 0 { // else the tick is due, whatever the news
+		changed, err = workflow.AwaitWithTimeout(ctx, left, func() bool { return b.news || b.stopped })
+		if err != nil || b.stopped {
+			return false, err
+		}
 	}
-	if _, err := workflow.AwaitWithTimeout(ctx, b.in.Debounce.Std(), func() bool { return b.stopped }); err != nil {
-		return false, err
+	if changed {
+		if _, err := workflow.AwaitWithTimeout(ctx, b.in.Debounce.Std(), func() bool { return b.stopped }); err != nil {
+			return false, err
+		}
+		// Near the tick the news goes to all, as the tick: nobody hears the same twice in a row.
+		if b.status.NextAt.Sub(workflow.Now(ctx)) > b.in.Every.Std()/4 {
+			return true, nil
+		}
 	}
-	return true, nil
+	b.status.NextAt = workflow.Now(ctx).Add(b.in.Every.Std())
+	return false, nil
 }
 
+// tell makes one update. A stop cuts it short: what has not left is old news,
+// and must not hold up the message that it is over.
 func (b *beat) tell(ctx workflow.Context, except []string, changed bool) error {
 	b.news = false
 	b.status.Updates++
-	p, err := startBroadcast(ctx, BroadcastInput{
+	telling, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	workflow.Go(telling, func(ctx workflow.Context) {
+		if workflow.Await(ctx, func() bool { return b.stopped }) == nil {
+			cancel()
+		}
+	})
+	p, err := startBroadcast(telling, BroadcastInput{
 		Incident: b.in.Incident, Event: "incident.update", Step: "update", Revision: b.status.Updates, Except: except,
 		OnlyChanged: changed, Deadline: 2 * b.in.Every, NextUpdate: b.in.Every,
 	})
-	if err != nil {
+	switch {
+	case err != nil && !b.stopped && ctx.Err() == nil:
 		// One update that could not be made doesn't end the beat.
 		workflow.GetLogger(ctx).Error("An update could not be broadcast", "incident", b.in.Incident, "error", err)
-	} else if p.Contacts > 0 {
+	case err == nil && p.Contacts > 0:
 		text := fmt.Sprintf("Update %d reached %d of %d contacts", b.status.Updates, p.Accepted, p.Contacts)
 		if err := noteIncident(ctx, b.in.Incident, fmt.Sprintf("update/%d", b.status.Updates), "update", "vakhta", "", text); err != nil {
 			return err

@@ -25,7 +25,7 @@ func required(pairs ...string) error {
 	return nil
 }
 
-// by checks that an update says who did it.
+// validate checks that an update says who did it.
 func (a Act) validate() error {
 	if err := required("by", a.By); err != nil {
 		return invalid("by: must say who does it: a contact id, or a name")

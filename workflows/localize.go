@@ -168,18 +168,19 @@ func (l *localization) count(ctx workflow.Context, s records.Shard, r probe.Swee
 	n := r.Up + r.Down + r.Unknown
 	l.progress.Checked += n
 	l.progress.Down += r.Down
-	siteDone := false
+	finished := false
 	for i := range l.progress.Sites {
 		site := &l.progress.Sites[i]
 		if site.Site != s.Site {
 			continue
 		}
+		before := site.Checked
 		site.Checked += n
 		site.Down += r.Down
 		site.Unknown += r.Unknown
-		siteDone = site.Checked >= site.Total
+		finished = before < site.Total && site.Checked >= site.Total
 	}
-	if siteDone && l.progress.Checked < l.progress.Total {
+	if finished && l.progress.Checked < l.progress.Total {
 		l.tellParent(ctx)
 	}
 }

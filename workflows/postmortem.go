@@ -31,7 +31,6 @@ func Postmortem(ctx workflow.Context, in PostmortemInput) (incident.Postmortem, 
 type postmortemRun struct {
 	id      string
 	doc     incident.Postmortem
-	entryNo int
 	writing workflow.Mutex
 }
 
@@ -44,7 +43,7 @@ func (p *postmortemRun) setup(ctx workflow.Context) error {
 		upsert(ctx, AttrIncident.ValueSet(p.id), AttrStatus.ValueSet("draft")),
 		edit(ctx, p, UpdateEdit, func(u EditUpdate) error { return firstOf(u.validate(), p.validateSections(u.Sections)) }, p.edit),
 		edit(ctx, p, UpdateAddAction, func(u AddActionUpdate) error {
-			return firstOf(u.validate(), required("text", u.Text, "owner", u.Owner))
+			return firstOf(u.validate(), p.mustBeOpen(), required("text", u.Text, "owner", u.Owner))
 		}, p.addAction),
 		edit(ctx, p, UpdateApprove, func(u ApproveUpdate) error { return firstOf(u.validate(), p.validateApprove(u)) }, p.approve),
 		edit(ctx, p, UpdatePublish, func(u Act) error { return firstOf(u.validate(), p.mustBe("approved")) }, p.publish),
@@ -60,6 +59,9 @@ func edit[U any](ctx workflow.Context, p *postmortemRun, name string, validate f
 			return p.doc, err
 		}
 		defer p.writing.Unlock()
+		if err := validate(u); err != nil { // somebody else was first
+			return p.doc, err
+		}
 		kind, by, text := do(ctx, u)
 		return p.doc, p.save(ctx, kind, by, text)
 	}, workflow.UpdateHandlerOptions{Validator: func(u U) error {
@@ -81,21 +83,34 @@ func (p *postmortemRun) run(ctx workflow.Context) (incident.Postmortem, error) {
 	}
 	p.details(ctx)
 	for p.doc.Status != "closed" {
-		ready, err := workflow.AwaitWithTimeout(ctx, remindEvery, func() bool { return p.doc.Status == "published" && p.openActions() == 0 })
+		ready, err := workflow.AwaitWithTimeout(ctx, remindEvery, func() bool { return p.followedUp() && workflow.AllHandlersFinished(ctx) })
 		if err != nil {
 			return p.doc, err
 		}
 		if ready {
-			if err := p.close(ctx); err != nil {
-				return p.doc, err
-			}
-			continue
+			err = p.close(ctx)
+		} else {
+			err = p.remind(ctx)
 		}
-		if err := p.remind(ctx); err != nil {
+		if err != nil {
 			return p.doc, err
+		}
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && p.doc.Status != "closed" {
+			return p.doc, p.continueAsNew(ctx)
 		}
 	}
 	return p.doc, workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+}
+
+// followedUp: nothing is left to do.
+func (p *postmortemRun) followedUp() bool { return p.doc.Status == "published" && p.openActions() == 0 }
+
+// continueAsNew carries nothing: the document is in the store.
+func (p *postmortemRun) continueAsNew(ctx workflow.Context) error {
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return err
+	}
+	return workflow.NewContinueAsNewError(ctx, Postmortem, PostmortemInput{Incident: p.id})
 }
 
 func (p *postmortemRun) close(ctx workflow.Context) error {
@@ -103,6 +118,9 @@ func (p *postmortemRun) close(ctx workflow.Context) error {
 		return err
 	}
 	defer p.writing.Unlock()
+	if !p.followedUp() {
+		return nil // an action was added meanwhile
+	}
 	p.doc.Status = "closed"
 	return p.save(ctx, "closed", "vakhta", "Every action is verified; the postmortem is closed")
 }
@@ -111,12 +129,7 @@ func (p *postmortemRun) close(ctx workflow.Context) error {
 func (p *postmortemRun) remind(ctx workflow.Context) error {
 	text := fmt.Sprintf("Postmortem of incident %s is %s; actions not verified: %d", p.id, p.doc.Status, p.openActions())
 	key := "postmortem/" + workflow.Now(ctx).UTC().Format("2006-01-02")
-	c, err := record[records.Composed](ctx, rec.ComposeTask, records.TaskParams{Subject: "incident/" + p.id, Key: key, Text: text})
-	if err != nil {
-		return err
-	}
-	_, err = deliver(ctx, c, normal)
-	return err
+	return handTask(ctx, "incident/"+p.id, key, "", text, normal)
 }
 
 func (p *postmortemRun) openActions() int {
@@ -131,10 +144,9 @@ func (p *postmortemRun) openActions() int {
 
 // save writes the next revision; the caller holds the lock.
 func (p *postmortemRun) save(ctx workflow.Context, kind, by, text string) error {
-	p.entryNo++
 	subject := "incident/" + p.id
 	doc, err := record[incident.Postmortem](ctx, rec.SavePostmortem, records.SavePostmortemParams{Postmortem: p.doc, Entry: incident.Entry{
-		Key: fmt.Sprintf("%s/postmortem/%d", subject, p.entryNo), Subject: subject, Kind: "postmortem", Actor: by, Text: kind + ": " + text,
+		Key: fmt.Sprintf("%s/postmortem/%d", subject, p.doc.Revision), Subject: subject, Kind: "postmortem", Actor: by, Text: kind + ": " + text,
 		At: workflow.Now(ctx).UTC(), Internal: true,
 	}})
 	if err != nil {
@@ -152,9 +164,16 @@ func (p *postmortemRun) mustBe(status string) error {
 	return nil
 }
 
-func (p *postmortemRun) validateSections(sections map[string]string) error {
+func (p *postmortemRun) mustBeOpen() error {
 	if p.doc.Status == "closed" {
 		return invalid("postmortem: is closed")
+	}
+	return nil
+}
+
+func (p *postmortemRun) validateSections(sections map[string]string) error {
+	if err := p.mustBeOpen(); err != nil {
+		return err
 	}
 	if len(sections) == 0 {
 		return invalid("sections: give at least one")
@@ -211,8 +230,13 @@ func (p *postmortemRun) validateAction(u ActionUpdate, verify bool) error {
 	if i < 0 {
 		return invalid("action: there is no action %q", u.Action)
 	}
-	if verify && p.doc.Actions[i].DoneAt.IsZero() {
+	switch a := p.doc.Actions[i]; {
+	case verify && a.DoneAt.IsZero():
 		return invalid("action: %s is not completed yet; complete it first", u.Action)
+	case verify && !a.VerifiedAt.IsZero():
+		return invalid("action: %s is verified already", u.Action)
+	case !verify && !a.DoneAt.IsZero():
+		return invalid("action: %s is completed already", u.Action)
 	}
 	return nil
 }

@@ -28,8 +28,12 @@ func Register(r Registry) {
 	}
 }
 
-// abandon lets a child outlive its parent.
-const abandon = enums.PARENT_CLOSE_POLICY_ABANDON
+// What becomes of a child when its parent is over: it outlives the parent, or
+// is asked to end in its own way.
+const (
+	abandon       = enums.PARENT_CLOSE_POLICY_ABANDON
+	requestCancel = enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL
+)
 
 // alreadyStarted: the child runs, by an earlier try of ours.
 func alreadyStarted(err error) bool {
@@ -48,7 +52,8 @@ func noteIncident(ctx workflow.Context, id, key, kind, actor, via, text string) 
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
 	keys := make([]K, 0, len(m))
-	for k := range m { //workflowcheck:ignore // sorted below
+	//workflowcheck:ignore // sorted below
+	for k := range m {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)

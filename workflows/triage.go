@@ -51,8 +51,8 @@ type triage struct {
 func (t *triage) run(ctx workflow.Context) error {
 	signals := workflow.GetSignalChannel(ctx, SignalAlerts)
 	for {
-		if len(t.pending) == 0 {
-			t.take(ctx, signals)
+		if err := workflow.Await(ctx, func() bool { return len(t.pending) > 0 || signals.Len() > 0 }); err != nil {
+			return err
 		}
 		if err := workflow.Sleep(ctx, gatherFor); err != nil {
 			return err
@@ -60,7 +60,7 @@ func (t *triage) run(ctx workflow.Context) error {
 		t.drain(signals)
 		batch := t.pending
 		t.pending = nil
-		if err := t.group(ctx, batch); err != nil {
+		if err := t.handle(ctx, batch); err != nil {
 			return err
 		}
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
@@ -70,10 +70,19 @@ func (t *triage) run(ctx workflow.Context) error {
 	}
 }
 
-func (t *triage) take(ctx workflow.Context, signals workflow.ReceiveChannel) {
-	var s AlertsSignal
-	signals.Receive(ctx, &s)
-	t.add(s)
+// handle makes incidents of a batch. What can't be understood is a person's:
+// one bad batch must not end the triage of a region.
+func (t *triage) handle(ctx workflow.Context, batch []string) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	err := t.group(ctx, batch)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	workflow.GetLogger(ctx).Error("Alerts could not be turned into incidents", "region", t.in.Region, "error", err)
+	text := fmt.Sprintf("%d alerts could not be turned into incidents; look at %s", len(batch), some(batch))
+	return t.task(ctx, "failed/"+batch[0], text)
 }
 
 func (t *triage) drain(signals workflow.ReceiveChannel) {
@@ -100,7 +109,8 @@ func (t *triage) group(ctx workflow.Context, ids []string) error {
 		return err
 	}
 	if len(scope.Unknown) > 0 {
-		if err := t.task(ctx, scope.Unknown); err != nil {
+		text := fmt.Sprintf("%d alerts name nothing in the inventory; look at %s", len(scope.Unknown), some(scope.Unknown))
+		if err := t.task(ctx, "unknown/"+scope.Unknown[0], text); err != nil {
 			return err
 		}
 	}
@@ -114,13 +124,15 @@ func (t *triage) group(ctx workflow.Context, ids []string) error {
 		WorkflowID: LocalizeID("triage-"+t.in.Region, key), StaticSummary: fmt.Sprintf("%d components that alerts point at", len(scope.Components)),
 	}), Localize, LocalizeInput{Components: scope.Components}).Get(ctx, &found)
 	if err != nil {
-		workflow.GetLogger(ctx).Error("Alerts could not be localized", "region", t.in.Region, "error", err)
-		return nil
+		return err
 	}
-	return t.open(ctx, key, ids, found)
+	return t.open(ctx, key, ids, scope.Components, found)
 }
 
-func (t *triage) open(ctx workflow.Context, key string, ids []string, found LocalizeResult) error {
+// open opens an incident for each finding. Components that alerts point at and
+// no finding explains are a person's: the probes may not see what the alert does.
+func (t *triage) open(ctx workflow.Context, key string, ids, components []string, found LocalizeResult) error {
+	left := components
 	for i, f := range found.Findings {
 		o, err := openIncident(ctx, fmt.Sprintf("triage/%s/%s/%d", t.in.Region, key, i), f, found.Sweep, nil)
 		if err != nil {
@@ -130,22 +142,20 @@ func (t *triage) open(ctx workflow.Context, key string, ids []string, found Loca
 		if _, err := record[int](ctx, rec.LinkAlerts, records.LinkAlertsParams{IDs: ids, Incident: o.Incident.ID, Servers: about}); err != nil {
 			return err
 		}
+		left = minus(left, about)
 		t.status.Incidents = append(t.status.Incidents, o.Incident.ID)
 		if n := len(t.status.Incidents); n > 20 {
 			t.status.Incidents = t.status.Incidents[n-20:]
 		}
 	}
 	workflow.SetCurrentDetails(ctx, fmt.Sprintf("%d rounds; last incidents: %s", t.round, some(t.status.Incidents)))
-	return nil
+	if len(left) == 0 {
+		return nil
+	}
+	return t.task(ctx, "unexplained/"+ids[0], fmt.Sprintf("Alerts point at %s, and the probes find no failure that explains them; look at it", some(left)))
 }
 
-// task: alerts about something that the inventory doesn't know are a person's.
-func (t *triage) task(ctx workflow.Context, unknown []string) error {
-	text := fmt.Sprintf("%d alerts name nothing in the inventory; look at %s", len(unknown), some(unknown))
-	c, err := record[records.Composed](ctx, rec.ComposeTask, records.TaskParams{Subject: "triage/" + t.in.Region, Key: "unknown/" + unknown[0], Text: text})
-	if err != nil {
-		return err
-	}
-	_, err = deliver(ctx, c, normal)
-	return err
+// task hands alerts that Vakhta can't make anything of to a person.
+func (t *triage) task(ctx workflow.Context, key, text string) error {
+	return handTask(ctx, "triage/"+t.in.Region, key, "", text, normal)
 }
