@@ -63,7 +63,7 @@ func (a *Activities) opening(in incident.Incident) []incident.Entry {
 	subject := "incident/" + in.ID
 	entries := []incident.Entry{{
 		Key: subject + "/opened", Subject: subject, At: in.OpenedAt, Kind: "opened", Actor: "vakhta",
-		Text: fmt.Sprintf("Incident opened, %s: %d servers of %d clients", in.Severity, len(in.Servers), len(in.Clients)),
+		Text: fmt.Sprintf("Incident opened, %s: %s of %s", in.Severity, plural(len(in.Servers), "server"), plural(len(in.Clients), "client")),
 	}}
 	if len(in.Finding.Evidence) == 0 {
 		return entries
@@ -76,6 +76,13 @@ func (a *Activities) opening(in incident.Incident) []incident.Entry {
 		Key: subject + "/finding", Subject: subject, At: in.OpenedAt, Kind: "finding", Actor: "vakhta",
 		Text: strings.TrimSuffix(topology.Describe(a.inv, in.Finding, inventory.English), ".") + ": " + strings.Join(why, "; "),
 	})
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
 }
 
 // affected are the servers that the finding was seen to take down; where none
