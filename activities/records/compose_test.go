@@ -1,0 +1,216 @@
+package records_test
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"vakhta/activities/records"
+	"vakhta/internal/incident"
+	"vakhta/internal/inventory"
+	"vakhta/internal/lab/estate"
+	"vakhta/internal/ledger"
+)
+
+func (r *rig) compose(p records.ComposeParams) records.Composed {
+	r.t.Helper()
+	if p.Event == "" {
+		p.Event = "incident.update"
+	}
+	if p.Step == "" {
+		p.Step = "update"
+	}
+	return must[records.Composed](r.t)(r.ComposeUpdate(r.t.Context(), p))
+}
+
+func TestAnUpdateGoesToEachContactByHisFastestQuietChannel(t *testing.T) {
+	r := newRig(t)
+	in := r.open(r.scenario("pdu"))
+	p := records.ComposeParams{Incident: in.ID, Revision: 1, Deadline: time.Hour, NextUpdate: 15 * time.Minute}
+	c := r.compose(p)
+	ns := r.written(c)
+	want := 0
+	for _, id := range in.Clients {
+		client, _ := r.inv.Client(id)
+		want += len(client.Contacts)
+	}
+	if len(ns) != want || c.Contacts != want || len(c.Unreachable) != 0 {
+		t.Fatalf("%d notifications to %d contacts, want %d", len(ns), c.Contacts, want)
+	}
+	for _, n := range ns {
+		contact, _ := r.inv.Contact(n.Contact)
+		if n.Client != contact.Client || n.Language != contact.Language || n.Rung != 0 || n.State != ledger.Queued {
+			t.Errorf("%+v", n)
+		}
+		if n.Channel != contact.Urgent()[0] || n.Channel == inventory.Call {
+			t.Errorf("%s is told by %s", n.Contact, n.Channel)
+		}
+		if !n.Deadline.Equal(r.now.Add(time.Hour)) {
+			t.Errorf("%s: deadline %s", n.Contact, n.Deadline)
+		}
+		if !strings.Contains(n.Body, n.AckCode) && n.Channel == inventory.SMS {
+			t.Errorf("an SMS without its code: %q", n.Body)
+		}
+	}
+	if again := r.compose(p); !slices.Equal(slices.Concat(again.Batches...), slices.Concat(c.Batches...)) {
+		t.Errorf("a retry wrote other notifications")
+	}
+}
+
+func TestWhoIsLeftOutIsNotTold(t *testing.T) {
+	r := newRig(t)
+	in := r.open(r.scenario("pdu"))
+	outside := slices.IndexFunc(r.inv.Clients(), func(c *inventory.Client) bool { return !slices.Contains(in.Clients, c.ID) })
+	for name, c := range map[string]struct {
+		p    records.ComposeParams
+		want func(contact *inventory.Contact) bool
+	}{
+		"a client":            {records.ComposeParams{Except: []string{estate.Romashka}}, func(c *inventory.Contact) bool { return c.Client != estate.Romashka }},
+		"a contact":           {records.ComposeParams{Except: []string{"romashka-duty"}}, func(c *inventory.Contact) bool { return c.ID != "romashka-duty" }},
+		"all but one":         {records.ComposeParams{Clients: []string{estate.Romashka}}, func(c *inventory.Contact) bool { return c.Client == estate.Romashka }},
+		"who is not affected": {records.ComposeParams{Clients: []string{r.inv.Clients()[outside].ID}}, func(*inventory.Contact) bool { return false }},
+	} {
+		c.p.Incident, c.p.Step = in.ID, name
+		var want []string
+		for _, id := range in.Clients {
+			client, _ := r.inv.Client(id)
+			for i := range client.Contacts {
+				if c.want(&client.Contacts[i]) {
+					want = append(want, client.Contacts[i].ID)
+				}
+			}
+		}
+		slices.Sort(want)
+		if got := contacts(r.written(r.compose(c.p))); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestNewsGoesOnlyToThoseWhomItConcerns(t *testing.T) {
+	r := newRig(t)
+	in := r.open(r.scenario("pdu"))
+	changed := func(revision int) []string {
+		t.Helper()
+		return contacts(r.written(r.compose(records.ComposeParams{Incident: in.ID, Revision: revision, OnlyChanged: true})))
+	}
+	everybody := changed(1)
+	if len(everybody) < 9 {
+		t.Fatalf("the first update: %v", everybody)
+	}
+	if again := changed(1); !slices.Equal(again, everybody) {
+		t.Errorf("a retry whose answer was lost delivers to %v, want all of them", again)
+	}
+	if none := changed(2); len(none) != 0 {
+		t.Errorf("nothing has changed, and %v are told", none)
+	}
+	i := slices.IndexFunc(in.Servers, func(id string) bool { c, _ := r.inv.Component(id); return c.Client != estate.Romashka })
+	back, _ := r.inv.Component(in.Servers[i])
+	in.Restored = append(in.Restored, back.ID)
+	r.save(in)
+	for _, id := range changed(3) {
+		if c, _ := r.inv.Contact(id); c.Client != back.Client {
+			t.Errorf("%s of %s is told that a machine of %s is back", id, c.Client, back.Client)
+		}
+	}
+	if again := changed(3); len(again) == 0 {
+		t.Error("a retry of the third update delivers nothing")
+	}
+	if none := changed(4); len(none) != 0 {
+		t.Errorf("told twice: %v", none)
+	}
+	in.ETA = r.now.Add(time.Hour)
+	r.save(in)
+	if all := changed(5); !slices.Equal(all, everybody) {
+		t.Errorf("a promise concerns all: %v", all)
+	}
+}
+
+func TestOneRevisionTellsNobodyTwiceThoughTheFactsChangeBetweenTries(t *testing.T) {
+	r := newRig(t)
+	in := r.open(r.scenario("pdu"))
+	p := records.ComposeParams{Incident: in.ID, Revision: 1}
+	first := r.compose(p)
+	in.Restored = in.Servers[:5]
+	r.save(in)
+	if second := r.compose(p); !slices.Equal(contacts(r.written(second)), contacts(r.written(first))) ||
+		!slices.Equal(sorted(second.Batches), sorted(first.Batches)) {
+		t.Errorf("the retry wrote %d notifications beside the %d", len(slices.Concat(second.Batches...)), len(slices.Concat(first.Batches...)))
+	}
+}
+
+func sorted(batches [][]string) []string {
+	return slices.Sorted(slices.Values(slices.Concat(batches...)))
+}
+
+func TestALargeAudienceIsDealtInBatches(t *testing.T) {
+	r := newRig(t)
+	in := r.open(r.scenario("room"))
+	c := r.compose(records.ComposeParams{Incident: in.ID})
+	total := 0
+	for i, b := range c.Batches {
+		if len(b) > 100 || (i < len(c.Batches)-1 && len(b) < 100) {
+			t.Errorf("batch %d of %d holds %d", i, len(c.Batches), len(b))
+		}
+		total += len(b)
+	}
+	if total != c.Contacts {
+		t.Errorf("%d of %d in batches", total, c.Contacts)
+	}
+}
+
+// serverIDs finds the ids, and the stickers, of the lab's servers in a text.
+var serverIDs = regexp.MustCompile(`\b[ms]\d-\d{4}\b|\bVK-[MS]\d{5}\b`)
+
+// A client reads about his own machines only, whatever fails and however much
+// of it is back.
+func TestNoClientReadsOfAnothersMachine(t *testing.T) {
+	r := newRig(t)
+	owner := map[string]string{}
+	var mayFail []string
+	for _, c := range r.inv.Components() {
+		owner[c.ID], owner[c.Label] = c.Client, c.Client
+		if c.Kind != inventory.KindSite && c.Kind != inventory.KindFeed {
+			mayFail = append(mayFail, c.ID)
+		}
+	}
+	round := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		round++
+		failed := rapid.SampledFrom(mayFail).Draw(rt, "failed")
+		in := r.open(failed)
+		if len(in.Servers) == 0 {
+			return
+		}
+		in.Restored = nil
+		if rapid.Bool().Draw(rt, "some are back") {
+			in.Restored = slices.Sorted(slices.Values(in.Servers[:rapid.IntRange(0, len(in.Servers)).Draw(rt, "back")]))
+		}
+		if rapid.Bool().Draw(rt, "in doubt") {
+			in.Finding.Confidence, in.Finding.AmbiguousWith = .5, in.Servers
+		}
+		in.Status = incident.Identified
+		r.save(in)
+		event := rapid.SampledFrom([]string{"incident.update", "incident.restored"}).Draw(rt, "event")
+		clients := rapid.SliceOfNDistinct(rapid.SampledFrom(in.Clients), 1, min(3, len(in.Clients)), rapid.ID[string]).Draw(rt, "clients")
+		named := 0
+		for _, n := range r.written(r.compose(records.ComposeParams{Incident: in.ID, Event: event, Step: fmt.Sprint(round), Clients: clients})) {
+			for _, id := range serverIDs.FindAllString(n.Title+" "+n.Body+" "+n.HTML, -1) {
+				if named++; owner[id] != n.Client {
+					rt.Fatalf("%s of %s reads of %s, which is %s's: %q", n.Contact, n.Client, id, owner[id], n.Body)
+				}
+			}
+			if !slices.Contains(clients, n.Client) {
+				rt.Fatalf("%s of %s was told, want %v only", n.Contact, n.Client, clients)
+			}
+		}
+		if named == 0 && event == "incident.update" && len(in.Restored) == 0 {
+			rt.Fatalf("no machine was named at all: the check checks nothing")
+		}
+	})
+}
