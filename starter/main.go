@@ -97,6 +97,7 @@ func newRootCommand() *cobra.Command {
 		newAckCommand(a),
 		newNotificationsCommand(a),
 		newInventoryCommand(a),
+		newRunbookCommand(a),
 		newDemoCommand(),
 		newDevCommand(),
 		newVersionCommand(a),
