@@ -9,6 +9,7 @@ import (
 
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
+	"vakhta/internal/store"
 	"vakhta/internal/topology"
 )
 
@@ -38,6 +39,9 @@ func (a *Activities) OpenIncident(ctx context.Context, p OpenIncidentParams) (Op
 	if p.Finding.Kind == "" {
 		p.Finding.Kind = c.Kind
 	}
+	if over, stale, err := a.overSince(ctx, p); err != nil || stale {
+		return Opened{Incident: over}, err
+	}
 	servers := a.affected(p.Finding)
 	in := incident.Incident{
 		Component: c.ID, Site: c.Site, Status: incident.Investigating, Severity: p.Severity, Finding: p.Finding,
@@ -57,6 +61,33 @@ func (a *Activities) OpenIncident(ctx context.Context, p OpenIncidentParams) (Op
 		return Opened{}, fmt.Errorf("open incident for %s: %w", c.ID, err)
 	}
 	return Opened{Incident: got, Created: created}, a.append(ctx, a.opening(got)...)
+}
+
+// overSince finds the incident of the same component that was resolved after
+// the finding was seen: a sweep that took long (its worker died) must not open
+// again what was repaired meanwhile.
+func (a *Activities) overSince(ctx context.Context, p OpenIncidentParams) (incident.Incident, bool, error) {
+	if p.Sweep == "" {
+		return incident.Incident{}, false, nil
+	}
+	last, err := a.store.Incidents(ctx, store.IncidentFilter{Component: p.Finding.Component, Limit: 1})
+	if err != nil {
+		return incident.Incident{}, false, fmt.Errorf("look for earlier incidents of %s: %w", p.Finding.Component, err)
+	}
+	if len(last) == 0 || last[0].Status != incident.Resolved {
+		return incident.Incident{}, false, nil
+	}
+	seen, err := a.store.Observations(ctx, p.Sweep)
+	if err != nil {
+		return incident.Incident{}, false, fmt.Errorf("read observations of sweep %s: %w", p.Sweep, err)
+	}
+	for _, o := range seen {
+		about := o.Component == p.Finding.Component || slices.Contains(p.Finding.Explains, o.Component)
+		if about && o.At.After(last[0].ResolvedAt) {
+			return incident.Incident{}, false, nil
+		}
+	}
+	return last[0], true, nil
 }
 
 func (a *Activities) opening(in incident.Incident) []incident.Entry {
