@@ -57,9 +57,9 @@ func newPostmortemShowCommand(a *app) *cobra.Command {
 				if a.json {
 					return printJSON(out, pm)
 				}
-				text := postmortem.Markdown(pm, entries, estateNames{inv})
+				text := postmortem.Markdown(pm, entries, namesOf(inv))
 				if asHTML {
-					if text, err = postmortem.HTML(pm, entries, estateNames{inv}); err != nil {
+					if text, err = postmortem.HTML(pm, entries, namesOf(inv)); err != nil {
 						return err
 					}
 				}

@@ -215,7 +215,10 @@ func (t *story) status(ctx context.Context) (workflows.IncidentStatus, error) {
 	if err != nil {
 		return st, fmt.Errorf("ask incident %s: %w", t.incident, err)
 	}
-	return st, v.Get(&st)
+	if err := v.Get(&st); err != nil {
+		return st, fmt.Errorf("read the status of incident %s: %w", t.incident, err)
+	}
+	return st, nil
 }
 
 // promise: the engineer says what he found and when it will be back; the

@@ -80,7 +80,7 @@ func newGateway(cfg config.Config, d deps) (*gateway, error) {
 	if g.hooks, err = newHooks(cfg, g.now); err != nil {
 		return nil, err
 	}
-	g.pages = web.New(d.Store, estateNames{d.Inventory}, web.Options{Password: cfg.PagesPassword.Reveal(), Now: g.now, Log: d.Log})
+	g.pages = web.New(d.Store, namesOf(d.Inventory), web.Options{Password: cfg.PagesPassword.Reveal(), Now: g.now, Log: d.Log})
 	g.ack = &web.AckPage{
 		Store: d.Store, Signer: signer, Now: g.now, Log: d.Log,
 		Acknowledged: func(ctx context.Context, n ledger.Notification) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 
@@ -42,32 +41,12 @@ func newLogger(w io.Writer) zerolog.Logger {
 }
 
 // estateNames are the words for ids, from the inventory. They never hold an address.
-type estateNames struct{ inv *inventory.Inventory }
-
-// Component is a component's name with its id, or the id.
-func (e estateNames) Component(id string) string {
-	name := e.inv.Name(id, inventory.English)
-	if name == "" || name == id {
-		return id
-	}
-	return fmt.Sprintf("%s (%s)", name, id)
+type estateNames struct {
+	inventory.Names
+	inv *inventory.Inventory
 }
 
-// Client is a client's name, or his id.
-func (e estateNames) Client(id string) string {
-	if c, ok := e.inv.Client(id); ok && c.Name != "" {
-		return c.Name
-	}
-	return id
-}
-
-// Person is a contact's name, or whatever an entry's actor is called.
-func (e estateNames) Person(id string) string {
-	if c, ok := e.inv.Contact(id); ok && c.Name != "" {
-		return c.Name
-	}
-	return id
-}
+func namesOf(inv *inventory.Inventory) estateNames { return estateNames{inv.Names(), inv} }
 
 // Place says where a component stands.
 func (e estateNames) Place(id string) string { return e.inv.Place(id, inventory.English) }

@@ -2,37 +2,12 @@ package records
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
 	"vakhta/internal/inventory"
 	"vakhta/internal/store"
 )
-
-// names are the words for ids that an engineer reads; never an address.
-type names struct{ inv *inventory.Inventory }
-
-func (n names) Component(id string) string {
-	if name := n.inv.Name(id, inventory.English); name != "" && name != id {
-		return fmt.Sprintf("%s (%s)", name, id)
-	}
-	return id
-}
-
-func (n names) Client(id string) string {
-	if c, ok := n.inv.Client(id); ok {
-		return c.Name
-	}
-	return id
-}
-
-func (n names) Person(id string) string {
-	if c, ok := n.inv.Contact(id); ok {
-		return c.Name
-	}
-	return id
-}
 
 // Directory finds contacts for sending: the inventory's, and the stranger who
 // wrote a report, whose only address is the one that he wrote from.

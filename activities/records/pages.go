@@ -72,7 +72,7 @@ func (a *Activities) ComposePage(ctx context.Context, p PageParams) (Composed, e
 			data.Finding = message.Cause(a.inv, in.Finding, contact.Language)
 		}
 		data.Servers, data.Total, data.Down, data.Clients = a.servers(in.Servers, contact.Language), len(in.Servers), len(in.Servers)-len(in.Restored), len(in.Clients)
-		data.TakenBy = a.contactName(p.TakenBy)
+		data.TakenBy = a.inv.Names().Person(p.TakenBy)
 		data.URL = a.opts.PublicURL + "/incidents/" + in.ID
 		n, err := a.write(d, contact, p.Channel, p.Rung, data)
 		if err != nil {
@@ -90,13 +90,6 @@ func (a *Activities) ComposePage(ctx context.Context, p PageParams) (Composed, e
 func (a *Activities) teamName(id string) string {
 	if t, ok := a.inv.Team(id); ok {
 		return t.Name
-	}
-	return id
-}
-
-func (a *Activities) contactName(id string) string {
-	if c, ok := a.inv.Contact(id); ok {
-		return c.Name
 	}
 	return id
 }

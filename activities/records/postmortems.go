@@ -25,7 +25,7 @@ func (a *Activities) DraftPostmortem(ctx context.Context, id string) (incident.P
 	if err != nil {
 		return pm, fmt.Errorf("read timeline of incident %s: %w", id, err)
 	}
-	pm = postmortem.Draft(in, entries, names{a.inv})
+	pm = postmortem.Draft(in, entries, a.inv.Names())
 	pm.CreatedAt, pm.UpdatedAt = a.now(), a.now()
 	if err := a.store.SavePostmortem(ctx, pm, 0); err != nil {
 		return pm, fmt.Errorf("save draft of postmortem %s: %w", id, err)
