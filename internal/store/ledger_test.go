@@ -1,11 +1,13 @@
 package store
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 )
 
@@ -26,6 +28,41 @@ func TestNotificationIsQueuedOnceHoweverOftenItIsAskedFor(t *testing.T) {
 			codes[n.AckCode] = true
 		}
 		require.Len(t, codes, 3)
+	})
+}
+
+// twins are two keys that would have the same acknowledgement code.
+func twins(t *testing.T) (a, b string) {
+	t.Helper()
+	seen := map[string]string{}
+	for i := range 1_000_000 {
+		key := ledger.Key("incident/srv-1-1", strconv.Itoa(i), inventory.SMS, "update", 1)
+		code := ledger.AckCode(key, 0)
+		if twin, ok := seen[code]; ok {
+			return twin, key
+		}
+		seen[code] = key
+	}
+	t.Fatal("no two keys of a million share a code")
+	return "", ""
+}
+
+func TestANotificationSaysItsOwnCodeThoughTheFirstChoiceWasTaken(t *testing.T) {
+	a, b := twins(t)
+	onBothOnce(t, func(t *testing.T, st *Store) {
+		write := func(key string) ledger.Notification {
+			code := ledger.AckCode(key, 0)
+			ids, err := st.Enqueue(t.Context(), []ledger.Notification{{
+				Key: key, Subject: "incident/srv-1-1", AckCode: code, Title: "Код " + code, Body: "Код " + code + ".", HTML: "<b>" + code + "</b>",
+			}}, t0)
+			require.NoError(t, err)
+			return read(t, st, ids[0])
+		}
+		first, second := write(a), write(b)
+		require.NotEqual(t, first.AckCode, second.AckCode)
+		for _, n := range []ledger.Notification{first, second, write(b)} {
+			require.Equal(t, []string{"Код " + n.AckCode, "Код " + n.AckCode + ".", "<b>" + n.AckCode + "</b>"}, []string{n.Title, n.Body, n.HTML})
+		}
 	})
 }
 

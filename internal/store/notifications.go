@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"vakhta/internal/ledger"
@@ -86,9 +87,7 @@ func (s *Store) enqueue(ctx context.Context, tx *transaction, keys []string, ns 
 	for salt := range codeTries {
 		rows := make([][]any, len(keys))
 		for i, key := range keys {
-			n := ns[key]
-			n.AckCode = ledger.AckCode(key, salt)
-			rows[i] = notificationValues(n)
+			rows[i] = notificationValues(coded(ns[key], ledger.AckCode(key, salt)))
 		}
 		inserted, err := s.dialect.insert(ctx, tx, insertNotification, `ON CONFLICT DO NOTHING`, rows)
 		if err != nil || inserted == len(keys) {
@@ -104,6 +103,18 @@ func (s *Store) enqueue(ctx context.Context, tx *transaction, keys []string, ns 
 		}
 	}
 	return fmt.Errorf("no free acknowledgement code in %d tries: %w", codeTries, ErrConflict)
+}
+
+// coded gives the notification a code, also where its text says the one that
+// it was written with: that one may acknowledge another's notification.
+func coded(n ledger.Notification, code string) ledger.Notification {
+	if was := n.AckCode; was != "" && was != code {
+		for _, text := range []*string{&n.Title, &n.Body, &n.HTML} {
+			*text = strings.ReplaceAll(*text, was, code)
+		}
+	}
+	n.AckCode = code
+	return n
 }
 
 // without returns what of all is not in out, in order.
