@@ -54,6 +54,7 @@ func newLocalizeCommand(a *app) *cobra.Command {
 	flags.BoolVar(&in.All, "all", false, "the whole estate")
 	flags.BoolVar(&watch, "watch", false, "show the sweep as it runs")
 	flags.DurationVar(&timeout, "timeout", 0, "budget of one probe; default: the worker's")
+	cmd.AddCommand(newReplayCommand(a))
 	return cmd
 }
 

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+const replayLong = `Run inference once more, on stored observations.
+
+FILE holds JSON lines: component, probe (tcp, icmp, power), vantage, at
+(RFC 3339), result (up, down, unknown), detail. Findings go to stdout as JSON;
+what was left out is counted on stderr. The order of the lines does not matter.
+docs/observations.md describes both formats.`
+
+func newReplayCommand(a *app) *cobra.Command {
+	var inventories []string
+	var before string
+	var explain bool
+	cmd := &cobra.Command{
+		Use:   "replay FILE",
+		Short: "Infer the point of failure from stored observations",
+		Long:  replayLong,
+		Example: `  vakhta localize replay sweep.jsonl --inventory estate.yaml
+  vakhta localize replay sweep.jsonl --inventory estate.yaml --before yesterday.jsonl --explain`,
+		Args: func(cmd *cobra.Command, args []string) error { return exactArgs(1, "FILE")(cmd, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			inv, err := a.replayInventory(inventories)
+			if err != nil {
+				return err
+			}
+			obs, err := readObservations(args[0])
+			if err != nil {
+				return err
+			}
+			var earlier []topology.Observation
+			if before != "" {
+				if earlier, err = readObservations(before); err != nil {
+					return err
+				}
+			}
+			g := topology.New(inv)
+			sifted := g.Sift(obs, earlier)
+			printSifted(cmd.ErrOrStderr(), len(obs), sifted)
+			inf := g.Infer(sifted.Observations)
+			if explain {
+				if err := printScores(cmd.ErrOrStderr(), inf); err != nil {
+					return err
+				}
+			}
+			return printJSON(cmd.OutOrStdout(), inf)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&inventories, "inventory", nil, "inventory document (repeat for several); default: the configuration's")
+	flags.StringVar(&before, "before", "", "an earlier sweep: what was so then is not news")
+	flags.BoolVar(&explain, "explain", false, "print the score table to stderr")
+	return cmd
+}
+
+// replayInventory loads the named documents, or else the configured ones.
+func (a *app) replayInventory(paths []string) (*inventory.Inventory, error) {
+	if len(paths) == 0 {
+		cfg, err := a.loadConfig(false)
+		if err != nil {
+			return nil, fmt.Errorf("no --inventory: %w", err)
+		}
+		return loadInventory(cfg)
+	}
+	inv, err := inventory.LoadFiles(paths...)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, notFound("%w", err)
+	}
+	if err != nil {
+		return nil, &exitError{exitRefused, err}
+	}
+	return inv, nil
+}
+
+func readObservations(path string) ([]topology.Observation, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, notFound("read observations: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read observations: %w", err)
+	}
+	defer f.Close()
+	obs, err := parseObservations(path, f)
+	if err != nil {
+		return nil, err
+	}
+	return obs, nil
+}
+
+const longestLine = 1 << 20
+
+// parseObservations reads JSON lines; the first wrong one ends it.
+func parseObservations(name string, r io.Reader) ([]topology.Observation, error) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 64<<10), longestLine)
+	var out []topology.Observation
+	number := 0
+	for lines.Scan() {
+		number++
+		text := bytes.TrimSpace(lines.Bytes())
+		if number == 1 {
+			text = bytes.TrimPrefix(text, []byte("\ufeff"))
+		}
+		if len(text) == 0 {
+			continue
+		}
+		o, err := parseObservation(text)
+		if err != nil {
+			return nil, refused("%s:%d: %w", name, number, err)
+		}
+		out = append(out, o)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, refused("%s:%d: %w", name, number+1, err)
+	}
+	return out, nil
+}
+
+func parseObservation(text []byte) (topology.Observation, error) {
+	var row struct {
+		Component string     `json:"component"`
+		Probe     string     `json:"probe"`
+		Vantage   string     `json:"vantage"`
+		At        *time.Time `json:"at"`
+		Result    string     `json:"result"`
+		Detail    string     `json:"detail"`
+		RTTMicros int64      `json:"rttMicros"`
+	}
+	if err := json.Unmarshal(text, &row); err != nil {
+		return topology.Observation{}, fmt.Errorf("not an observation: %w", err)
+	}
+	switch {
+	case row.Component == "":
+		return topology.Observation{}, errors.New("component is missing")
+	case row.Probe == "":
+		return topology.Observation{}, errors.New("probe is missing")
+	case row.At == nil:
+		return topology.Observation{}, errors.New("at is missing; write the time as RFC 3339")
+	}
+	result := topology.Result(strings.ToLower(row.Result))
+	switch result {
+	case topology.Up, topology.Down, topology.Unknown:
+	default:
+		return topology.Observation{}, fmt.Errorf("result is %q; use up, down or unknown", row.Result)
+	}
+	return topology.Observation{
+		Component: row.Component, Probe: topology.Probe(strings.ToLower(row.Probe)), Vantage: row.Vantage,
+		At: row.At.UTC(), Result: result, Detail: row.Detail, RTTMicros: row.RTTMicros,
+	}, nil
+}
+
+// printSifted says how much of the input counted, and why the rest did not.
+func printSifted(w io.Writer, read int, s topology.Sifted) {
+	fmt.Fprintf(w, "%d observations read, %d used\n", read, len(s.Observations))
+	for _, left := range []struct {
+		n   int
+		why string
+	}{
+		{s.Strangers, "about components that the inventory does not know"},
+		{s.Unreadable, "of probes that inference does not know"},
+		{s.Doubled, "doubled"},
+		{s.Stale, "stale"},
+		{s.WasSo, "as in the earlier sweep, so no news"},
+	} {
+		if left.n > 0 {
+			fmt.Fprintf(w, "  left out: %d %s\n", left.n, left.why)
+		}
+	}
+}
+
+// printScores shows what each finding weighs against the next best explanation.
+func printScores(w io.Writer, inf topology.Inference) error {
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tab, "COMPONENT\tKIND\tCONFIDENCE\tLOG-ODDS\tEXPLAINS\tCONTRADICTED BY\tCAN'T BE TOLD FROM")
+	for _, f := range inf.Findings {
+		others := "-"
+		if len(f.AmbiguousWith) > 0 {
+			others = someOf(f.AmbiguousWith)
+		}
+		fmt.Fprintf(tab, "%s\t%s\t%.4f\t%.2f\t%d\t%d\t%s\n", f.Component, f.Kind, f.Confidence, f.LogOdds, len(f.Explains), len(f.Contradicts), others)
+	}
+	if err := tab.Flush(); err != nil {
+		return fmt.Errorf("print the score table: %w", err)
+	}
+	return nil
+}

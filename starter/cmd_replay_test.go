@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"vakhta/internal/topology"
+)
+
+// replayExample writes the files of the example in docs/observations.md.
+func replayExample(t *testing.T) (dir string, estate, sweep, before string) {
+	t.Helper()
+	page, err := os.ReadFile("../docs/observations.md")
+	must(t, err)
+	_, example, found := strings.Cut(string(page), "## Example")
+	if !found {
+		t.Fatal("docs/observations.md has no example")
+	}
+	dir = t.TempDir()
+	names := []string{"estate.yaml", "sweep.jsonl", "before.jsonl"}
+	paths := make([]string, len(names))
+	for i, name := range names {
+		_, block, found := strings.Cut(example, "```"+strings.TrimPrefix(filepath.Ext(name), ".")+"\n")
+		if !found {
+			t.Fatalf("docs/observations.md has no %s", name)
+		}
+		text, rest, _ := strings.Cut(block, "```\n")
+		example = rest
+		paths[i] = filepath.Join(dir, name)
+		write(t, paths[i], text)
+	}
+	return dir, paths[0], paths[1], paths[2]
+}
+
+func replayed(t *testing.T, args ...string) (topology.Inference, string) {
+	t.Helper()
+	code, out, errOut := vakhta(t, append([]string{"localize", "replay"}, args...)...)
+	if code != exitOK {
+		t.Fatalf("exit %d: %s", code, errOut)
+	}
+	var inf topology.Inference
+	must(t, json.Unmarshal([]byte(out), &inf))
+	return inf, errOut
+}
+
+func TestReplayOfTheDocumentedExample(t *testing.T) {
+	quietEnvironment(t)
+	_, estate, sweep, before := replayExample(t)
+	inf, errOut := replayed(t, sweep, "--inventory", estate, "--before", before, "--explain")
+	if len(inf.Findings) != 1 || inf.Findings[0].Component != "pdu-a" ||
+		!slices.Equal(inf.Findings[0].Explains, []string{"srv-1", "srv-2", "srv-3"}) {
+		t.Errorf("findings %+v, want pdu-a with srv-1, srv-2 and srv-3", inf.Findings)
+	}
+	for _, says := range []string{"7 observations read, 6 used", "left out: 1 as in the earlier sweep", "LOG-ODDS", "pdu-a"} {
+		if !strings.Contains(errOut, says) {
+			t.Errorf("stderr does not say %q:\n%s", says, errOut)
+		}
+	}
+	without, _ := replayed(t, sweep, "--inventory", estate)
+	if without.Down != inf.Down+1 {
+		t.Errorf("%d down without the earlier sweep, %d with it; want srv-5 more", without.Down, inf.Down)
+	}
+}
+
+func TestReplayToleratesWhatSaysNothing(t *testing.T) {
+	quietEnvironment(t)
+	dir, estate, sweep, before := replayExample(t)
+	text, err := os.ReadFile(sweep)
+	must(t, err)
+	clean, _ := replayed(t, sweep, "--inventory", estate, "--before", before)
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	slices.Reverse(lines)
+	for _, l := range lines[:2] {
+		lines = append(lines, l, strings.ReplaceAll(l, "2026-03-01T12", "2026-03-01T11"))
+	}
+	lines = append(lines, "",
+		`{"component":"srv-2","probe":"tcp","vantage":"msk","at":"2026-03-01T10:00:00Z","result":"up"}`,
+		`{"component":"nobody","probe":"tcp","vantage":"msk","at":"2026-03-01T12:00:00Z","result":"down"}`,
+		`{"component":"srv-1","probe":"smell","vantage":"msk","at":"2026-03-01T12:00:00Z","result":"down","taste":1}`)
+	muddled := filepath.Join(dir, "muddled.jsonl")
+	write(t, muddled, strings.Join(lines, "\n"))
+	got, errOut := replayed(t, muddled, "--inventory", estate, "--before", before)
+	want, err := json.Marshal(clean)
+	must(t, err)
+	if have, err := json.Marshal(got); err != nil || string(have) != string(want) {
+		t.Errorf("muddled rows gave\n%s\nwant\n%s", have, want)
+	}
+	for _, says := range []string{"1 about components", "1 of probes", "1 doubled", "3 stale", "2 as in"} {
+		if !strings.Contains(errOut, says) {
+			t.Errorf("stderr does not say %q:\n%s", says, errOut)
+		}
+	}
+}
+
+func TestReplayRefusesAMalformedLineByNumber(t *testing.T) {
+	quietEnvironment(t)
+	dir, estate, sweep, _ := replayExample(t)
+	good := `{"component":"srv-1","probe":"tcp","at":"2026-03-01T12:00:00Z","result":"down"}` + "\n"
+	tests := []struct{ name, line, says string }{
+		{"no JSON", "srv-1 is down", "not an observation"},
+		{"cut short", `{"component":"srv-1","probe"`, "not an observation"},
+		{"two on a line", strings.TrimSpace(good) + strings.TrimSpace(good), "not an observation"},
+		{"no component", `{"probe":"tcp","at":"2026-03-01T12:00:00Z","result":"down"}`, "component is missing"},
+		{"no probe", `{"component":"srv-1","at":"2026-03-01T12:00:00Z","result":"down"}`, "probe is missing"},
+		{"no time", `{"component":"srv-1","probe":"tcp","result":"down"}`, "at is missing"},
+		{"a time that is none", `{"component":"srv-1","probe":"tcp","at":"noon","result":"down"}`, "noon"},
+		{"another result", `{"component":"srv-1","probe":"tcp","at":"2026-03-01T12:00:00Z","result":"perhaps"}`, `"perhaps"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			file := filepath.Join(dir, "bad.jsonl")
+			write(t, file, good+good+tt.line+"\n"+good)
+			for _, args := range [][]string{{file}, {sweep, "--before", file}} {
+				code, out, errOut := vakhta(t, append(append([]string{"localize", "replay"}, args...), "--inventory", estate)...)
+				if code != exitRefused || out != "" || !strings.Contains(errOut, "bad.jsonl:3: ") || !strings.Contains(errOut, tt.says) {
+					t.Errorf("exit %d, stdout %q, stderr %q; want exit %d and line 3: %s", code, out, errOut, exitRefused, tt.says)
+				}
+			}
+		})
+	}
+	for name, args := range map[string]string{
+		"FILE is missing":  "localize replay",
+		"nowhere.jsonl":    "localize replay nowhere.jsonl --inventory " + estate,
+		"nowhere.yaml":     "localize replay " + sweep + " --inventory nowhere.yaml",
+		"no configuration": "localize replay " + sweep,
+	} {
+		if code, _, errOut := vakhta(t, strings.Fields(args)...); code == exitOK || !strings.Contains(errOut, name) {
+			t.Errorf("%s: exit %d, stderr %q; want it to say %q", args, code, errOut, name)
+		}
+	}
+}
