@@ -20,7 +20,7 @@ steps:
   - id: page
     escalate: {team: nobody}
   - id: close
-    needs: [bakc]
+    needs: [beck]
     resolve: {}
 `
 
@@ -32,8 +32,8 @@ func TestRunbookLintPointsAtTheLine(t *testing.T) {
 	if code != exitRefused || !strings.Contains(errOut, "1 problem, 0 warnings in 1 runbook") {
 		t.Errorf("exit %d: %s", code, errOut)
 	}
-	want := file + `:8:13: needs: there is no step "bakc"
-     8 |     needs: [bakc]
+	want := file + `:8:13: needs: there is no step "beck"
+     8 |     needs: [beck]
        |             ^
 `
 	if out != want {
