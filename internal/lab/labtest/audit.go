@@ -106,6 +106,14 @@ func (o *Outage) expected(contact string) []string {
 	return []string{"incident.update", "incident.restored"}
 }
 
+// CheckSettled waits until nothing about the outage is under way any more.
+func (o *Outage) CheckSettled(ctx context.Context) error {
+	return Until(ctx, "everything about "+o.Incident+" to be settled", func() (bool, error) {
+		rows, err := o.Rows(ctx)
+		return err == nil && !slices.ContainsFunc(rows, func(n ledger.Notification) bool { return !settled(n) }), err
+	})
+}
+
 // CheckOneIncident checks that one incident, and no more, was ever opened for
 // the component.
 func (o *Outage) CheckOneIncident(ctx context.Context) error {

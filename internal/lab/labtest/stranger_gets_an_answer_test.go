@@ -30,6 +30,15 @@ func TestAStrangerGetsAClearAnswerAndAnEngineerTheTask(t *testing.T) {
 			return !it.Inbound && strings.Contains(it.Text, "номер договора")
 		}), nil
 	})
-	s.Await(t, "an engineer to get the task", func() (bool, error) { return s.Read("ivan", report, began), nil })
+	s.Await(t, "an engineer to get the task", func() (bool, error) {
+		for _, team := range s.Estate.Inventory().Teams() {
+			for _, engineer := range team.Members {
+				if s.Read(engineer.ID, report, began) {
+					return true, nil
+				}
+			}
+		}
+		return false, nil
+	})
 	require.NoError(t, s.Audit(t.Context()))
 }
