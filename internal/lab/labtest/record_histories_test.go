@@ -1,0 +1,176 @@
+package labtest_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"vakhta/internal/incident"
+	"vakhta/internal/lab/estate"
+	"vakhta/internal/lab/labtest"
+	"vakhta/workflows"
+)
+
+// recordVariable lets the histories for the replay tests be written anew: do
+// so when workflows were changed before a release, never afterwards.
+const recordVariable = "VAKHTA_RECORD"
+
+const historyDir = "../../../workflows/testdata/history"
+
+// TestRecordHistories plays outages and writes down the history of every
+// workflow for workflows/replay_test.go. `make gen` runs it.
+func TestRecordHistories(t *testing.T) {
+	if os.Getenv(recordVariable) == "" {
+		t.Skipf("%s is not set; `make gen` records the histories anew", recordVariable)
+	}
+	dir := t.TempDir()
+	s := labtest.Open(t, labtest.WithInput("updateEvery", "20s"))
+	r := &recorder{t: t, s: s, dir: dir}
+	r.server()
+	r.alerts()
+	r.answers()
+	require.NoError(t, os.RemoveAll(historyDir))
+	require.NoError(t, os.CopyFS(historyDir, os.DirFS(dir)))
+	size := int64(0)
+	require.NoError(t, filepath.Walk(historyDir, func(_ string, info os.FileInfo, err error) error {
+		size += info.Size()
+		return err
+	}))
+	t.Logf("%d bytes of histories", size)
+}
+
+type recorder struct {
+	t   *testing.T
+	s   *labtest.Lab
+	dir string
+}
+
+// keep records workflows, by the name of their case.
+func (r *recorder) keep(byName map[string]string) {
+	r.t.Helper()
+	for name, id := range byName {
+		require.NoError(r.t, r.s.Record(r.t.Context(), r.dir, name, id))
+	}
+}
+
+// server: a client cries, an engineer says what he does and when it will be
+// back, the postmortem is followed until its action is verified.
+func (r *recorder) server() {
+	t, s := r.t, r.s
+	ctx := t.Context()
+	component, err := estate.Scenario("server")
+	require.NoError(t, err)
+	o := s.Outage(component, estate.Off, "romashka-duty")
+	require.NoError(t, o.Break(ctx))
+	require.NoError(t, o.Cry(ctx))
+	require.NoError(t, o.AwaitAnswer(ctx))
+	require.NoError(t, o.AwaitFinding(ctx))
+	require.NoError(t, o.AwaitAcknowledged(ctx))
+	id := workflows.IncidentID(o.Incident)
+	act := workflows.Act{By: "ivan", Via: "cli"}
+	require.NoError(t, s.Update(ctx, id, workflows.UpdateNote, workflows.NoteUpdate{Act: act, Text: "On site"}))
+	require.NoError(t, s.Update(ctx, id, workflows.UpdateChecked, workflows.CheckedUpdate{Act: act, Component: component, Result: "its power supply is dead"}))
+	began := time.Now()
+	require.NoError(t, s.Update(ctx, id, workflows.UpdateSetETA, workflows.SetETAUpdate{Act: act, At: time.Now().Add(20 * time.Minute)}))
+	s.Await(t, "the client to hear when it will be back", func() (bool, error) {
+		return s.Read("romashka-duty", "время восстановления", began), nil
+	})
+	require.NoError(t, o.Repair(ctx))
+	require.NoError(t, o.AwaitResolved(ctx))
+	require.NoError(t, o.AwaitPostmortem(ctx))
+	require.NoError(t, o.CheckTold(ctx))
+	r.learn(o.Incident)
+	r.keep(map[string]string{
+		"server":          workflows.ReportID(o.Report),
+		"server-client":   workflows.LocalizeID(o.Reporter.Client, o.Report),
+		"server-resolved": id,
+		"server-page":     workflows.EscalateID(o.Incident, "emergency"),
+		"server-beat":     workflows.InformID(o.Incident),
+		"server-update":   workflows.BroadcastID("incident/"+o.Incident, "update", 1),
+		"server-closed":   workflows.PostmortemID(o.Incident),
+	})
+}
+
+// learn has people fill, approve and publish the postmortem, and do what it asks.
+func (r *recorder) learn(of string) {
+	t, s := r.t, r.s
+	ctx := t.Context()
+	id := workflows.PostmortemID(of)
+	act := workflows.Act{By: "shift-lead", Via: "cli"}
+	require.NoError(t, s.Update(ctx, id, workflows.UpdateEdit, workflows.EditUpdate{Act: act, Sections: map[string]string{"lessons": "Power supplies age."}}))
+	require.NoError(t, s.Update(ctx, id, workflows.UpdateAddAction, workflows.AddActionUpdate{Act: act, Text: "Replace all of that age", Owner: "admins"}))
+	require.NoError(t, s.Update(ctx, id, workflows.UpdateApprove, workflows.ApproveUpdate{Act: act}))
+	require.NoError(t, s.Update(ctx, id, workflows.UpdatePublish, act))
+	require.NoError(t, s.Update(ctx, id, workflows.UpdateCompleteAction, workflows.ActionUpdate{Act: act, Action: "a1"}))
+	require.NoError(t, s.Update(ctx, id, workflows.UpdateVerifyAction, workflows.ActionUpdate{Act: act, Action: "a1"}))
+	s.Await(t, "the postmortem to be closed", func() (bool, error) {
+		pm, err := s.Store.Postmortem(ctx, of)
+		return pm.Status == "closed", err
+	})
+}
+
+// alerts: a PDU fails, Alertmanager tells, several teams are paged.
+func (r *recorder) alerts() {
+	t, s := r.t, r.s
+	ctx := t.Context()
+	component, err := estate.Scenario("pdu")
+	require.NoError(t, err)
+	o := s.Outage(component, estate.Down, "romashka-duty")
+	require.NoError(t, o.Break(ctx))
+	require.Equal(t, http.StatusAccepted, s.Post(t, alertsPath, s.IntakeToken, webhook(o.Blast.Servers)).Code)
+	o.Incident = awaitIncident(t, s, component)
+	require.NoError(t, o.AwaitAcknowledged(ctx))
+	require.NoError(t, o.Repair(ctx))
+	require.NoError(t, o.AwaitResolved(ctx))
+	require.NoError(t, o.AwaitPostmortem(ctx))
+	id := workflows.IncidentID(o.Incident)
+	s.Await(t, "the restoration to be told", func() (bool, error) {
+		entries, err := s.Store.Timeline(ctx, id, 0, 0)
+		for _, e := range entries {
+			if e.Kind == "resolved" {
+				return true, nil
+			}
+		}
+		return false, err
+	})
+	r.keep(map[string]string{
+		"pdu-alerts":   workflows.TriageID("msk"),
+		"pdu-resolved": id,
+		"pdu-page":     workflows.EscalateID(o.Incident, "admins"),
+		"pdu-beat":     workflows.InformID(o.Incident),
+		"pdu-update":   workflows.BroadcastID("incident/"+o.Incident, "update", 1),
+		"pdu-draft":    workflows.PostmortemID(o.Incident),
+	})
+}
+
+// answers: the other ends of a report.
+func (r *recorder) answers() {
+	t, s := r.t, r.s
+	ctx := t.Context()
+	cases := map[string]string{}
+	stranger, err := s.CryFrom(ctx, "770077", labtest.CryText)
+	require.NoError(t, err)
+	cases["unknown-client"] = stranger
+	cases["healthy"], err = s.Cry(ctx, "shkola-tech", labtest.CryText)
+	require.NoError(t, err)
+	now := time.Now().UTC().Truncate(time.Minute)
+	servers := s.Estate.Inventory().ServersOf("kinozal")[:1]
+	require.NoError(t, s.Store.PutMaintenance(ctx, incident.Maintenance{
+		ID: "m-fans", Title: map[string]string{"ru": "замена вентиляторов"}, Components: servers, StartsAt: now.Add(-time.Hour), EndsAt: now.Add(time.Hour),
+		Revision: 1, ByClient: map[string][]string{"kinozal": servers},
+	}))
+	cases["planned"], err = s.Cry(ctx, "kinozal-tech", labtest.CryText)
+	require.NoError(t, err)
+	for kind, report := range cases {
+		answer, err := s.AwaitAnswer(ctx, report)
+		require.NoError(t, err)
+		require.Equal(t, kind, answer.Kind)
+		require.NoError(t, s.Client.GetWorkflow(ctx, workflows.ReportID(report), "").Get(ctx, nil), fmt.Sprintf("report %s", kind))
+		r.keep(map[string]string{kind: workflows.ReportID(report)})
+	}
+}
