@@ -37,10 +37,11 @@ test: devserver ## Run all tests on both stores (sets up what they need)
 
 check: lint race ## What CI runs: linters, then all tests under the race detector
 
+# -short draws a fifth of the random cases under the race detector; `make test` draws all of them.
 race: devserver
 	.ci/setup tests
 	go test -C internal/devserver $(TEST_ARGS) ./...
-	.ci/with-postgres go test -race $(TEST_ARGS) ./...
+	.ci/with-postgres go test -race -short $(TEST_ARGS) ./...
 
 lint: $(TOOLS) compose vuln ## Run the linters (golangci-lint, workflowcheck, govulncheck, docker-compose config)
 	@for dir in $(CHECK_DIRS); do \

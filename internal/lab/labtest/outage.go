@@ -116,10 +116,11 @@ func (o *Outage) AwaitAnswer(ctx context.Context) error {
 // AwaitAnswer waits until a report is answered.
 func (l *Lab) AwaitAnswer(ctx context.Context, report string) (workflows.ReportAnswer, error) {
 	var answer workflows.ReportAnswer
-	return answer, Until(ctx, "report "+report+" to be answered", func() (bool, error) {
+	err := Until(ctx, "report "+report+" to be answered", func() (bool, error) {
 		err := l.ask(ctx, workflows.ReportID(report), workflows.QueryAnswer, &answer)
 		return answer.Stage == "answered", err
 	})
+	return answer, err
 }
 
 // ask queries a workflow. Its worker may be dying: give it a moment only.

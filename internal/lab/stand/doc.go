@@ -213,8 +213,9 @@ func freeFrom(port int) int {
 		if err != nil {
 			continue
 		}
-		defer l.Close()
-		return l.Addr().(*net.TCPAddr).Port
+		at = l.Addr().(*net.TCPAddr).Port
+		_ = l.Close()
+		return at
 	}
 	return port
 }
