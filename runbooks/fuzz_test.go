@@ -2,6 +2,7 @@ package runbooks_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"testing"
 
@@ -23,7 +24,11 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		rb, err := runbooks.Parse("fuzz.yaml", doc, map[string]any{"every": "1m"})
 		if err != nil {
-			for _, p := range err.(*runbooks.Error).Problems {
+			var wrong *runbooks.Error
+			if !errors.As(err, &wrong) {
+				t.Fatalf("an error without a place: %v", err)
+			}
+			for _, p := range wrong.Problems {
 				if p.Line < 1 || p.Column < 1 || p.Text == "" {
 					t.Errorf("a problem without its place: %+v", p)
 				}
