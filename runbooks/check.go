@@ -113,6 +113,10 @@ func (v *validator) step(rb *Runbook, i int, ids map[string]int) {
 	v.kind(path, s)
 }
 
+// forClients begins the events that a runbook may send: a page, or an answer to
+// a report, would tell clients what isn't so.
+const forClients = "incident."
+
 var channels = []inventory.Channel{inventory.Telegram, inventory.SMS, inventory.Call, inventory.Email}
 
 func (v *validator) kind(path string, s Step) {
@@ -146,6 +150,9 @@ func (v *validator) kind(path string, s Step) {
 	}
 	if s.Notify != nil {
 		required(s.Notify.Event != "", "notify.event")
+		if s.Notify.Event != "" && !strings.HasPrefix(s.Notify.Event, forClients) {
+			v.at(path+".notify.event", "event: %q is not written for an incident's clients; theirs begin with %s", s.Notify.Event, forClients)
+		}
 	}
 	if s.Wait != nil {
 		required(s.Wait.For > 0, "wait.for")

@@ -69,8 +69,9 @@ func (v *validator) surroundings(path string, s Step, around Surroundings) {
 	if s.Approve != nil {
 		team("approve.team", s.Approve.Team)
 	}
-	if s.Notify != nil && around.Events != nil && s.Notify.Event != "" && !slices.Contains(around.Events, s.Notify.Event) {
-		v.at(path+".notify.event", "event: no message is written for %q; there are %s", s.Notify.Event, strings.Join(around.Events, ", "))
+	if s.Notify != nil && around.Events != nil && strings.HasPrefix(s.Notify.Event, forClients) && !slices.Contains(around.Events, s.Notify.Event) {
+		theirs := slices.DeleteFunc(slices.Clone(around.Events), func(e string) bool { return !strings.HasPrefix(e, forClients) })
+		v.at(path+".notify.event", "event: no message is written for %q%s", s.Notify.Event, thereAre(theirs))
 	}
 }
 
@@ -83,7 +84,8 @@ func teamIDs(inv *inventory.Inventory) []string {
 }
 
 // doubts warns of what runs, but perhaps not as meant. A condition that reads
-// the state of a step that it doesn't wait for depends on which of them is faster.
+// the state of a step that it doesn't wait for depends on which of them is
+// faster; an incident has one escalation per team and one beat of updates.
 func (v *validator) doubts(rb *Runbook) {
 	if rb.On == "" {
 		v.warn("$.runbook", "on: not given; no incident chooses this runbook by itself")
@@ -91,7 +93,19 @@ func (v *validator) doubts(rb *Runbook) {
 	if !slices.ContainsFunc(rb.Steps, func(s Step) bool { return s.Resolve != nil }) {
 		v.warn("$.steps", "steps: none resolves the incident; a person must")
 	}
+	first := map[string]string{}
 	for i, s := range rb.Steps {
+		what := ""
+		switch {
+		case s.Escalate != nil:
+			what = "pages team " + s.Escalate.Team
+		case s.Inform != nil:
+			what = "starts the client updates"
+		}
+		if other, ok := first[what]; ok && what != "" {
+			v.warn(fmt.Sprintf("$.steps[%d]", i), "step %q %s, as %q does; while the one is at work the other fails", s.ID, what, other)
+		}
+		first[what] = s.ID
 		if s.If == "" {
 			continue
 		}

@@ -103,6 +103,7 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{"beat too fast", `"${inputs.every}"`, "10ms", `16:21: inform.every: must be 1s or more`},
 		{"empty task", `"Please ${inputs.words}, team"`, `""`, `21:18: task.text: must be given`},
 		{"looks in a row", `"${inputs.limit}"`, "-1", `26:34: verify.stable: -1 must not be negative`},
+		{"message for others", "{text: \"Please ${inputs.words}, team\"}", "{text: x}\n  - id: tell\n    notify: {event: page}", `23:21: event: "page" is not written for an incident's clients; theirs begin with incident.`},
 		{"second document", "steps:\n", "---\nrunbook: more\nsteps:\n", `10:1: a second document begins here; put each runbook into a file of its own`},
 		{"YAML", "steps:\n", "steps: [\n", `18:45: value is not allowed in this context. map key-value is pre-defined`},
 		{"duplicate key", "title: A small one", "title: A small one\ntitle: Another", `3:1: mapping key "title" already defined at [2:1]`},

@@ -45,6 +45,7 @@ func TestSchemaRefusesWhatParseRefuses(t *testing.T) {
 		{"other placeholder", `"${inputs.every}"`, `"${env.EVERY}"`},
 		{"no team", "      team: emergency\n", ""},
 		{"attempts", "attempts: 2", "attempts: 1000"},
+		{"message for others", "resolve: {}", "notify: {event: page}"},
 		{"no steps", small[strings.Index(small, "steps:"):], "steps: []\n"},
 	} {
 		t.Run(bad.name, func(t *testing.T) {
