@@ -400,39 +400,46 @@ func (a *away) dial(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 func TestCallbacksRideOutARestartOfTheGateway(t *testing.T) {
-	for name, send := range map[string]func(twilio.Config) (notify.Channel, ledger.Notification, error){
-		"sms": func(c twilio.Config) (notify.Channel, ledger.Notification, error) {
-			ch, err := twilio.NewSMS(c)
-			return ch, sms(), err
+	for name, c := range map[string]struct {
+		n    ledger.Notification
+		open func(twilio.Config) (notify.Channel, error)
+		end  func(ledger.Event) bool
+	}{
+		"the receipt of an SMS": {
+			sms(), func(c twilio.Config) (notify.Channel, error) { return twilio.NewSMS(c) },
+			func(e ledger.Event) bool { return e.State == ledger.Delivered },
 		},
-		"call": func(c twilio.Config) (notify.Channel, ledger.Notification, error) {
-			ch, err := twilio.NewCall(c)
-			return ch, call(), err
+		"the 1 that is pressed": {
+			call(), func(c twilio.Config) (notify.Channel, error) { return twilio.NewCall(c) },
+			func(e ledger.Event) bool { return e.Acknowledged },
+		},
+		"the end of a call": {
+			call(), func(c twilio.Config) (notify.Channel, error) { return twilio.NewCall(c) },
+			func(e ledger.Event) bool { return strings.HasSuffix(e.Key, "/completed") },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			gateway := &away{}
-			tr := &http.Transport{DialContext: gateway.dial, DisableKeepAlives: true}
-			l := newLab(t, func(c *sandbox.Config) {
-				c.Client = &http.Client{Transport: tr, Timeout: 10 * time.Second}
-				c.Timing.Retry, c.Timing.RetryMax = 100*time.Millisecond, time.Second
+			l := newLab(t, func(cfg *sandbox.Config) {
+				cfg.Client = &http.Client{Transport: &http.Transport{DialContext: gateway.dial, DisableKeepAlives: true}, Timeout: 10 * time.Second}
+				cfg.Timing.Retry, cfg.Timing.RetryMax = 100*time.Millisecond, time.Second
 			})
-			l.box.SetPersona(to, sandbox.Persona{Phone: &sandbox.Phone{Answer: sandbox.AnswerBusy}})
-			ch, n, err := send(l.config())
+			l.box.SetPersona(to, sandbox.Persona{Phone: &sandbox.Phone{Digits: "1"}})
+			ch, err := c.open(l.config())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if o := ch.Send(t.Context(), n, to); o.State != ledger.Accepted {
+			if o := ch.Send(t.Context(), c.n, to); o.State != ledger.Accepted {
 				t.Fatalf("%+v", o)
 			}
-			// Three callbacks at most; Twilio's default is two tries of each.
-			for begin := time.Now(); gateway.refused.Load() <= 6; time.Sleep(time.Millisecond) {
+			// Four requests at most are under way; Twilio's default is two tries of each.
+			for begin := time.Now(); gateway.refused.Load() <= 8; time.Sleep(time.Millisecond) {
 				if time.Since(begin) > 10*time.Second {
 					t.Fatalf("the callbacks were given up after %d tries", gateway.refused.Load())
 				}
 			}
 			gateway.back.Store(true)
-			l.until(t, "the end of it", func(e ledger.Event) bool { return e.State == ledger.Delivered || e.State == ledger.Refused })
+			l.until(t, name, c.end)
 		})
 	}
 }

@@ -88,7 +88,7 @@ func speak(publicURL string, n ledger.Notification, body string, asks bool) resp
 	if !asks {
 		return response{Verbs: []any{words, pauseVerb{Length: 1}, words, hangup{}}}
 	}
-	action := publicURL + GatherPath + "?" + gatherQuery(n)
+	action := publicURL + GatherPath + "?" + gatherQuery(n) + overrides
 	ask := gather{
 		Input: "dtmf", NumDigits: 1, Timeout: 8, Action: action, Method: "POST", Say: words,
 	}

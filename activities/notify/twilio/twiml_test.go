@@ -19,9 +19,9 @@ func page() ledger.Notification {
 
 func TestSpeakTwiMLGathersOneDigitTwice(t *testing.T) {
 	const want = `<?xml version="1.0" encoding="UTF-8"?><Response>` +
-		`<Gather input="dtmf" numDigits="1" timeout="8" action="https://v.example/callbacks/twilio/gather?n=n-1&amp;d=1" method="POST" actionOnEmptyResult="false">` +
+		`<Gather input="dtmf" numDigits="1" timeout="8" action="https://v.example/callbacks/twilio/gather?n=n-1&amp;d=1#rc=5&amp;rp=all" method="POST" actionOnEmptyResult="false">` +
 		`<Say language="ru-RU">Говорит вахта. Нажмите 1, чтобы принять.</Say></Gather>` +
-		`<Gather input="dtmf" numDigits="1" timeout="8" action="https://v.example/callbacks/twilio/gather?n=n-1&amp;d=1" method="POST" actionOnEmptyResult="false">` +
+		`<Gather input="dtmf" numDigits="1" timeout="8" action="https://v.example/callbacks/twilio/gather?n=n-1&amp;d=1#rc=5&amp;rp=all" method="POST" actionOnEmptyResult="false">` +
 		`<Say language="ru-RU">Говорит вахта. Нажмите 1, чтобы принять.</Say></Gather>` +
 		`<Say language="ru-RU">Ответа нет. До свидания.</Say><Hangup></Hangup></Response>`
 	if got := SpeakTwiML("https://v.example/", page()); got != want {
