@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/store"
+	"vakhta/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -105,19 +105,11 @@ func (c *clock) advance(d time.Duration) {
 
 func newDesk(t *testing.T, opts notify.Options) *desk {
 	t.Helper()
-	st, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
-	if err := st.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	d := &desk{t: t, store: st, sms: &provider{}, mail: &provider{lookErr: notify.ErrNoLookUp}, clock: &clock{at: time.Date(2026, 3, 14, 3, 0, 0, 0, time.UTC)}}
+	d := &desk{t: t, store: storetest.Open(t), sms: &provider{}, mail: &provider{lookErr: notify.ErrNoLookUp}, clock: &clock{at: time.Date(2026, 3, 14, 3, 0, 0, 0, time.UTC)}}
 	if opts.Now == nil {
 		opts.Now = d.clock.now
 	}
-	d.acts = notify.New(st, directory{}, map[inventory.Channel]notify.Channel{inventory.SMS: d.sms, inventory.Email: d.mail}, opts)
+	d.acts = notify.New(d.store, directory{}, map[inventory.Channel]notify.Channel{inventory.SMS: d.sms, inventory.Email: d.mail}, opts)
 	var suite testsuite.WorkflowTestSuite
 	d.env = suite.NewTestActivityEnvironment()
 	d.env.RegisterActivity(d.acts)

@@ -2,7 +2,6 @@ package records_test
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"vakhta/internal/ledger"
 	"vakhta/internal/message"
 	"vakhta/internal/store"
+	"vakhta/internal/store/storetest"
 	"vakhta/internal/topology"
 	"vakhta/runbooks"
 	"vakhta/runbooks/messages"
@@ -50,14 +50,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "records.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
-	if err := st.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	st := storetest.Open(t)
 	render, err := message.New(messages.FS())
 	if err != nil {
 		t.Fatal(err)
