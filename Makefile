@@ -13,7 +13,7 @@ TOOLS     := $(BIN)/.tools
 CHECK_DIRS := . internal/devserver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev build devserver test check race lint vuln bench bench-answer fmt gen compose clean
+.PHONY: help demo dev build devserver test check race lint vuln bench bench-answer bench-infer fmt gen compose clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,11 +64,15 @@ bench: ## Run the benchmarks (BENCH=regexp, PKG=./internal/topology)
 bench-answer: build ## Measure the time from a client's message to the answer with the finding
 	go run ./internal/lab/bench $(ARGS)
 
+bench-infer: ## Measure inference on generated estates, faults and noise (ARGS='-cases 200 -only full -v')
+	go run ./internal/lab/inferbench $(ARGS)
+
 fmt: $(TOOLS) ## Format the Go code
 	@git ls-files --cached --others --exclude-standard '*.go' | xargs -r $(BIN)/gofumpt -w
 
-gen: ## Write what is generated (schemas, golden inputs)
+gen: devserver ## Write what is generated: schemas, golden inputs, the workflow histories that the tests replay
 	go generate ./...
+	VAKHTA_RECORD=1 go test -count 1 -run '^TestRecordHistories$$' ./internal/lab/labtest
 
 clean: ## Remove what was built and what the demo left behind
 	rm -rf $(BIN) .demo .cache

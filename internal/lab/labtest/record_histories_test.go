@@ -106,12 +106,19 @@ func (r *recorder) learn(of string) {
 	require.NoError(t, s.Update(ctx, id, workflows.UpdateAddAction, workflows.AddActionUpdate{Act: act, Text: "Replace all of that age", Owner: "admins"}))
 	require.NoError(t, s.Update(ctx, id, workflows.UpdateApprove, workflows.ApproveUpdate{Act: act}))
 	require.NoError(t, s.Update(ctx, id, workflows.UpdatePublish, act))
-	require.NoError(t, s.Update(ctx, id, workflows.UpdateCompleteAction, workflows.ActionUpdate{Act: act, Action: "a1"}))
-	require.NoError(t, s.Update(ctx, id, workflows.UpdateVerifyAction, workflows.ActionUpdate{Act: act, Action: "a1"}))
-	s.Await(t, "the postmortem to be closed", func() (bool, error) {
+	pm, err := s.Store.Postmortem(ctx, of)
+	require.NoError(t, err)
+	for _, a := range pm.Actions {
+		require.NoError(t, s.Update(ctx, id, workflows.UpdateCompleteAction, workflows.ActionUpdate{Act: act, Action: a.ID}))
+		require.NoError(t, s.Update(ctx, id, workflows.UpdateVerifyAction, workflows.ActionUpdate{Act: act, Action: a.ID}))
+	}
+	require.NoError(t, labtest.Until(ctx, "the postmortem to be closed", func() (bool, error) {
 		pm, err := s.Store.Postmortem(ctx, of)
+		if err == nil && pm.Status != "closed" {
+			err = fmt.Errorf("it is %s, with %+v", pm.Status, pm.Actions)
+		}
 		return pm.Status == "closed", err
-	})
+	}))
 }
 
 // alerts: a PDU fails, Alertmanager tells, several teams are paged.
