@@ -1,0 +1,239 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"time"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/lab/faultgen"
+	"vakhta/internal/topology"
+)
+
+// figure is one line of the output.
+type figure struct {
+	Figure string  `json:"figure"`
+	Value  float64 `json:"value"`
+	Unit   string  `json:"unit"`
+	Goal   string  `json:"goal,omitempty"`
+	Met    bool    `json:"met"`
+}
+
+type bench struct {
+	seed    uint64
+	verbose bool
+	profile string
+	estate  *faultgen.Estate
+	graph   *topology.Graph
+}
+
+const maxFaults = 5
+
+// run measures one regime.
+func (b *bench) run(r regime) ([]figure, error) {
+	if b.estate == nil || b.estate.Servers() < r.servers || b.estate.Servers() >= r.servers+1000 {
+		var err error
+		if b.estate, err = faultgen.Build(r.servers, b.seed); err != nil {
+			return nil, err
+		}
+		b.graph = topology.New(b.estate.Inventory)
+	}
+	if b.profile != "" {
+		f, err := os.Create(b.profile)
+		if err != nil {
+			return nil, fmt.Errorf("create the profile: %w", err)
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return nil, fmt.Errorf("start the profile: %w", err)
+		}
+		defer pprof.StopCPUProfile()
+	}
+	t := tally{}
+	for i := range r.cases {
+		seed := b.seed + uint64(i)
+		night := b.estate.Case(seed, 1+i%maxFaults, r.noise)
+		obs := observations(night.Rows)
+		var earlier []topology.Observation
+		if r.earlier {
+			earlier = observations(night.Earlier)
+		}
+		sifted := b.graph.Sift(obs, earlier).Observations
+		night.Rows, night.Earlier, obs, earlier = nil, nil, nil, nil
+		runtime.GC() // the generator's garbage is not inference's
+		began := time.Now()
+		inf := b.graph.Infer(sifted)
+		t.took = append(t.took, time.Since(began))
+		wrong := t.count(&night, &inf, b.estate.Inventory)
+		if b.verbose && wrong {
+			tell(os.Stderr, r.name, seed, &night, &inf)
+		}
+		if i == 0 {
+			same, err := b.unmoved(sifted, &inf, seed)
+			if err != nil {
+				return nil, err
+			}
+			t.unmoved = same
+		}
+	}
+	return t.figures(r), nil
+}
+
+func observations(rows []faultgen.Row) []topology.Observation {
+	out := make([]topology.Observation, len(rows))
+	for i, r := range rows {
+		out[i] = topology.Observation{Component: r.Component, Probe: topology.Probe(r.Probe), Vantage: r.Vantage, At: r.At, Result: topology.Result(r.Result)}
+	}
+	return out
+}
+
+// unmoved says that the answer is the same byte for byte for the rows in another order.
+func (b *bench) unmoved(obs []topology.Observation, inf *topology.Inference, seed uint64) (bool, error) {
+	r := rand.New(rand.NewPCG(seed, 9))
+	r.Shuffle(len(obs), func(i, j int) { obs[i], obs[j] = obs[j], obs[i] })
+	first, err := json.Marshal(inf)
+	if err != nil {
+		return false, fmt.Errorf("write down an inference: %w", err)
+	}
+	second, err := json.Marshal(b.graph.Infer(obs))
+	if err != nil {
+		return false, fmt.Errorf("write down an inference: %w", err)
+	}
+	return string(first) == string(second), nil
+}
+
+// tally adds up nights.
+type tally struct {
+	nights, exact              int
+	named, right, broken       int // components other than servers
+	wrong                      int // named, and neither it nor its class is broken
+	missed                     int // broken, and not even in a class
+	servers, rightServers, own int
+	shared, lone               calibration
+	took                       []time.Duration
+	unmoved                    bool
+}
+
+// count adds one night, and says whether anything was wrong about shared equipment.
+func (t *tally) count(night *faultgen.Case, inf *topology.Inference, inv *inventory.Inventory) bool {
+	inClass := map[string]bool{}
+	var named []string
+	wrongBefore := t.wrong
+	for _, f := range inf.Findings {
+		for _, id := range f.AmbiguousWith {
+			inClass[id] = true
+		}
+		if f.Kind == inventory.KindServer {
+			t.servers++
+			if night.Own[f.Component] {
+				t.rightServers++
+			}
+			t.lone.add(f.Confidence, night.Own[f.Component])
+			continue
+		}
+		named = append(named, f.Component)
+		right := slices.Contains(night.Broken, f.Component)
+		t.shared.add(f.Confidence, right)
+		if right {
+			t.right++
+		} else if !slices.ContainsFunc(f.AmbiguousWith, func(id string) bool { return slices.Contains(night.Broken, id) }) {
+			t.wrong++
+		}
+	}
+	slices.Sort(named)
+	t.nights++
+	t.named += len(named)
+	t.broken += len(night.Broken)
+	t.own += len(night.Own)
+	for _, id := range night.Broken {
+		if !slices.Contains(named, id) && !inClass[id] {
+			t.missed++
+		}
+	}
+	if slices.Equal(named, night.Broken) {
+		t.exact++
+		return false
+	}
+	return len(named) != len(night.Broken) || t.wrong > wrongBefore || !slices.Equal(named, night.Broken)
+}
+
+// calibration compares what was claimed with what was so, in ten bins.
+type calibration struct {
+	n, right [10]int
+	claimed  [10]float64
+}
+
+func (c *calibration) add(confidence float64, right bool) {
+	i := min(9, int(confidence*10))
+	c.n[i]++
+	c.claimed[i] += confidence
+	if right {
+		c.right[i]++
+	}
+}
+
+// err is the expected calibration error.
+func (c *calibration) err() float64 {
+	sum, all := 0.0, 0
+	for i := range c.n {
+		sum += math.Abs(c.claimed[i] - float64(c.right[i]))
+		all += c.n[i]
+	}
+	return sum / max(1, float64(all))
+}
+
+func (t *tally) figures(r regime) []figure {
+	share := func(a, b int) float64 {
+		if b == 0 {
+			return 1
+		}
+		return float64(a) / float64(b)
+	}
+	var out []figure
+	add := func(name string, value float64, unit, sign string, goal float64, counts bool) {
+		f := figure{Figure: r.name + ": " + name, Value: math.Round(value*1e4) / 1e4, Unit: unit, Met: true}
+		if counts {
+			f.Goal = fmt.Sprintf("%s %g", sign, goal)
+			f.Met = sign == "≥" && value >= goal || sign == "≤" && value <= goal
+		}
+		out = append(out, f)
+	}
+	add("precision", share(t.right, t.named), "share", "≥", r.least, r.accuracy)
+	add("recall", share(t.right, t.broken), "share", "≥", r.least, r.accuracy)
+	add("exact set", share(t.exact, t.nights), "share", "≥", r.exact, r.accuracy && r.exact > 0)
+	add("calibration error", t.shared.err(), "share", "≤", r.ece, r.accuracy)
+	add("wrongly named", share(t.wrong, max(1, t.named)), "share", "≤", .01, r.wrong)
+	add("neither named nor in a class", share(t.missed, t.broken), "share", "≤", 0, false)
+	add("servers: precision", share(t.rightServers, t.servers), "share", "", 0, false)
+	add("servers: recall", share(t.rightServers, t.own), "share", "", 0, false)
+	add("servers: calibration error", t.lone.err(), "share", "≤", r.ece, r.accuracy)
+	slices.Sort(t.took)
+	at := func(q float64) float64 {
+		return float64(t.took[min(len(t.took)-1, int(q*float64(len(t.took))))].Microseconds()) / 1000
+	}
+	add("latency p50", at(.5), "ms", "", 0, false)
+	add("latency p99", at(.99), "ms", "≤", 300, r.latency)
+	same := 0.0
+	if t.unmoved {
+		same = 1
+	}
+	add("same for another order of rows", same, "share", "≥", 1, true)
+	return out
+}
+
+// tell shows a night that went wrong.
+func tell(w io.Writer, regime string, seed uint64, night *faultgen.Case, inf *topology.Inference) {
+	fmt.Fprintf(w, "%s, seed %d: %s\n", regime, seed, night)
+	for _, f := range inf.Findings {
+		if f.Kind != inventory.KindServer {
+			fmt.Fprintf(w, "    %s %.3f (%.1f) explains %d, against %d, or %v\n", f.Component, f.Confidence, f.LogOdds, len(f.Explains), len(f.Contradicts), f.AmbiguousWith)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+// Command inferbench measures inference on estates, faults and noise that
+// package faultgen draws. It prints one JSON object a line: figure, value,
+// unit, goal, met; and exits with 1 if a goal isn't met.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"vakhta/internal/lab/faultgen"
+)
+
+// regime is a kind of night, with its goals.
+type regime struct {
+	name     string
+	noise    faultgen.Noise
+	earlier  bool // an earlier sweep is known
+	servers  int
+	cases    int
+	accuracy bool // goals on who is named
+	wrong    bool // goals on who is wrongly named
+	latency  bool
+	least    float64 // precision and recall
+	exact    float64
+	ece      float64
+}
+
+func regimes(cases int) []regime {
+	return []regime{
+		{name: "full evidence", noise: faultgen.NoiseA, earlier: true, servers: 30_000, cases: cases, accuracy: true, least: .99, exact: .97, ece: .02},
+		{name: "harsh", noise: faultgen.Harsh, earlier: true, servers: 30_000, cases: cases, accuracy: true, least: .97, ece: .03},
+		{name: "ping only", noise: faultgen.PingOnly, earlier: true, servers: 30_000, cases: cases, wrong: true},
+		{name: "100k", noise: faultgen.NoiseA, earlier: true, servers: 100_000, cases: (cases + 1) / 2, accuracy: true, latency: true, least: .99, exact: .97, ece: .02},
+	}
+}
+
+func main() {
+	cases := flag.Int("cases", 60, "nights per regime; half of that with 100,000 servers")
+	seed := flag.Uint64("seed", 1, "the first seed")
+	only := flag.String("only", "", "regimes whose name holds this")
+	servers := flag.Int("servers", 0, "instead of the regime's number of servers")
+	verbose := flag.Bool("v", false, "tell every night that went wrong, on stderr")
+	profile := flag.String("cpuprofile", "", "write a CPU profile of the inferences")
+	flag.Parse()
+	fmt.Fprintln(os.Stderr, machine())
+	missed := 0
+	out := json.NewEncoder(os.Stdout)
+	b := &bench{seed: *seed, verbose: *verbose, profile: *profile}
+	for _, r := range regimes(*cases) {
+		if !strings.Contains(r.name, *only) {
+			continue
+		}
+		if *servers > 0 {
+			r.servers = *servers
+		}
+		figures, err := b.run(r)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "inferbench: "+err.Error())
+			os.Exit(2)
+		}
+		for _, f := range figures {
+			if f.Goal != "" && !f.Met {
+				missed++
+			}
+			if err := out.Encode(f); err != nil {
+				fmt.Fprintln(os.Stderr, "inferbench: "+err.Error())
+				os.Exit(2)
+			}
+		}
+	}
+	if missed > 0 {
+		fmt.Fprintf(os.Stderr, "inferbench: %d goals missed\n", missed)
+		os.Exit(1)
+	}
+}
+
+// machine names what the figures were measured on.
+func machine() string {
+	model := ""
+	if f, err := os.Open("/proc/cpuinfo"); err == nil {
+		model = cpuModel(f)
+		f.Close()
+	}
+	load, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		load = []byte("unknown")
+	}
+	return fmt.Sprintf("%s/%s, %d × %s, %s, load %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), model, runtime.Version(), strings.TrimSpace(string(load)))
+}
+
+func cpuModel(r io.Reader) string {
+	for s := bufio.NewScanner(r); s.Scan(); {
+		if key, value, ok := strings.Cut(s.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown processor"
+}
