@@ -35,6 +35,7 @@ import (
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/store"
+	"vakhta/internal/store/storetest"
 	"vakhta/workflows"
 )
 
@@ -136,12 +137,7 @@ type gatehouse struct {
 
 func newGatehouse(t *testing.T) *gatehouse {
 	t.Helper()
-	h := &gatehouse{t: t, flows: &fakeFlows{}, log: &strings.Builder{}}
-	var err error
-	h.store, err = store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "vakhta.db"))
-	must(t, err)
-	t.Cleanup(func() { must(t, h.store.Close()) })
-	must(t, h.store.Migrate(t.Context()))
+	h := &gatehouse{t: t, flows: &fakeFlows{}, log: &strings.Builder{}, store: storetest.Open(t)}
 	inv, err := inventory.Load(inventory.Document{Name: "estate.yaml", Data: []byte(testEstate)})
 	must(t, err)
 	h.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -18,6 +18,7 @@ import (
 	"vakhta/internal/ledger"
 	"vakhta/internal/postmortem"
 	"vakhta/internal/store"
+	"vakhta/internal/store/storetest"
 	"vakhta/internal/topology"
 )
 
@@ -55,10 +56,7 @@ var now = time.Date(2026, 11, 23, 3, 10, 0, 0, time.UTC)
 func night(t *testing.T) *store.Store {
 	t.Helper()
 	ctx := t.Context()
-	st, err := store.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "v.db"))
-	must(t, err)
-	t.Cleanup(func() { must(t, st.Close()) })
-	must(t, st.Migrate(ctx))
+	st := storetest.Open(t)
 	servers := []string{"srv-0300"}
 	for i := range 12 {
 		servers = append(servers, "srv-"+string(rune('a'+i)))
