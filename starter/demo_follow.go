@@ -99,7 +99,7 @@ func (v *inboxView) show(it sandbox.Item) {
 // whose names a contact, with his client where that isn't the one who cried.
 func (t *story) whose(c *inventory.Contact) string {
 	client, ok := t.h.Estate.Inventory().Client(c.Client)
-	if !ok || c.Client == t.reporter.Client {
+	if !ok || c.Client == t.reporter.Client || c.Name == client.Name {
 		return c.Name
 	}
 	return c.Name + " (" + client.Name + ")"
