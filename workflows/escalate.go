@@ -221,7 +221,7 @@ func (e *escalation) run(ctx workflow.Context) (EscalateStatus, error) {
 	}
 	e.since = workflow.Now(ctx)
 	if e.in.Carry != nil {
-		e.since, e.asking = e.in.Since, true
+		e.since, e.asking, e.alive = e.in.Since, true, workflow.Now(ctx)
 	} else if e.over() {
 		e.status.Round++ // acknowledged before the first page: a round of its own
 	}

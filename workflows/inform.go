@@ -51,9 +51,6 @@ func (in *InformInput) validate() error {
 	if in.Every.Std() < time.Second {
 		return invalid("every: %s is too often for people; at least 1s", in.Every.Std())
 	}
-	if in.Debounce < 0 {
-		return invalid("debounce: %s must not be negative", in.Debounce.Std())
-	}
 	if in.Debounce == 0 {
 		in.Debounce = runbooks.Duration(2 * time.Second)
 	}

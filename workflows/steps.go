@@ -100,7 +100,11 @@ func (r *incidentRun) runStep(ctx workflow.Context, s *step) {
 	err := workflow.Await(ctx, func() bool {
 		return r.overtaken(s) || !slices.ContainsFunc(needed, func(n *step) bool { return !n.over() })
 	})
-	if err == nil && r.overtaken(s) {
+	switch {
+	case err != nil:
+	case ctx.Err() != nil: // what it needed ended because all is cancelled
+		err = ctx.Err()
+	case r.overtaken(s):
 		err = errOvertaken
 	}
 	if err != nil {

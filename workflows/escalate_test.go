@@ -1,0 +1,247 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"vakhta/activities/records"
+	"vakhta/runbooks"
+)
+
+var ladder = []runbooks.Rung{{Channel: "telegram", Wait: minutes(1)}, {Channel: "call", Wait: minutes(2)}}
+
+func escalate(w *world, in EscalateInput) {
+	in.Incident, in.Team, in.Ladder = "i1", "emergency", ladder
+	w.play("escalate/i1/emergency", Escalate, in)
+}
+
+func (w *world) stopAfter(d time.Duration) {
+	w.after(d, func() { w.SignalWorkflow(SignalStop, StopSignal{Why: "resolved"}) })
+}
+
+// climbs says when each page was made: "1m0s 1.1.1 call ivan,petr".
+func (w *world) climbs() []string {
+	var out []string
+	for _, p := range w.pages {
+		if p.Event == "page" {
+			out = append(out, fmt.Sprintf("%s %d.%d.%d %s %s", p.at, p.Round, p.Level, p.Rung, p.Channel, strings.Join(p.Contacts, ",")))
+		}
+	}
+	return out
+}
+
+func TestEscalationClimbsRungByRungAndLevelByLevelEachOnce(t *testing.T) {
+	w := newWorld(t)
+	w.stopAfter(11 * time.Minute)
+	escalate(w, EscalateInput{})
+	if s := must[EscalateStatus](w); s.State != "stopped" {
+		t.Errorf("state %s, want stopped", s.State)
+	}
+	equal(t, "climbs", w.climbs(), []string{
+		"0s 1.1.0 telegram ivan,petr", "1m0s 1.1.1 call ivan,petr",
+		"5m0s 1.2.0 telegram boss", "6m0s 1.2.1 call boss",
+	})
+	if len(w.sent) != 6 {
+		t.Errorf("sent %v, want one to each of each climb", w.sent)
+	}
+	w.mustKeyOnce()
+}
+
+func TestEscalationThatNobodyTakesBeginsAgain(t *testing.T) {
+	w := newWorld(t)
+	w.team.Levels = w.team.Levels[:1]
+	w.team.Repeat = 1
+	w.stopAfter(16 * time.Minute)
+	escalate(w, EscalateInput{})
+	equal(t, "climbs", w.climbs(), []string{
+		"0s 1.1.0 telegram ivan,petr", "1m0s 1.1.1 call ivan,petr",
+		"5m0s 2.1.0 telegram ivan,petr", "6m0s 2.1.1 call ivan,petr",
+		"15m0s 3.1.0 telegram ivan,petr",
+	})
+	if w.count("exhausted") != 1 {
+		t.Errorf("timeline %v, want it to say once that nobody picked up", w.kinds())
+	}
+	w.mustKeyOnce()
+}
+
+func TestAcknowledgedEscalationPagesNobodyMore(t *testing.T) {
+	byLedger := func(w *world) {
+		w.ledger = func(p records.PageStateParams) records.PageState {
+			if w.elapsed() < time.Minute || p.Team != "emergency" {
+				return records.PageState{}
+			}
+			return records.PageState{AcknowledgedBy: "ivan", Via: "call", At: w.Now()}
+		}
+	}
+	for name, acknowledge := range map[string]func(*world){
+		"by signal": func(w *world) {
+			w.after(30*time.Second, func() { w.SignalWorkflow(SignalAcknowledged, PageAnswer{Contact: "ivan", Via: "call"}) })
+		},
+		"by update": func(w *world) {
+			w.update(30*time.Second, UpdateAcknowledge, AcknowledgeUpdate{Act: Act{By: "ivan", Via: "call"}})
+		},
+		"only by the ledger": byLedger,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			acknowledge(w)
+			w.stopAfter(24 * time.Hour)
+			escalate(w, EscalateInput{})
+			s := must[EscalateStatus](w)
+			if s.State != "acknowledged" || s.AcknowledgedBy != "ivan" || s.Via != "call" {
+				t.Errorf("state %+v, want acknowledged by ivan, call", s)
+			}
+			equal(t, "climbs", w.climbs(), []string{"0s 1.1.0 telegram ivan,petr"})
+			last := w.pages[len(w.pages)-1]
+			if last.Event != "page.standdown" || !slices.Equal(last.Contacts, []string{"petr"}) || last.TakenBy != "ivan" {
+				t.Errorf("the last message is %+v, want petr to stand down", last)
+			}
+			if len(w.drops) == 0 || w.drops[0].StepPrefix != "page/emergency/" {
+				t.Errorf("drops %v, want the unsent pages of the team taken back", w.drops)
+			}
+		})
+	}
+}
+
+func TestAcknowledgementBeforeTheFirstPageIsEnough(t *testing.T) {
+	w := newWorld(t)
+	w.after(0, func() { w.SignalWorkflow(SignalAcknowledged, PageAnswer{Contact: "ivan", Via: "web"}) })
+	w.stopAfter(time.Hour)
+	escalate(w, EscalateInput{Climbed: 2})
+	if s := must[EscalateStatus](w); s.AcknowledgedBy != "ivan" {
+		t.Errorf("state %+v, want acknowledged by ivan", s)
+	}
+	if len(w.climbs()) > 1 {
+		t.Errorf("climbs %v after the acknowledgement", w.climbs())
+	}
+	if !slices.Contains(w.kinds(), "acknowledged") {
+		t.Errorf("timeline %v, want acknowledged", w.kinds())
+	}
+	for _, l := range w.lines {
+		if l.Kind == "acknowledged" && strings.HasSuffix(l.Key, "acknowledged-2") {
+			t.Errorf("key %s belongs to the round before the reopening", l.Key)
+		}
+	}
+}
+
+func TestDeclinedPageClimbsToTheNextLevelAtOnce(t *testing.T) {
+	for name, decline := range map[string]func(*world){
+		"by signal": func(w *world) {
+			w.after(20*time.Second, func() { w.SignalWorkflow(SignalDeclined, PageAnswer{Contact: "ivan"}) })
+		},
+		"by update": func(w *world) {
+			w.update(20*time.Second, UpdateDecline, DeclineUpdate{Act{By: "ivan", Via: "cli"}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			decline(w)
+			w.stopAfter(50 * time.Second)
+			escalate(w, EscalateInput{})
+			equal(t, "climbs", w.climbs(), []string{"0s 1.1.0 telegram ivan,petr", "20s 1.2.0 telegram boss"})
+		})
+	}
+}
+
+func TestWhoGoesQuietIsPagedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.after(10*time.Second, func() { w.SignalWorkflow(SignalAcknowledged, PageAnswer{Contact: "ivan", Via: "call"}) })
+	w.after(20*time.Minute, func() { w.SignalWorkflow(SignalAlive, Act{By: "ivan"}) })
+	w.stopAfter(51 * time.Minute)
+	escalate(w, EscalateInput{Quiet: minutes(30)})
+	// Alive at 20m: quiet at 50m, not at 30m10s.
+	equal(t, "climbs", w.climbs(), []string{"0s 1.1.0 telegram ivan,petr", "50m0s 2.1.0 telegram ivan,petr"})
+	if w.count("quiet") != 1 {
+		t.Errorf("timeline %v, want it to say once that he went quiet", w.kinds())
+	}
+	if s := must[EscalateStatus](w); s.AcknowledgedBy != "" {
+		t.Errorf("%s still has it", s.AcknowledgedBy)
+	}
+}
+
+func TestPagesAfterAReopeningAreNewToTheLedger(t *testing.T) {
+	w := newWorld(t)
+	w.stopAfter(30 * time.Second)
+	escalate(w, EscalateInput{Climbed: 3})
+	equal(t, "climbs", w.climbs(), []string{"0s 4.1.0 telegram ivan,petr"})
+}
+
+func TestWhoHasNoAddressIsNamedAndNotWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	w.noAddress = []string{"ivan", "petr"}
+	w.stopAfter(301 * time.Second)
+	escalate(w, EscalateInput{})
+	equal(t, "climbs", w.climbs(), []string{"0s 1.1.0 telegram ivan,petr", "0s 1.1.1 call ivan,petr", "5m0s 1.2.0 telegram boss"})
+	if !strings.Contains(w.lines[0].Text, "Nobody of level 1") {
+		t.Errorf("the timeline says %q", w.lines[0].Text)
+	}
+	equal(t, "paged", must[EscalateStatus](w).Paged, []string{"boss"})
+}
+
+func TestEscalationIsHandedOverToAColleagueWhoIsPaged(t *testing.T) {
+	w := newWorld(t)
+	early := w.update(time.Second, UpdateHandOver, HandOverUpdate{Act{By: "ivan"}, "petr"})
+	w.after(10*time.Second, func() { w.SignalWorkflow(SignalAcknowledged, PageAnswer{Contact: "ivan", Via: "call"}) })
+	stranger := w.update(20*time.Second, UpdateHandOver, HandOverUpdate{Act{By: "ivan"}, "cook"})
+	nobody := w.update(20*time.Second, UpdateAcknowledge, AcknowledgeUpdate{})
+	first := w.update(30*time.Second, UpdateHandOver, HandOverUpdate{Act{By: "ivan", Via: "cli"}, "petr"})
+	second := w.update(40*time.Second, UpdateHandOver, HandOverUpdate{Act{By: "petr", Via: "cli"}, "ivan"})
+	third := w.update(50*time.Second, UpdateHandOver, HandOverUpdate{Act{By: "ivan", Via: "cli"}, "petr"})
+	w.stopAfter(time.Minute)
+	escalate(w, EscalateInput{})
+	early.mustBeRefused(t, "handOver")
+	stranger.mustBeRefused(t, "to:")
+	nobody.mustBeRefused(t, "by:")
+	first.mustBeDone(t)
+	second.mustBeDone(t)
+	third.mustBeDone(t)
+	if s := must[EscalateStatus](w); s.AcknowledgedBy != "petr" {
+		t.Errorf("%s has it, want petr", s.AcknowledgedBy)
+	}
+	equal(t, "climbs", w.climbs(), []string{
+		"0s 1.1.0 telegram ivan,petr", "30s 1.1.2 telegram petr", "40s 1.1.3 telegram ivan", "50s 1.1.4 telegram petr",
+	})
+	w.mustKeyOnce()
+}
+
+func TestCancelledEscalationTakesItsPagesBack(t *testing.T) {
+	w := newWorld(t)
+	w.after(30*time.Second, w.CancelWorkflow)
+	escalate(w, EscalateInput{})
+	if w.GetWorkflowError() == nil {
+		t.Error("it says that it ended well")
+	}
+	equal(t, "climbs", w.climbs(), []string{"0s 1.1.0 telegram ivan,petr"})
+	if len(w.drops) != 1 {
+		t.Errorf("drops %v, want one", w.drops)
+	}
+}
+
+func TestEscalationContinuesAsNewWithWhatItHeard(t *testing.T) {
+	w := newWorld(t)
+	w.team.Levels = w.team.Levels[:1]
+	w.after(9*time.Minute, func() { w.SetContinueAsNewSuggested(true) })
+	escalate(w, EscalateInput{Quiet: minutes(30)})
+	err := w.GetWorkflowError()
+	if err == nil || !strings.Contains(err.Error(), "continue as new") {
+		t.Fatalf("it ended with %v, want it to continue as new", err)
+	}
+	equal(t, "climbs", w.climbs(), []string{"0s 1.1.0 telegram ivan,petr", "1m0s 1.1.1 call ivan,petr"})
+}
+
+func TestEscalationCarriesAnAcknowledgementOver(t *testing.T) {
+	w := newWorld(t)
+	w.stopAfter(20 * time.Minute)
+	escalate(w, EscalateInput{Quiet: minutes(30), Carry: &EscalateStatus{
+		Incident: "i1", Team: "emergency", State: "acknowledged", Round: 2, AcknowledgedBy: "ivan", Paged: []string{"ivan", "petr"},
+	}})
+	if got := w.climbs(); len(got) > 0 {
+		t.Errorf("climbs %v, though ivan has it", got)
+	}
+	if s := must[EscalateStatus](w); s.State != "acknowledged" {
+		t.Errorf("state %s", s.State)
+	}
+}
