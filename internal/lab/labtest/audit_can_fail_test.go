@@ -28,7 +28,7 @@ func TestTheAuditNoticesWhatMustNeverBe(t *testing.T) {
 
 	send := func(text string) {
 		t.Helper()
-		resp, err := http.PostForm(s.SandboxURL+"/bot"+s.Secret(t, "telegram")+"/sendMessage", url.Values{ //nolint:noctx // loopback
+		resp, err := http.PostForm(s.SandboxURL+"/bot"+s.Secret(t, "telegram")+"/sendMessage", url.Values{
 			"chat_id": {s.Contact(contact).Addresses[inventory.Telegram]}, "text": {text},
 		})
 		require.NoError(t, err)
