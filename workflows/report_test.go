@@ -1,0 +1,111 @@
+package workflows
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+
+	"vakhta/activities/probe"
+	"vakhta/activities/records"
+	"vakhta/internal/topology"
+)
+
+func (w *world) playReport() { w.play("report/r1", ClientReport, ClientReportInput{Report: "r1"}) }
+
+// said are the replies, in the order in which they left.
+func (w *world) said() string { return strings.Join(w.sent, "; ") }
+
+func TestReportIsAnsweredByWhatIsKnown(t *testing.T) {
+	down := func(p probe.SweepParams) (probe.SweepResult, error) {
+		return probe.SweepResult{Down: len(p.Components)}, nil
+	}
+	const received = "reply/1 report.received rung 0; "
+	for name, c := range map[string]struct {
+		set  func(*world)
+		kind string
+		last string // the event of the last reply
+		task string
+	}{
+		"a stranger":     {func(w *world) { w.reporter = records.Reporter{} }, "unknown-client", "report.unknown-client", "stranger"},
+		"planned work":   {func(w *world) { w.explain.Work = "m1" }, "planned", "report.planned", ""},
+		"all is well":    {func(*world) {}, "healthy", "report.healthy", ""},
+		"no machine":     {func(w *world) { w.plan, w.reporter.Servers = records.SweepPlan{}, 0 }, "unclear", "report.progress", "unclear"},
+		"not explained":  {func(w *world) { w.sweep = down }, "unclear", "report.progress", "unclear"},
+		"not to be told": {func(w *world) { w.plan.Total = 4 }, "unclear", "report.progress", "unclear"},
+		"unknown": {func(w *world) {
+			w.sweep = func(p probe.SweepParams) (probe.SweepResult, error) {
+				return probe.SweepResult{Unknown: len(p.Components)}, nil
+			}
+		}, "unclear", "report.progress", "unclear"},
+		"absent vantage": {func(w *world) {
+			w.sweep = func(probe.SweepParams) (probe.SweepResult, error) { return probe.SweepResult{}, errAbsent }
+		}, "unclear", "report.progress", "unclear"},
+		"the check fails": {func(w *world) { w.reporter.Client = "nobody" }, "unclear", "report.progress", "unclear"},
+		"a finding": {func(w *world) {
+			w.OnSignalExternalWorkflow(mock.Anything, "incident/i1", "", SignalReported, mock.Anything).Return(nil)
+			w.sweep = down
+			w.infer = func(int) records.Inferred { return records.Inferred{Findings: []topology.Finding{pduDown()}, Down: 2} }
+			w.open = func(records.OpenIncidentParams) (records.Opened, error) {
+				return records.Opened{Incident: w.record}, nil
+			}
+		}, "finding", "report.finding", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c.set(w)
+			w.playReport()
+			a := must[ReportAnswer](w)
+			if a.Kind != c.kind || a.Stage != "answered" || len(w.closed) != 1 || w.closed[0].Answer != c.kind {
+				t.Errorf("answer %+v, closed %+v; want %s", a, w.closed, c.kind)
+			}
+			if last := w.replies[len(w.replies)-1].Event; last != c.last {
+				t.Errorf("the last reply is %s, want %s; said: %s", last, c.last, w.said())
+			}
+			if got := strings.Join(w.taskKeys(), ","); got != c.task {
+				t.Errorf("tasks %q, want %q", got, c.task)
+			}
+			if a.Kind == "healthy" && !strings.HasPrefix(w.said(), received) {
+				t.Errorf("said %s", w.said())
+			}
+		})
+	}
+}
+
+func TestRepliesLeaveInTheOrderTheyWereSaidOneForEachSite(t *testing.T) {
+	w := newWorld(t)
+	w.playReport()
+	must[ReportAnswer](w)
+	want := "reply/1 report.received rung 0; reply/2 report.progress rung 0; reply/3 report.healthy rung 0"
+	if w.said() != want {
+		t.Errorf("said\n %s\nwant\n %s", w.said(), want)
+	}
+}
+
+func TestRefusedReplyClimbsToTheNextChannelThenToAPerson(t *testing.T) {
+	w := newWorld(t)
+	w.explain.Work = "m1"
+	w.refuse = func(id string) bool { return strings.HasPrefix(id, "reply/") }
+	w.replyable = func(p records.ReplyParams) bool { return p.Rung < 2 }
+	w.playReport()
+	must[ReportAnswer](w)
+	if want := "reply/1 report.planned rung 0; reply/1 report.planned rung 1; task/unreachable"; w.said() != want {
+		t.Errorf("said %s, want %s", w.said(), want)
+	}
+}
+
+func TestReportOfAnOpenIncidentJoinsIt(t *testing.T) {
+	w := newWorld(t)
+	w.explain.Incidents = []string{"i1"}
+	var joined []ReportedSignal
+	w.OnSignalExternalWorkflow("default-test-namespace", "incident/i1", "", SignalReported, ReportedSignal{Report: "r1", Client: "acme", Told: "anna"}).
+		Return(func(_, _, _, _ string, arg any) error {
+			joined = append(joined, arg.(ReportedSignal))
+			return nil
+		})
+	w.playReport()
+	if a := must[ReportAnswer](w); a.Kind != "incident" || len(joined) != 1 || w.elapsed() > time.Second {
+		t.Errorf("answer %+v, joined %v", a, joined)
+	}
+}
