@@ -2,7 +2,6 @@ package labtest_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vakhta/internal/lab/labtest"
+	"vakhta/internal/lab/sandbox"
 )
 
 const (
@@ -19,6 +19,8 @@ const (
 	// undisturbed is about how long an outage takes when nobody is killed; each
 	// kill falls somewhere into it.
 	undisturbed = 6 * time.Second
+	// messages is how many an outage of one machine sends, more or less.
+	messages = 8
 )
 
 // The worker is killed at ten random moments of ten outages. Each ends as if
@@ -33,9 +35,15 @@ func TestKillingTheWorkerAtAnyMomentLosesAndDoublesNothing(t *testing.T) {
 	began := time.Now()
 	var group errgroup.Group
 	group.SetLimit(lanes)
-	for _, outage := range outages {
+	for i, outage := range outages {
+		// Half of them die the moment a message has reached its provider, which
+		// is when the outcome is hardest to know.
+		if k := 1 + dice.IntN(messages); i%2 == 0 {
+			group.Go(func() error { return playAndKill(t.Context(), s, outage, afterMessages(s, k)) })
+			continue
+		}
 		after := time.Duration(dice.Int64N(int64(undisturbed)))
-		group.Go(func() error { return playAndKill(t.Context(), s, outage, after) })
+		group.Go(func() error { return playAndKill(t.Context(), s, outage, afterTime(after)) })
 	}
 	require.NoError(t, group.Wait())
 	for _, outage := range outages {
@@ -46,13 +54,59 @@ func TestKillingTheWorkerAtAnyMomentLosesAndDoublesNothing(t *testing.T) {
 	t.Logf("%d kills in %s; slowest answer %s", kills, time.Since(began).Round(time.Millisecond), slowest(outages))
 }
 
-// playAndKill plays an outage and kills the worker so long after the cry.
-func playAndKill(ctx context.Context, s *labtest.Lab, outage *labtest.Outage, after time.Duration) error {
+// moment waits until the worker is to be killed.
+type moment func(ctx context.Context) error
+
+func afterTime(d time.Duration) moment {
+	return func(ctx context.Context) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// afterMessages waits until the sandbox has taken k more messages.
+func afterMessages(s *labtest.Lab, k int) moment {
+	return func(ctx context.Context) error {
+		last := func() int64 { // counts what people write, too: that is as good a moment
+			if items := s.Sandbox.Inbox(sandbox.Query{Limit: 1}); len(items) > 0 {
+				return items[0].Seq
+			}
+			return 0
+		}
+		until := last() + int64(k)
+		var seen int64
+		for last() < until {
+			events, changed := s.Sandbox.Events(seen, 0)
+			if len(events) > 0 {
+				seen = events[len(events)-1].N
+				continue
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	}
+}
+
+// playAndKill plays an outage and kills the worker at a moment of it.
+func playAndKill(ctx context.Context, s *labtest.Lab, outage *labtest.Outage, when moment) error {
 	killed := make(chan error, 1)
-	timer := time.AfterFunc(after, func() { killed <- s.KillWorker(ctx) })
-	defer timer.Stop()
+	go func() {
+		err := when(ctx)
+		if err == nil {
+			err = s.KillWorker(ctx)
+		}
+		killed <- err
+	}()
 	if err := outage.Play(ctx); err != nil {
-		return fmt.Errorf("killed %s after the cry: %w", after, err)
+		return err
 	}
 	return <-killed
 }
