@@ -27,8 +27,6 @@ type Links interface {
 type Options struct {
 	// PublicURL is where clients and engineers reach the gateway, no slash at the end.
 	PublicURL string
-	// UpdateEvery is the beat that updates promise; it is said in the message.
-	UpdateEvery time.Duration
 	// Now is the clock; time.Now by default.
 	Now func() time.Time
 }
