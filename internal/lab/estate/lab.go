@@ -39,6 +39,7 @@ type Lab struct {
 	wg       sync.WaitGroup
 	wake     chan struct{}
 	bmcs     *http.Server
+	reserved net.Listener // holds the base port for Open's estates; nil after Start
 
 	mu         sync.Mutex
 	components map[string]*inventory.Component
@@ -110,6 +111,9 @@ func (l *Lab) Close() error {
 	l.stop()
 	l.shut()
 	l.wg.Wait()
+	if l.reserved != nil {
+		_ = l.reserved.Close()
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"syscall"
 
 	"vakhta/internal/inventory"
@@ -48,16 +49,24 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 	o = o.withDefaults()
 	var taken error
 	for range portTries {
+		reserved, err := reserve(o.BasePort)
+		if err != nil {
+			taken = err
+			o.BasePort += portStep
+			continue
+		}
 		doc := Generate(o)
 		inv, err := inventory.Load(doc)
 		if err != nil {
+			_ = reserved.Close()
 			return nil, fmt.Errorf("load the generated estate: %w", err)
 		}
 		l, err := Start(ctx, inv, o)
 		if err == nil {
-			l.document = doc
+			l.document, l.reserved = doc, reserved
 			return l, nil
 		}
+		_ = reserved.Close()
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			return nil, err
 		}
@@ -66,6 +75,17 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 	}
 	return nil, fmt.Errorf("find free ports for the estate: %d bases tried, up to %d; stop what listens there or choose another BasePort: %w",
 		portTries, o.BasePort-portStep, taken)
+}
+
+// reserve holds a base for one estate, by a port that nothing else of it uses.
+// Without it an estate that looks for free ports would listen, for a moment, at
+// the address of a machine that another estate has just switched off.
+func reserve(base int) (net.Listener, error) {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base))
+	if err != nil {
+		return nil, fmt.Errorf("reserve base port %d: %w", base, err)
+	}
+	return l, nil
 }
 
 // Inventory is what the lab simulates.
