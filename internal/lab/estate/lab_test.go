@@ -3,10 +3,12 @@ package estate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,8 +22,40 @@ import (
 	"vakhta/internal/inventory"
 )
 
+// theShared is for tests that break nothing for good.
+var theShared *Lab
+
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	code := m.Run()
+	if theShared != nil && theShared.Close() != nil {
+		code = 1
+	}
+	if err := goleak.Find(); code == 0 && err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "goroutines leak:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// shared is the estate with the defaults, whole again when the test ends: to
+// open 2,500 doors takes seconds under the race detector.
+func shared(t testing.TB) *Lab {
+	t.Helper()
+	if theShared == nil {
+		l, err := Open(context.Background(), Options{})
+		if err != nil {
+			t.Fatalf("open the estate: %v", err)
+		}
+		theShared = l
+	}
+	t.Cleanup(func() {
+		for id := range theShared.Faults() {
+			if err := theShared.ClearFault(id); err != nil {
+				t.Errorf("repair %s: %v", id, err)
+			}
+		}
+	})
+	return theShared
 }
 
 // patience bounds how long a test waits for a condition; it is never what a test measures.
@@ -105,7 +139,7 @@ func fault(t testing.TB, l *Lab, id string, f Fault) {
 }
 
 func TestEveryServerAndDeviceAccepts(t *testing.T) {
-	l := opened(t, Options{})
+	l := shared(t)
 	got := census(t, l, 1, patience)
 	if got["msk"]["accepted"] != 720 || got["spb"]["accepted"] != 480 {
 		t.Fatalf("servers that accept: %v, want 720 and 480", got)
@@ -129,7 +163,7 @@ func TestEveryServerAndDeviceAccepts(t *testing.T) {
 }
 
 func TestFaultTakesDownWhatDependsOnIt(t *testing.T) {
-	l := opened(t, Options{})
+	l := shared(t)
 	tests := []struct {
 		component string
 		mode      Mode
@@ -177,7 +211,7 @@ func TestFaultTakesDownWhatDependsOnIt(t *testing.T) {
 }
 
 func TestBothUplinksTogetherTakeTheSiteDown(t *testing.T) {
-	l := opened(t, Options{})
+	l := shared(t)
 	fault(t, l, "msk-uplink-1", Fault{Mode: Down})
 	fault(t, l, "msk-uplink-2", Fault{Mode: Down})
 	s, err := l.State("m1-0101")
@@ -218,7 +252,7 @@ func powerOf(t testing.TB, l *Lab, id string) schemas.PowerState {
 }
 
 func TestBMCTellsOffFromDeadFromUnpowered(t *testing.T) {
-	l := opened(t, Options{})
+	l := shared(t)
 	const id = "m2-0401"
 	if got := powerOf(t, l, id); got != schemas.OnPowerState {
 		t.Errorf("a well machine is %s", got)
@@ -336,7 +370,7 @@ func eventually(t testing.TB, what string, condition func() bool) {
 }
 
 func TestFlappingComesAndGoes(t *testing.T) {
-	l := opened(t, Options{})
+	l := shared(t)
 	fault(t, l, "m1-0101", Fault{Mode: Flapping, Period: 40 * time.Millisecond})
 	addr := l.address(t, "m1-0101")
 	for range 2 {
@@ -356,7 +390,7 @@ func TestBootEndsByItself(t *testing.T) {
 }
 
 func TestSlowDelaysTheBanner(t *testing.T) {
-	l := opened(t, Options{})
+	l := shared(t)
 	fault(t, l, "m1-0101", Fault{Mode: Slow, Delay: time.Hour})
 	c, err := net.Dial("tcp", l.address(t, "m1-0101"))
 	if err != nil {
@@ -389,7 +423,7 @@ func TestStartSaysWhichAddressIsTaken(t *testing.T) {
 }
 
 func TestFaultsOverHTTP(t *testing.T) {
-	l := opened(t, Options{})
+	l := shared(t)
 	srv := httptest.NewServer(l.Handler())
 	defer srv.Close()
 	defer http.DefaultClient.CloseIdleConnections()
