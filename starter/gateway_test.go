@@ -132,12 +132,30 @@ type gatehouse struct {
 	key     *ecdsa.PrivateKey
 	bot     *httptest.Server
 	botHits []string
-	log     *strings.Builder
+	log     *transcript
+}
+
+// transcript is a log that is read while servers write to it.
+type transcript struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *transcript) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *transcript) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func newGatehouse(t *testing.T) *gatehouse {
 	t.Helper()
-	h := &gatehouse{t: t, flows: &fakeFlows{}, log: &strings.Builder{}, store: storetest.Open(t)}
+	h := &gatehouse{t: t, flows: &fakeFlows{}, log: &transcript{}, store: storetest.Open(t)}
 	inv, err := inventory.Load(inventory.Document{Name: "estate.yaml", Data: []byte(testEstate)})
 	must(t, err)
 	h.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
