@@ -13,13 +13,17 @@ type Graph struct {
 	inv   *inventory.Inventory
 	nodes []node
 	index map[string]int32
-	scope []int32 // how many servers stand beneath each node
+	scope []int32          // how many servers stand beneath each node
+	wired []bool           // whether an uplink stands above each node
+	site  []int32          // the node of each node's site; its own for a site
+	views map[string]int32 // vantage → the node of the site that it stands in; others are outside
 }
 
 // node is one component. Nodes are numbered in the order of their ids, so
 // comparing numbers compares ids.
 type node struct {
 	c      *inventory.Component
+	uplink bool
 	groups []group
 	users  []int32 // nodes with a group that has this one as a member, in order
 }
@@ -36,8 +40,9 @@ func New(inv *inventory.Inventory) *Graph {
 	g := &Graph{inv: inv, nodes: make([]node, len(components)), index: make(map[string]int32, len(components))}
 	for i, c := range components {
 		g.index[c.ID] = int32(i)
-		g.nodes[i].c = c
+		g.nodes[i].c, g.nodes[i].uplink = c, c.Kind == inventory.KindUplink
 	}
+	g.locate()
 	for i, c := range components {
 		n := &g.nodes[i]
 		n.groups = make([]group, len(c.Needs))
@@ -51,6 +56,7 @@ func New(inv *inventory.Inventory) *Graph {
 	}
 	linkUsers(g.nodes)
 	g.countScopes()
+	g.wire()
 	return g
 }
 
@@ -65,6 +71,57 @@ func linkUsers(nodes []node) {
 			}
 		}
 	}
+}
+
+// locate notes the site of each node, and of each vantage that stands in one site only.
+func (g *Graph) locate() {
+	g.site = make([]int32, len(g.nodes))
+	for i := range g.nodes {
+		g.site[i] = int32(i)
+		if s, ok := g.index[g.nodes[i].c.Site]; ok {
+			g.site[i] = s
+		}
+	}
+	g.views = map[string]int32{}
+	shared := map[string]bool{}
+	for _, s := range g.inv.Sites() {
+		for _, v := range s.Vantages {
+			if _, had := g.views[v]; had {
+				shared[v] = true
+			}
+			g.views[v] = g.index[s.ID]
+		}
+	}
+	for v := range shared {
+		delete(g.views, v)
+	}
+}
+
+// wire notes what stands behind uplinks.
+func (g *Graph) wire() {
+	g.wired = make([]bool, len(g.nodes))
+	var stack []int32
+	for i := range g.nodes {
+		if g.nodes[i].uplink {
+			stack = append(stack, int32(i))
+		}
+	}
+	for len(stack) > 0 {
+		n := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		for _, u := range g.nodes[n].users {
+			if !g.wired[u] {
+				g.wired[u] = true
+				stack = append(stack, u)
+			}
+		}
+	}
+}
+
+// inside says whether the vantage stands in the node's own site.
+func (g *Graph) inside(vantage string, n int32) bool {
+	s, ok := g.views[vantage]
+	return ok && s == g.site[n]
 }
 
 // isServer says whether node i is a server.

@@ -32,11 +32,11 @@ const (
 // component, probe and vantage the latest counts, and a repetition with the same
 // result makes it surer. Unknown components are ignored.
 func (g *Graph) Infer(obs []Observation) Inference {
-	seen := g.sightings(obs)
+	seen, blind := g.look(obs)
 	s := newSearch(g, seen)
 	s.climb()
 	r := &reporter{search: s, seen: seen, explained: map[int32]bool{}}
-	out := Inference{Findings: []Finding{}}
+	out := Inference{Findings: []Finding{}, Blind: blind}
 	for _, h := range slices.Clone(s.chosen) {
 		out.Findings = append(out.Findings, r.shared(h))
 	}
@@ -95,8 +95,8 @@ func (s *search) alternatives(h int32) []alternative {
 		without, touched := s.commit(part...)
 		note(slices.Clone(part), without)
 		for _, m := range s.additions(touched, -negligible-without) {
-			if !slices.Contains(m.flip, h) {
-				note(slices.Concat(part, m.flip), without+s.weigh(m.flip...))
+			if !slices.Contains(m.flip, h) && s.tryOut(&m, -negligible-without-slack) {
+				note(slices.Concat(part, m.flip), without+m.delta)
 			}
 		}
 		s.restore(best)
@@ -131,10 +131,10 @@ func (r *reporter) shared(h int32) Finding {
 			continue
 		}
 		switch {
-		case sight.silent():
+		case sight.silentIn(r.t.state[n]):
 			f.Explains = append(f.Explains, r.g.id(r.global[n]))
 			r.explained[r.global[n]] = true
-		case sight.answered():
+		case sight.answeredIn(r.t.state[n]):
 			f.Contradicts = append(f.Contradicts, r.g.id(r.global[n]))
 		}
 	}
@@ -268,8 +268,8 @@ func (r *reporter) rivals(alone []int32) map[int32][]rival {
 	}
 	for _, m := range r.additions(merge(above, nil), -negligible/2) {
 		mark := len(r.t.trail)
-		delta := r.flip(m.flip, mark)
-		if delta > -negligible/2 {
+		delta, ok := r.attempt(m.flip, m.bound, -negligible/2-slack)
+		if ok && delta > -negligible/2 {
 			hit := map[int32]bool{}
 			for _, c := range r.t.trail[mark:] {
 				if isAlone[c.node] && !hit[c.node] {
@@ -278,10 +278,7 @@ func (r *reporter) rivals(alone []int32) map[int32][]rival {
 				}
 			}
 		}
-		r.t.undo(mark)
-		for _, n := range m.flip {
-			r.t.failed[n] = !r.t.failed[n]
-		}
+		r.revert(m.flip, mark)
 	}
 	return out
 }

@@ -9,21 +9,21 @@ import (
 // The numbers that inference rests on. They are beliefs about hosting in
 // general, set once: what matters is their order of magnitude.
 const (
-	ownHung = 0.006 // a server does not answer though its power is on
-	ownOff  = 0.003 // it is switched off
-	ownDead = 0.001 // not even its BMC answers
+	ownHung = 0.0015 // a server does not answer though its power is on
+	ownOff  = 0.001  // it is switched off
+	ownDead = 0.0007 // not even its BMC answers
 
-	falseDown      = 0.003 // a server that is well misses all attempts of a probe
+	falseDown      = 0.01 // a server that is well misses all attempts of a probe
 	falseUp        = 0.0005
-	confirmed      = 0.1 // a repetition with the same result is this much less likely to be chance
-	mostConfirmed  = 3   // further repetitions say nothing new
+	confirmed      = 0.02 // a repetition with the same result is this much less likely to be chance
+	mostConfirmed  = 3    // further repetitions say nothing new
 	wrongInventory = 0.01
 
-	ownFalseDown      = 0.002 // a component's management address fails alone
-	ownFalseUp        = 0.02  // it answers though the component does not do its work
-	cutOffAnswers     = 0.6   // management networks are mostly, not always, separate
+	ownFalseUp        = 0.02 // it answers though the component does not do its work
+	managedCutOff     = 0.6  // it answers though cut off: management networks are mostly, not always, separate
+	hostCutOff        = 0.05 // a hypervisor is asked where its guests are
 	wrongOwnInventory = 0.001
-	downAnyway        = 0.05 // how often what the inventory is wrong about is down
+	leastDownAnyway   = 0.005 // how often what the inventory is wrong about is dark, or cut off; more, where more is
 )
 
 // prior is how likely a component of each kind is to be broken just when
@@ -65,32 +65,39 @@ const (
 // likelihood holds, for one observed node, ln P(its observations | state), and
 // for a server that nothing depends on, how likely its own fault is in each state.
 type likelihood struct {
-	log [4]float64
-	own [4]float64
+	log  [states]float64
+	own  [states]float64
+	from [states]float64 // the best log of this state and all worse ones
 }
 
-// best is the most that any state could gain over the present one.
-func (l *likelihood) gain(s state) float64 {
-	best := l.log[works]
-	for _, v := range l.log[1:] {
-		best = max(best, v)
-	}
-	return best - l.log[s]
+// gain is the most that any state could gain over the present one.
+func (l *likelihood) gain(s state) float64 { return l.from[works] - l.log[s] }
+
+// chanceOf is how likely a probe of something well goes unanswered by chance,
+// where that many do so once.
+func chanceOf(once float64, v verdict) float64 {
+	return once * math.Pow(max(confirmed, once), float64(min(v.run, mostConfirmed)-1))
 }
 
 // serverLikelihood weighs what was seen of a server. leaf: nothing depends on
 // it, so that its own faults are summed over here; otherwise the search decides
 // whether it has failed.
-func serverLikelihood(seen *sighting, leaf bool) likelihood {
-	reachable, unreachable := 1.0, 1.0
+func serverLikelihood(seen *sighting, leaf bool, anyway share) likelihood {
+	reachable, unreachable, inSite := 1.0, 1.0, 1.0
+	within := false
 	for _, v := range seen.reach {
-		chance := falseDown * math.Pow(confirmed, float64(min(v.run, mostConfirmed)-1))
+		chance := chanceOf(anyway.noise, v)
+		well, ill := chance, 1-falseUp
 		if v.result == Up {
-			reachable *= 1 - chance
-			unreachable *= falseUp
+			well, ill = 1-chance, falseUp
+		}
+		reachable *= well
+		unreachable *= ill
+		if v.inside {
+			inSite *= well
+			within = true
 		} else {
-			reachable *= chance
-			unreachable *= 1 - falseUp
+			inSite *= ill
 		}
 	}
 	power := [3]float64{1, 1, 1}
@@ -101,58 +108,79 @@ func serverLikelihood(seen *sighting, leaf bool) likelihood {
 	}
 	faulty := unreachable * (ownHung*power[isOn] + ownOff*power[isOff] + ownDead*power[isDark])
 	const fault = ownHung + ownOff + ownDead
-	well := reachable * power[isOn]
+	well, isolation := reachable*power[isOn], inSite*power[isOn]
 	if leaf {
 		well *= 1 - fault
+		isolation *= 1 - fault
 	}
-	sum := [4]float64{
+	sum := [states]float64{
 		works:     well,
+		isolated:  isolation,
 		cutOff:    unreachable * power[isOn],
 		powerless: unreachable * power[isDark],
 		failed:    faulty / fault,
 	}
-	var own [4]float64
+	var own [states]float64
 	if leaf {
 		sum[works] += faulty
+		sum[isolated] += faulty
 		sum[cutOff] = unreachable * ((1-fault+ownHung)*power[isOn] + ownOff*power[isOff] + ownDead*power[isDark])
 		own[works] = faulty
+		if within {
+			own[isolated] = faulty
+		}
 	}
-	return seal(sum, own, wrongInventory)
+	return seal(sum, own, wrongInventory, anyway)
 }
 
 // componentLikelihood weighs what was seen of any other component by its own
 // management address: direct evidence on it.
-func componentLikelihood(seen *sighting) likelihood {
-	sum := [4]float64{1, 1, 1, 1}
+func componentLikelihood(seen *sighting, cutOffAnswers, noise float64) likelihood {
+	sum := [states]float64{1, 1, 1, 1, 1}
 	for _, list := range [][]verdict{seen.reach, seen.power} {
 		for _, v := range list {
-			chance := ownFalseDown * math.Pow(confirmed, float64(min(v.run, mostConfirmed)-1))
-			switch v.result {
-			case Up:
-				sum[works] *= 1 - chance
-				sum[cutOff] *= cutOffAnswers
-				sum[powerless] *= ownFalseUp
-				sum[failed] *= ownFalseUp
-			case Down:
-				sum[works] *= chance
-				sum[cutOff] *= 1 - cutOffAnswers
-				sum[powerless] *= 1 - ownFalseUp
-				sum[failed] *= 1 - ownFalseUp
+			if v.result == Unknown {
+				continue
+			}
+			chance := chanceOf(noise, v)
+			given := [states]float64{1 - chance, cutOffAnswers, cutOffAnswers, ownFalseUp, ownFalseUp}
+			if v.result == Down {
+				given = [states]float64{chance, 1 - cutOffAnswers, 1 - cutOffAnswers, 1 - ownFalseUp, 1 - ownFalseUp}
+			}
+			if v.inside {
+				given[isolated] = given[works]
+			}
+			for s := range sum {
+				sum[s] *= given[s]
 			}
 		}
 	}
-	return seal(sum, [4]float64{}, wrongOwnInventory)
+	return seal(sum, [states]float64{}, wrongOwnInventory, share{dark: leastDownAnyway, cut: leastDownAnyway})
 }
+
+// share says how much of the estate is without power, and without network, and
+// how many probes of what is well go unanswered.
+type share struct{ dark, cut, noise float64 }
 
 // seal mixes in the chance that the inventory is wrong about this component, so
 // that no single contradiction is worth more than that, and takes logarithms.
-func seal(sum, own [4]float64, wrong float64) likelihood {
-	anyway := (1-downAnyway)*sum[works] + downAnyway*max(sum[powerless], sum[cutOff])
+func seal(sum, own [states]float64, wrong float64, elsewhere share) likelihood {
+	anyway := (1-elsewhere.dark-elsewhere.cut)*sum[works] + elsewhere.dark*sum[powerless] + elsewhere.cut*sum[cutOff]
 	var l likelihood
 	for s := range sum {
 		p := (1-wrong)*sum[s] + wrong*anyway
 		l.log[s] = math.Log(max(p, math.SmallestNonzeroFloat64))
 		l.own[s] = (1 - wrong) * own[s] / max(p, math.SmallestNonzeroFloat64)
 	}
+	l.seal()
 	return l
+}
+
+// seal notes the best of each state and the worse ones.
+func (l *likelihood) seal() {
+	best := math.Inf(-1)
+	for s := states - 1; s >= 0; s-- {
+		best = max(best, l.log[s])
+		l.from[s] = best
+	}
 }

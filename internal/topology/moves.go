@@ -17,6 +17,54 @@ func (s *search) weigh(flip ...int32) float64 {
 	return delta
 }
 
+// attempt adds nodes to the hypothesis, as weigh does, but gives up (false) once
+// the change in score can't exceed the floor; bound is where its hope begins. States only
+// get worse by an addition, so a node that got worse can hope for no more than
+// the best of the states left to it. The caller reverts in either case.
+func (s *search) attempt(nodes []int32, bound, floor float64) (delta float64, ok bool) {
+	t := s.t
+	hope := bound
+	for _, n := range nodes {
+		delta += s.prior[n]
+		t.failed[n] = true
+		t.queue = append(t.queue[:0], n)
+		for i := 0; i < len(t.queue); i++ {
+			n := t.queue[i]
+			before, now := t.state[n], t.evaluate(n)
+			if now == before {
+				continue
+			}
+			t.trail = append(t.trail, change{n, before, now})
+			t.state[n] = now
+			if l := s.like[n]; l != nil {
+				delta += l.log[now] - l.log[before]
+				if hope += l.from[now] - l.from[before]; hope <= floor {
+					return delta, false
+				}
+			}
+			t.queue = append(t.queue, t.nodes[n].users...)
+		}
+	}
+	return delta, true
+}
+
+// revert takes back an attempt.
+func (s *search) revert(nodes []int32, mark int) {
+	s.t.undo(mark)
+	for _, n := range nodes {
+		s.t.failed[n] = false
+	}
+}
+
+// tryOut is what the addition of nodes would bring, if more than the floor.
+func (s *search) tryOut(m *move, floor float64) bool {
+	mark := len(s.t.trail)
+	delta, ok := s.attempt(m.flip, m.bound, floor)
+	s.revert(m.flip, mark)
+	m.delta = delta
+	return ok
+}
+
 // flip flips the nodes and returns the change in score.
 func (s *search) flip(nodes []int32, mark int) float64 {
 	delta := 0.0
@@ -172,7 +220,11 @@ func (s *search) best(within []int32) (move, bool) {
 		if found && m.bound < top.delta-tie {
 			break
 		}
-		if m.delta = s.weigh(m.flip...); m.delta <= tie {
+		floor := tie
+		if found {
+			floor = top.delta - tie
+		}
+		if !s.tryOut(&m, floor-slack) || m.delta <= tie {
 			continue
 		}
 		if !found || better(&m, &top) {

@@ -9,6 +9,9 @@ import (
 // other; it is well above what rounding leaves of sums over 100,000 servers.
 const tie = 1e-6
 
+// slack is what rounding may take from a bound that was kept up over many moves.
+const slack = 1e-3
+
 // search looks for the set of failed components that explains the sightings
 // best. It works on the part of the graph that was seen: observed nodes and
 // their ancestors.
@@ -66,15 +69,17 @@ func newSearch(g *Graph, seen []*sighting) *search {
 	s.up = make([][]int32, len(nodes))
 	s.seen = make([]int32, len(nodes))
 	likely := map[sightingKey]*likelihood{}
+	elsewhere := g.shareDown(seen)
 	for i, n := range s.global {
 		s.prior[i] = logPrior[g.nodes[n].c.Kind]
 		if g.isServer(n) && len(g.nodes[n].users) == 0 {
 			s.prior[i] = math.Inf(-1) // its own faults are in its likelihood
 		}
 		if sight := seen[n]; sight != nil {
-			s.like[i] = g.likelihoodOf(n, sight, likely)
+			s.like[i] = g.likelihoodOf(n, sight, elsewhere, likely)
 		}
 	}
+	s.easeDarkRacks(seen)
 	for i, l := range s.like {
 		if l != nil {
 			s.addGain(int32(i), l.gain(works))
@@ -84,9 +89,77 @@ func newSearch(g *Graph, seen []*sighting) *search {
 	return s
 }
 
+// shareDown is how many of the servers that were looked at are down: a machine
+// that stands elsewhere than the inventory has it is as often down as any. BMCs
+// tell how many of these have power.
+func (g *Graph) shareDown(seen []*sighting) share {
+	looked, down, dark, cut := 0, 0, 0, 0
+	for n, sight := range seen {
+		if sight == nil || !g.isServer(int32(n)) {
+			continue
+		}
+		looked++
+		if !sight.silent() {
+			continue
+		}
+		down++
+		switch {
+		case sight.powerIs(Up):
+			cut++
+		case sight.powerIs(Unknown):
+			dark++
+		}
+	}
+	out := share{leastDownAnyway, leastDownAnyway, noiseOf(seen)}
+	if looked < 5*leastRows || down == 0 {
+		return out
+	}
+	all := float64(down) / float64(looked)
+	split := (float64(dark) + 1) / (float64(dark+cut) + 2)
+	out.dark = min(.3, max(out.dark, all*split))
+	out.cut = min(.3, max(out.cut, all*(1-split)))
+	return out
+}
+
+// mostNoise bounds the estimate: beyond it hosts have policies, not losses.
+const mostNoise = 0.1
+
+// noiseOf estimates how many probes go unanswered by chance, from components
+// that answered one probe and not another from the same side.
+func noiseOf(seen []*sighting) float64 {
+	asked, lost := 0, 0
+	for _, sight := range seen {
+		if sight == nil {
+			continue
+		}
+		var up, down [2]int
+		for _, v := range sight.reach {
+			side := 0
+			if v.inside {
+				side = 1
+			}
+			if v.result == Up {
+				up[side]++
+			} else {
+				down[side]++
+			}
+		}
+		for side := range up {
+			if up[side] > 0 && up[side]+down[side] > 1 {
+				asked += up[side] + down[side]
+				lost += down[side]
+			}
+		}
+	}
+	if asked < 50*leastRows {
+		return falseDown
+	}
+	return min(mostNoise, max(falseDown, float64(lost)/float64(asked)))
+}
+
 func (s *search) localNode(n int32) node {
 	from := &s.g.nodes[n]
-	out := node{c: from.c, groups: make([]group, len(from.groups))}
+	out := node{c: from.c, uplink: from.uplink, groups: make([]group, len(from.groups))}
 	for j, grp := range from.groups {
 		members := make([]int32, len(grp.members))
 		for k, m := range grp.members {

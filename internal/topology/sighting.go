@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"vakhta/internal/inventory"
 )
 
 // sighting is what was seen of one component, the latest from each vantage.
@@ -17,7 +19,8 @@ type verdict struct {
 	probe  Probe
 	result Result
 	detail string
-	run    int // how many times in a row, at different times, it was the same
+	inside bool // asked from within the component's own site
+	run    int  // how many times in a row, at different times, it was the same
 }
 
 // answered says that some probe got an answer; silent, that those made got none.
@@ -34,6 +37,32 @@ func (s *sighting) powerIs(r Result) bool {
 	return slices.ContainsFunc(s.power, func(v verdict) bool { return v.result == r })
 }
 
+// silentIn says that what was seen is silence such as that state makes: one
+// that is isolated may well answer within its site.
+func (s *sighting) silentIn(st state) bool {
+	if st != isolated {
+		return s.silent()
+	}
+	outside := false
+	for _, v := range s.reach {
+		if !v.inside {
+			if v.result == Up {
+				return false
+			}
+			outside = true
+		}
+	}
+	return outside || s.silent() && !slices.ContainsFunc(s.reach, func(v verdict) bool { return v.inside })
+}
+
+// answeredIn says that an answer came that the state does not allow.
+func (s *sighting) answeredIn(st state) bool {
+	if st != isolated {
+		return s.answered()
+	}
+	return slices.ContainsFunc(s.reach, func(v verdict) bool { return v.result == Up && !v.inside })
+}
+
 // confirmedDown says that the silence was seen more than once.
 func (s *sighting) confirmedDown() bool {
 	probes := 0
@@ -48,6 +77,13 @@ func (s *sighting) confirmedDown() bool {
 // sightings sorts the observations out: the last by time counts, per component,
 // probe and vantage; copies and unknown components do not.
 func (g *Graph) sightings(obs []Observation) []*sighting {
+	out, _ := g.look(obs)
+	return out
+}
+
+// look is the same, with the vantages that are blind.
+func (g *Graph) look(obs []Observation) (out []*sighting, blind []string) {
+	sees := g.sightOf(obs)
 	const none = -1
 	last := make([]int32, len(g.nodes)) // the last row of each node
 	for n := range last {
@@ -55,11 +91,11 @@ func (g *Graph) sightings(obs []Observation) []*sighting {
 	}
 	before := make([]int32, len(obs)) // the row before it, of the same node
 	for i := range obs {
-		if n, ok := g.index[obs[i].Component]; ok && tells(&obs[i]) {
+		if n, ok := g.index[obs[i].Component]; ok && tells(&obs[i]) && sees.believed(g, &obs[i], n) {
 			before[i], last[n] = last[n], int32(i)
 		}
 	}
-	out := make([]*sighting, len(g.nodes))
+	out = make([]*sighting, len(g.nodes))
 	var rows []*Observation
 	for n := range last {
 		rows = rows[:0]
@@ -67,14 +103,14 @@ func (g *Graph) sightings(obs []Observation) []*sighting {
 			rows = append(rows, &obs[i])
 		}
 		if len(rows) > 0 {
-			out[n] = sightingOf(rows)
+			out[n] = g.sightingOf(int32(n), rows)
 		}
 	}
-	return out
+	return out, sees.blinded()
 }
 
 // sightingOf sorts out the observations of one component.
-func sightingOf(rows []*Observation) *sighting {
+func (g *Graph) sightingOf(n int32, rows []*Observation) *sighting {
 	slices.SortFunc(rows, func(a, b *Observation) int {
 		return cmp.Or(strings.Compare(string(a.Probe), string(b.Probe)),
 			strings.Compare(a.Vantage, b.Vantage), b.At.Compare(a.At),
@@ -84,7 +120,7 @@ func sightingOf(rows []*Observation) *sighting {
 	s := &sighting{}
 	for i := 0; i < len(rows); {
 		first := rows[i]
-		v := verdict{probe: first.Probe, result: first.Result, detail: first.Detail, run: 1}
+		v := verdict{probe: first.Probe, result: first.Result, detail: first.Detail, inside: g.inside(first.Vantage, n), run: 1}
 		same, at := true, first.At
 		for i++; i < len(rows) && rows[i].Probe == first.Probe && rows[i].Vantage == first.Vantage; i++ {
 			if rows[i].At.Equal(at) {
@@ -124,16 +160,21 @@ func rank(r Result) int {
 // sightingKey stands for all sightings that weigh the same: few kinds of
 // sighting make up a large sweep.
 type sightingKey struct {
-	server, leaf bool
-	seen         string
+	server, leaf, host bool
+	seen               string
 }
 
 // likelihoodOf weighs a sighting of node n, or finds the weight among those known.
-func (g *Graph) likelihoodOf(n int32, s *sighting, known map[sightingKey]*likelihood) *likelihood {
-	key := sightingKey{server: g.isServer(n), leaf: len(g.nodes[n].users) == 0}
+func (g *Graph) likelihoodOf(n int32, s *sighting, elsewhere share, known map[sightingKey]*likelihood) *likelihood {
+	key := sightingKey{server: g.isServer(n), leaf: len(g.nodes[n].users) == 0,
+		host: g.nodes[n].c.Kind == inventory.KindHypervisor}
 	text := make([]byte, 0, 16)
 	for _, v := range s.reach {
-		text = append(text, byte(rank(v.result)), byte(min(v.run, mostConfirmed)))
+		where := byte(0)
+		if v.inside {
+			where = 8
+		}
+		text = append(text, where|byte(rank(v.result)), byte(min(v.run, mostConfirmed)))
 	}
 	text = append(text, '/')
 	for _, v := range s.power {
@@ -143,9 +184,13 @@ func (g *Graph) likelihoodOf(n int32, s *sighting, known map[sightingKey]*likeli
 	if l := known[key]; l != nil {
 		return l
 	}
-	l := componentLikelihood(s)
+	answers := managedCutOff
+	if key.host {
+		answers = hostCutOff
+	}
+	l := componentLikelihood(s, answers, elsewhere.noise)
 	if key.server {
-		l = serverLikelihood(s, key.leaf)
+		l = serverLikelihood(s, key.leaf, elsewhere)
 	}
 	known[key] = &l
 	return &l

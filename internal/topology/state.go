@@ -5,9 +5,12 @@ type state uint8
 
 const (
 	works     state = iota
+	isolated        // its site has lost its uplinks: only vantages within see it
 	cutOff          // powered, but without network
 	powerless       // what it stands in, hangs on or is fed by is lost
 	failed          // broken itself
+
+	states = 5
 )
 
 // trial holds the states of all nodes under a set of failed ones, and can
@@ -72,14 +75,19 @@ func (t *trial) evaluate(n int32) state {
 func (t *trial) group(g *group) state {
 	best := failed
 	for _, m := range g.members {
-		if s := t.state[m]; s < best {
-			if s == works {
-				return works
-			}
-			best = s
+		s := t.state[m]
+		if s == works {
+			return works
 		}
+		if g.network && t.nodes[m].uplink {
+			s = isolated
+		}
+		best = min(best, s)
 	}
-	if g.network || best == cutOff {
+	switch {
+	case best == isolated:
+		return isolated
+	case g.network || best == cutOff:
 		return cutOff
 	}
 	return powerless

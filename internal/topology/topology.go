@@ -81,6 +81,8 @@ type Inference struct {
 	Findings []Finding `json:"findings"` // surest first, then by id
 	// Unexplained are servers observed down that no finding explains; by id.
 	Unexplained []string `json:"unexplained,omitempty"`
+	// Blind are vantages that saw nothing where others did: their rows don't count.
+	Blind []string `json:"blind,omitempty"`
 	// Next are the probes that would decide what is ambiguous, most telling first, bounded.
 	Next []ProbeRequest `json:"next,omitempty"`
 	Up   int            `json:"up"`   // servers that answered

@@ -90,7 +90,10 @@ func (e *Estate) Case(seed uint64, faults int, noise Noise) Case {
 	}
 	blind := ""
 	if noise.BlindVantage {
-		blind = []string{Outside, insideOf(e.sites[0]), insideOf(e.sites[1])}[r.IntN(3)]
+		blind = Outside // or one within a site that is seen from without
+		if site := r.IntN(3); site < 2 && p.outward[site] {
+			blind = insideOf(e.sites[site])
+		}
 	}
 	c.Rows = l.look(now, blind)
 	return c
@@ -109,6 +112,9 @@ type looker struct {
 }
 
 func (l *looker) darken(rack int) {
+	for l.e.racks[rack].hypervisor {
+		rack = (rack + 1) % len(l.e.racks)
+	}
 	for i, n := range l.e.racks[rack].servers {
 		if i%2 == 0 {
 			l.own[n] = off
@@ -154,10 +160,15 @@ func (l *looker) look(at time.Time, blind string) []Row {
 // managed probes the address of a piece of equipment, from within its site and from outside.
 func (l *looker) managed(id string, site int, fed, path bool, p *power) {
 	well := fed && path && (l.ok(id) || l.talksOn[id])
-	for _, probe := range []string{"tcp", "icmp"} {
-		l.reach(id, probe, insideOf(l.e.sites[site]), well)
-		l.reach(id, probe, Outside, well && p.outward[site])
+	at := l.at
+	for range 2 { // equipment is asked twice, a minute apart
+		for _, probe := range []string{"tcp", "icmp"} {
+			l.reach(id, probe, insideOf(l.e.sites[site]), well)
+			l.reach(id, probe, Outside, well && p.outward[site])
+		}
+		l.at = l.at.Add(time.Minute)
 	}
+	l.at = at
 }
 
 func (l *looker) server(n int, p *power) {

@@ -101,14 +101,22 @@ var Kinds = []string{"site", "room", "rack", "feed", "pdu", "tor", "agg", "agg p
 func (w *world) draw(r *rand.Rand, faults int) []string {
 	e := w.e
 	var drawn [][]string
+	lost := false
 	for tries := 0; len(drawn) < faults && tries < 200; tries++ {
 		m, k := &e.rooms[r.IntN(len(e.rooms))], &e.racks[r.IntN(len(e.racks))]
 		site := r.IntN(len(e.sites))
 		up := e.uplinks[site]
 		var ids []string
 		switch kind := Kinds[r.IntN(len(Kinds))]; kind {
-		case "site":
+		case "site", "uplink pair":
+			if lost { // one at a time: both sites away look like no eyes at all
+				continue
+			}
+			lost = true
 			ids = []string{e.sites[site]}
+			if kind == "uplink pair" {
+				ids = []string{up[0].id, up[1].id}
+			}
 		case "room":
 			ids = []string{m.id}
 		case "rack":
@@ -125,8 +133,6 @@ func (w *world) draw(r *rand.Rand, faults int) []string {
 			ids = m.aggs[:]
 		case "uplink":
 			ids = []string{up[r.IntN(2)].id}
-		case "uplink pair":
-			ids = []string{up[0].id, up[1].id}
 		case "hypervisor":
 			if len(e.hosts) == 0 {
 				continue
@@ -177,7 +183,8 @@ func (w *world) allMatter(drawn [][]string) bool {
 	return true
 }
 
-// fingerprint is the state of all equipment, as text.
+// fingerprint is the state of all equipment that a probe can tell, as text. What stands
+// behind two dead aggregation switches is nobody's finding until these are back.
 func (w *world) fingerprint() string {
 	p := w.lay()
 	out := make([]byte, 0, 8*len(w.e.racks))
@@ -199,9 +206,18 @@ func (w *world) fingerprint() string {
 		bit(p.agg[i][:]...)
 	}
 	for i := range p.rack {
-		bit(p.rack[i], p.torFed[i], p.torFed[i] && w.ok(w.e.racks[i].tor))
-		bit(p.pdu[i][:]...)
+		k := &w.e.racks[i]
+		if room := p.agg[k.room]; !room[0] && !room[1] {
+			continue
+		}
+		bit(p.tor[i])
+		if k.outOfBand || p.tor[i] {
+			bit(p.rack[i], p.torFed[i] && w.ok(k.tor))
+			bit(p.pdu[i][:]...)
+		}
 	}
-	bit(p.host...)
+	for i, h := range w.e.hosts {
+		bit(p.host[i] && p.tor[h.rack])
+	}
 	return string(out)
 }
