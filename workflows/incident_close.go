@@ -27,7 +27,7 @@ func (r *incidentRun) resolve(ctx workflow.Context, by Act, why string) error {
 	}
 	r.stopChildren(ctx)
 	r.endBeat(ctx)
-	p, err := startBroadcast(ctx, BroadcastInput{Incident: r.rec.ID, Event: "incident.restored", Step: "restored", Revision: revision})
+	p, err := startBroadcast(ctx, BroadcastInput{Incident: r.rec.ID, Event: "incident.restored", Step: "restored", Revision: revision, Critical: true})
 	if err == nil {
 		err = noteIncident(ctx, r.rec.ID, fmt.Sprintf("told/%d", revision), "update", "vakhta", "", fmt.Sprintf("Told %d contacts that their machines are back", p.Accepted))
 	}

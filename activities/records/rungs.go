@@ -150,7 +150,7 @@ func (a *Activities) ComposeReply(ctx context.Context, p ReplyParams) (Composed,
 	if err != nil {
 		return Composed{}, err
 	}
-	d := draft{subject: "report/" + r.ID, event: p.Event, step: p.Step}
+	d := draft{subject: "report/" + r.ID, event: p.Event, step: p.Step, critical: isAnswer(p.Event)}
 	n, err := a.write(d, contact, ladder[p.Rung], p.Rung, data)
 	if err != nil {
 		return Composed{}, err
@@ -158,6 +158,10 @@ func (a *Activities) ComposeReply(ctx context.Context, p ReplyParams) (Composed,
 	batches, err := a.enqueue(ctx, []ledger.Notification{n})
 	return Composed{Batches: batches, Contacts: 1}, err
 }
+
+// isAnswer: the client waits for it, and would rather get it twice, marked as a
+// repeat, than not at all; that we are looking is worth no repeat.
+func isAnswer(event string) bool { return event != "report.received" && event != "report.progress" }
 
 // replyTo is the contact and his channels, the one he wrote by first. A
 // stranger is answered where he wrote from: his contact id names the report,
