@@ -17,7 +17,7 @@ type darkRack struct {
 // allDark says that nothing in the rack answers, its management neither; a
 // machine may answer that really stands elsewhere.
 func (d *darkRack) allDark() bool {
-	return d.silent >= 3 && d.answered*10 <= d.silent && d.told*10 <= d.power && d.gear > 0 && d.alive == 0
+	return d.silent >= 3 && d.answered*5 <= d.silent && d.told*5 <= d.power && d.gear > 0 && d.alive == 0
 }
 
 // easeDarkRacks lets a rack in which nothing answers be explained by its

@@ -9,7 +9,7 @@ import (
 // The numbers that inference rests on. They are beliefs about hosting in
 // general, set once: what matters is their order of magnitude.
 const (
-	ownHung = 0.0015 // a server does not answer though its power is on
+	ownHung = 0.0018 // a server does not answer though its power is on
 	ownOff  = 0.001  // it is switched off
 	ownDead = 0.0007 // not even its BMC answers
 
@@ -23,7 +23,7 @@ const (
 	managedCutOff     = 0.6  // it answers though cut off: management networks are mostly, not always, separate
 	hostCutOff        = 0.05 // a hypervisor is asked where its guests are
 	wrongOwnInventory = 0.001
-	leastDownAnyway   = 0.005 // how often what the inventory is wrong about is dark, or cut off; more, where more is
+	leastDownAnyway   = 0.003 // how often what the inventory is wrong about is dark, or cut off; more, where more is
 )
 
 // prior is how likely a component of each kind is to be broken just when

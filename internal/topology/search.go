@@ -58,9 +58,11 @@ func newSearch(g *Graph, seen []*sighting) *search {
 		s.local[n] = int32(i)
 	}
 	nodes := make([]node, len(s.global))
-	for i, n := range s.global {
-		nodes[i] = s.localNode(n)
-	}
+	inChunks(len(nodes), func(from, to int) {
+		for i := from; i < to; i++ {
+			nodes[i] = s.localNode(s.global[i])
+		}
+	})
 	linkUsers(nodes)
 	s.t = newTrial(nodes)
 	s.like = make([]*likelihood, len(nodes))

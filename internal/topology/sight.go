@@ -10,6 +10,7 @@ const (
 
 // sight is how well the vantages see the sites.
 type sight struct {
+	dim    bool // whether any vantage has lost any site
 	number map[string]int
 	blind  []bool           // by vantage: it sees nothing that others see
 	dimmed []map[int32]bool // by vantage: sites that it, and only it, has lost from view
@@ -18,27 +19,30 @@ type sight struct {
 // sightOf compares what the vantages see of each site. One that gets no answer
 // where others do is blind itself, or cut off from that site as a whole: nothing
 // follows for any machine.
-func (g *Graph) sightOf(obs []Observation) *sight {
+func (g *Graph) sightOf(obs []Observation, nodes []int32) *sight {
 	type view struct{ asked, answered int }
 	s := &sight{number: map[string]int{}}
 	var views []map[int32]*view
 	var names []string
-	for i := range obs {
+	var at *view
+	vantage, site, v := "", int32(noNode), 0
+	for i, n := range nodes {
 		o := &obs[i]
-		n, ok := g.index[o.Component]
-		if !ok || o.Result == Unknown || o.Probe == ProbePower || !tells(o) {
+		if n == noNode || o.Result == Unknown || o.Probe == ProbePower {
 			continue
 		}
-		v, had := s.number[o.Vantage]
-		if !had {
-			v = len(views)
-			s.number[o.Vantage] = v
-			views, names = append(views, map[int32]*view{}), append(names, o.Vantage)
-		}
-		at := views[v][g.site[n]]
-		if at == nil {
-			at = &view{}
-			views[v][g.site[n]] = at
+		if at == nil || site != g.site[n] || vantage != o.Vantage {
+			vantage, site = o.Vantage, g.site[n]
+			had := false
+			if v, had = s.number[vantage]; !had {
+				v = len(views)
+				s.number[vantage] = v
+				views, names = append(views, map[int32]*view{}), append(names, vantage)
+			}
+			if at = views[v][site]; at == nil {
+				at = &view{}
+				views[v][site] = at
+			}
 		}
 		at.asked++
 		if o.Result == Up {
@@ -63,7 +67,7 @@ func (g *Graph) sightOf(obs []Observation) *sight {
 			}
 			for other := range views {
 				if other != v && sees(other, site, at) {
-					s.dimmed[v][site] = true
+					s.dimmed[v][site], s.dim = true, true
 				}
 			}
 		}

@@ -83,29 +83,31 @@ func (g *Graph) sightings(obs []Observation) []*sighting {
 
 // look is the same, with the vantages that are blind.
 func (g *Graph) look(obs []Observation) (out []*sighting, blind []string) {
-	sees := g.sightOf(obs)
-	const none = -1
+	nodes := g.rowNodes(obs)
+	sees := g.sightOf(obs, nodes)
 	last := make([]int32, len(g.nodes)) // the last row of each node
 	for n := range last {
-		last[n] = none
+		last[n] = noNode
 	}
 	before := make([]int32, len(obs)) // the row before it, of the same node
-	for i := range obs {
-		if n, ok := g.index[obs[i].Component]; ok && tells(&obs[i]) && sees.believed(g, &obs[i], n) {
+	for i, n := range nodes {
+		if n != noNode && (!sees.dim || sees.believed(g, &obs[i], n)) {
 			before[i], last[n] = last[n], int32(i)
 		}
 	}
 	out = make([]*sighting, len(g.nodes))
-	var rows []*Observation
-	for n := range last {
-		rows = rows[:0]
-		for i := last[n]; i != none; i = before[i] {
-			rows = append(rows, &obs[i])
+	inChunks(len(last), func(from, to int) {
+		var rows []*Observation
+		for n := from; n < to; n++ {
+			rows = rows[:0]
+			for i := last[n]; i != noNode; i = before[i] {
+				rows = append(rows, &obs[i])
+			}
+			if len(rows) > 0 {
+				out[n] = g.sightingOf(int32(n), rows)
+			}
 		}
-		if len(rows) > 0 {
-			out[n] = g.sightingOf(int32(n), rows)
-		}
-	}
+	})
 	return out, sees.blinded()
 }
 
@@ -117,7 +119,7 @@ func (g *Graph) sightingOf(n int32, rows []*Observation) *sighting {
 			// at one instant the better result counts: an answer is proof, silence is not
 			cmp.Compare(rank(a.Result), rank(b.Result)), strings.Compare(a.Detail, b.Detail))
 	})
-	s := &sighting{}
+	s := &sighting{reach: make([]verdict, 0, len(rows))}
 	for i := 0; i < len(rows); {
 		first := rows[i]
 		v := verdict{probe: first.Probe, result: first.Result, detail: first.Detail, inside: g.inside(first.Vantage, n), run: 1}

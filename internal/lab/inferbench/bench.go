@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"slices"
+	"syscall"
 	"time"
 
 	"vakhta/internal/inventory"
@@ -69,9 +70,9 @@ func (b *bench) run(r regime) ([]figure, error) {
 		sifted := b.graph.Sift(obs, earlier).Observations
 		night.Rows, night.Earlier = nil, nil
 		runtime.GC() // the generator's garbage is not inference's
-		began := time.Now()
+		began, used := time.Now(), processorTime()
 		inf := b.graph.Infer(sifted)
-		t.took = append(t.took, time.Since(began))
+		t.took, t.used = append(t.took, time.Since(began)), append(t.used, processorTime()-used)
 		wrong := t.count(&night, &inf)
 		if b.verbose && wrong {
 			tell(os.Stderr, r.name, seed, &night, &inf)
@@ -89,6 +90,15 @@ func (b *bench) run(r regime) ([]figure, error) {
 		fmt.Fprintf(os.Stderr, "servers: claimed %.1f, right %d, of %d\n", t.lone.claimed, t.lone.right, t.lone.n)
 	}
 	return t.figures(r), nil
+}
+
+// processorTime is what this process has used so far.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func observations(rows []faultgen.Row) []topology.Observation {
@@ -122,7 +132,7 @@ type tally struct {
 	missed                     int // broken, and not even in a class
 	servers, rightServers, own int
 	shared, lone               calibration
-	took                       []time.Duration
+	took, used                 []time.Duration // by the clock, and of processors
 	unmoved                    bool
 }
 
@@ -219,12 +229,14 @@ func (t *tally) figures(r regime) []figure {
 	add("servers: precision", share(t.rightServers, t.servers), "share", "", 0, false)
 	add("servers: recall", share(t.rightServers, t.own), "share", "", 0, false)
 	add("servers: calibration error", t.lone.err(), "share", "≤", r.ece, r.accuracy)
-	slices.Sort(t.took)
-	at := func(q float64) float64 {
-		return float64(t.took[min(len(t.took)-1, int(q*float64(len(t.took))))].Microseconds()) / 1000
+	at := func(list []time.Duration, q float64) float64 {
+		slices.Sort(list)
+		return float64(list[min(len(list)-1, int(q*float64(len(list))))].Microseconds()) / 1000
 	}
-	add("latency p50", at(.5), "ms", "", 0, false)
-	add("latency p99", at(.99), "ms", "≤", 300, r.latency)
+	add("latency p50", at(t.took, .5), "ms", "", 0, false)
+	add("latency p99", at(t.took, .99), "ms", "≤", 300, r.latency)
+	// What others run on the machine slows the clock's time, not this.
+	add("processor time p99", at(t.used, .99), "ms", "", 0, false)
 	same := 0.0
 	if t.unmoved {
 		same = 1
