@@ -91,9 +91,9 @@ func (o *Outage) missing(inv *inventory.Inventory, rows []ledger.Notification) [
 		c, _ := inv.Client(client)
 		for _, contact := range c.Contacts {
 			for _, event := range o.expected(contact.ID) {
-				// Killed between the intent and the first byte: it is not sent again,
-				// and an engineer is asked to tell him.
-				handedOver := open[contact.ID][event] && task
+				// Killed between the intent and the first byte: what is no answer is not
+				// sent again, and an engineer is asked to tell him.
+				handedOver := open[contact.ID][event] && task && (event == "report.received" || event == "incident.update")
 				if !events[contact.ID][event] && !handedOver {
 					problems = append(problems, fmt.Sprintf("%s was not told %s", contact.ID, event))
 				}
