@@ -22,13 +22,18 @@ type estate struct {
 	feeds                        bool // two power feeds per room
 	management                   bool // PDUs, switches and uplinks have addresses
 	clients                      int
+	within                       bool // a vantage stands in each site
 }
 
 func (e estate) yaml() string {
 	var b strings.Builder
 	b.WriteString("version: 1\nsites:\n")
 	for s := range e.sites {
-		fmt.Fprintf(&b, "  - {id: s%d, timezone: Europe/Moscow}\n", s)
+		vantages := ""
+		if e.within {
+			vantages = fmt.Sprintf(", vantages: [s%d-in]", s)
+		}
+		fmt.Fprintf(&b, "  - {id: s%d, timezone: Europe/Moscow%s}\n", s, vantages)
 	}
 	b.WriteString("components:\n")
 	n, m := 0, 0
