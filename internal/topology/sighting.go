@@ -168,8 +168,10 @@ type sightingKey struct {
 
 // likelihoodOf weighs a sighting of node n, or finds the weight among those known.
 func (g *Graph) likelihoodOf(n int32, s *sighting, elsewhere share, known map[sightingKey]*likelihood) *likelihood {
-	key := sightingKey{server: g.isServer(n), leaf: len(g.nodes[n].users) == 0,
-		host: g.nodes[n].c.Kind == inventory.KindHypervisor}
+	key := sightingKey{
+		server: g.isServer(n), leaf: len(g.nodes[n].users) == 0,
+		host: g.nodes[n].c.Kind == inventory.KindHypervisor,
+	}
 	text := make([]byte, 0, 16)
 	for _, v := range s.reach {
 		where := byte(0)
