@@ -27,41 +27,44 @@ type Sifted struct {
 // did not ask, or could not tell, the row stands.
 func (g *Graph) Sift(obs, before []Observation) Sifted {
 	var out Sifted
+	nodes := g.rowNodes(obs)
 	rows := make([]Observation, 0, len(obs))
-	for i := range obs {
-		switch _, known := g.index[obs[i].Component]; {
-		case !known:
-			out.Strangers++
-		case !tells(&obs[i]):
+	kept := nodes[:0]
+	for i, n := range nodes {
+		if n != noNode {
+			rows, kept = append(rows, obs[i]), append(kept, n)
+		} else if _, known := g.index[obs[i].Component]; known {
 			out.Unreadable++
-		default:
-			rows = append(rows, obs[i])
+		} else {
+			out.Strangers++
 		}
 	}
 	since := sweepStarts(rows)
-	was := g.lastWords(before)
+	vantages := numbers{}
+	was := g.lastWords(before, vantages)
 	type row struct {
 		asked
 		at     int64
-		result Result
+		result int
 	}
 	had := make(map[row]bool, len(rows))
-	kept := rows[:0]
-	for _, o := range rows {
-		key := row{asked{o.Component, o.Probe, o.Vantage}, o.At.UnixNano(), o.Result}
+	out.Observations = rows[:0]
+	for i := range rows {
+		o := rows[i] // a copy: its place may be overwritten
+		question := asked{kept[i], probeNumber(o.Probe), vantages.of(o.Vantage)}
+		key := row{question, o.At.UnixNano(), rank(o.Result)}
 		switch {
 		case had[key]:
 			out.Doubled++
 		case o.At.Before(since[o.Vantage]):
 			out.Stale++
-		case o.Result != Up && was.silent(&o):
+		case o.Result != Up && was.silent(question, &o):
 			out.WasSo++
 		default:
 			had[key] = true
-			kept = append(kept, o)
+			out.Observations = append(out.Observations, o)
 		}
 	}
-	out.Observations = kept
 	return out
 }
 
@@ -92,50 +95,73 @@ func sweepStarts(rows []Observation) map[string]time.Time {
 
 // asked is one question: what was asked of whom from where.
 type asked struct {
-	component string
-	probe     Probe
-	vantage   string
+	node    int32
+	probe   uint8
+	vantage int32
 }
 
-// words are the last results of an earlier sweep.
-type words struct {
-	exact    map[asked]Result
-	anywhere map[asked]Result // without the vantage: the best from any
+const anyVantage = -1
+
+// numbers counts vantages up as they come.
+type numbers map[string]int32
+
+func (n numbers) of(vantage string) int32 {
+	i, had := n[vantage]
+	if !had {
+		i = int32(len(n))
+		n[vantage] = i
+	}
+	return i
 }
 
-func (g *Graph) lastWords(before []Observation) words {
+func probeNumber(p Probe) uint8 {
+	switch p {
+	case ProbeTCP:
+		return 0
+	case ProbeICMP:
+		return 1
+	}
+	return 2
+}
+
+// words are the last results of an earlier sweep; under anyVantage stands the
+// best from any.
+type words map[asked]Result
+
+func (g *Graph) lastWords(before []Observation, vantages numbers) words {
 	type last struct {
 		at     time.Time
 		result Result
 	}
-	newest := map[asked]last{}
-	for i := range before {
-		o := &before[i]
-		if !tells(o) {
+	newest := make(map[asked]last, len(before))
+	for i, n := range g.rowNodes(before) {
+		if n == noNode {
 			continue
 		}
-		key := asked{o.Component, o.Probe, o.Vantage}
+		o := &before[i]
+		key := asked{n, probeNumber(o.Probe), vantages.of(o.Vantage)}
 		old, had := newest[key]
 		if !had || cmp.Or(o.At.Compare(old.at), -cmp.Compare(rank(o.Result), rank(old.result))) > 0 {
 			newest[key] = last{o.At, o.Result}
 		}
 	}
-	w := words{exact: make(map[asked]Result, len(newest)), anywhere: make(map[asked]Result, len(newest))}
+	w := make(words, 2*len(newest))
 	for key, l := range newest {
-		w.exact[key] = l.result
-		key.vantage = ""
-		if r, had := w.anywhere[key]; !had || rank(l.result) < rank(r) {
-			w.anywhere[key] = l.result
+		w[key] = l.result
+		key.vantage = anyVantage
+		if r, had := w[key]; !had || rank(l.result) < rank(r) {
+			w[key] = l.result
 		}
 	}
 	return w
 }
 
 // silent says that the same question had the same lack of an answer before.
-func (w words) silent(o *Observation) bool {
-	was, had := w.exact[asked{o.Component, o.Probe, o.Vantage}]
+func (w words) silent(question asked, o *Observation) bool {
+	was, had := w[question]
 	if !had {
-		was, had = w.anywhere[asked{o.Component, o.Probe, ""}]
+		question.vantage = anyVantage
+		was, had = w[question]
 	}
 	return had && (was == o.Result || was == Down && o.Probe != ProbePower)
 }
