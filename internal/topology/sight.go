@@ -25,7 +25,8 @@ func (g *Graph) sightOf(obs []Observation, nodes []int32) *sight {
 	var views []map[int32]*view
 	var names []string
 	var at *view
-	vantage, site, v := "", int32(noNode), 0
+	vantage, site := "", int32(noNode)
+	var v int
 	for i, n := range nodes {
 		o := &obs[i]
 		if n == noNode || o.Result == Unknown || o.Probe == ProbePower {
@@ -33,7 +34,7 @@ func (g *Graph) sightOf(obs []Observation, nodes []int32) *sight {
 		}
 		if at == nil || site != g.site[n] || vantage != o.Vantage {
 			vantage, site = o.Vantage, g.site[n]
-			had := false
+			var had bool
 			if v, had = s.number[vantage]; !had {
 				v = len(views)
 				s.number[vantage] = v
