@@ -44,7 +44,7 @@ func TestASweepIsShardedBySiteTheLargestFirst(t *testing.T) {
 				if len(s.Components) == 0 || len(s.Components) > 200 {
 					t.Errorf("a shard of %d", len(s.Components))
 				}
-				if s.Vantage != s.Site { // the lab names its vantages so
+				if want := map[string]string{"msk": estate.Vantages[0], "spb": estate.Vantages[1]}[s.Site]; s.Vantage != want {
 					t.Errorf("%s is probed from %s", s.Site, s.Vantage)
 				}
 				now := slices.IndexFunc(c.sites, func(n records.SiteCount) bool { return n.Site == s.Site })
@@ -172,7 +172,7 @@ func TestOneClientsSweepFindsTheCauseBehindHisMachines(t *testing.T) {
 func TestARecoveryIsWatchedFromEachSite(t *testing.T) {
 	r := newRig(t)
 	watched := must[[]records.Watched](t)(r.WatchPlan(t.Context(), []string{"s1-0101", "m1-0102", "m1-0101", "msk-r1"}))
-	if len(watched) != 2 || watched[0].Vantage != "msk" || watched[1].Vantage != "spb" || len(watched[0].Components) != 2 {
+	if len(watched) != 2 || watched[0].Vantage != estate.Vantages[0] || watched[1].Vantage != estate.Vantages[1] || len(watched[0].Components) != 2 {
 		t.Errorf("%+v", watched)
 	}
 }

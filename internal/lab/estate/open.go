@@ -13,6 +13,10 @@ import (
 // Scenarios are the faults that the demonstration knows by name.
 var Scenarios = []string{"server", "pdu", "switch", "room", "uplink"}
 
+// Vantages are the places that the estate is probed from, outside of both
+// sites; the first site is probed from the first.
+var Vantages = [2]string{"outside-a", "outside-b"}
+
 // Scenario names the component that the named scenario breaks.
 func Scenario(name string) (string, error) {
 	switch name {

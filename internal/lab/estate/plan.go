@@ -59,8 +59,11 @@ type plan struct {
 func makePlan(o Options) plan {
 	p := plan{clients: makeClients(), teams: makeTeams(o)}
 	rng := rand.New(rand.NewPCG(uint64(o.Seed), 0x76616b687461)) //nolint:gosec // a reproducible estate, not a secret
-	for _, s := range sitePlans {
-		p.sites = append(p.sites, inventory.Site{ID: s.id, TimeZone: s.timezone, Vantages: []string{s.id}})
+	for i, s := range sitePlans {
+		// Both vantages see the sites from outside: the lab has one network, so
+		// that a lost uplink cuts a site off from whoever looks.
+		first, second := Vantages[i%2], Vantages[(i+1)%2]
+		p.sites = append(p.sites, inventory.Site{ID: s.id, TimeZone: s.timezone, Vantages: []string{first, second}})
 		p.addSite(o, s, dealClients(s, p.clients, rng))
 	}
 	return p
