@@ -213,12 +213,16 @@ func (s *search) additions(within []int32, floor float64) []move {
 }
 
 // best is the best single addition that improves the score.
-func (s *search) best(within []int32) (move, bool) {
+// Without barred, a node that must stay out; noNode: none must.
+func (s *search) best(within []int32, barred int32) (move, bool) {
 	var top move
 	found := false
 	for _, m := range s.additions(within, tie) {
 		if found && m.bound < top.delta-tie {
 			break
+		}
+		if slices.Contains(m.flip, barred) {
+			continue
 		}
 		floor := tie
 		if found {
@@ -238,7 +242,7 @@ func (s *search) best(within []int32) (move, bool) {
 // brings something, then tries to replace each part of it, until nothing helps.
 func (s *search) climb() {
 	for range 1000 { // each round improves the score, so that it ends; the bound is a fuse
-		for m, ok := s.best(nil); ok; m, ok = s.best(nil) {
+		for m, ok := s.best(nil, noNode); ok; m, ok = s.best(nil, noNode) {
 			s.commit(m.flip...)
 		}
 		if !s.replaceOne() {
@@ -248,21 +252,25 @@ func (s *search) climb() {
 	s.exhaust()
 }
 
-// replaceOne takes a part of the hypothesis out and fills the gap anew; it keeps
+// refills is how many additions may take the place of one part.
+const refills = 8
+
+// replaceOne takes a part of the hypothesis out and fills the gap anew without it (a site that fell for
+// two of its rooms would only come back); it keeps
 // the first change that improves the score.
 func (s *search) replaceOne() bool {
 	for _, h := range slices.Clone(s.chosen) {
 		for _, part := range s.parts(h) {
 			before := slices.Clone(s.chosen)
 			delta, touched := s.commit(part...)
-			for range 4 {
+			for range refills {
 				if delta > tie {
 					return true
 				}
 				if slices.Equal(s.chosen, before) {
 					break
 				}
-				m, ok := s.best(touched)
+				m, ok := s.best(touched, h)
 				if !ok {
 					break
 				}

@@ -172,3 +172,37 @@ func TestClimbFindsTheBestHypothesis(t *testing.T) {
 		t.Errorf("missed %d times, want never: so few hypotheses are all compared", missed)
 	}
 }
+
+// TestNarrowCausesReplaceAWideOne: two rooms of three make the site the best
+// single explanation, and a wrong one.
+func TestNarrowCausesReplaceAWideOne(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("version: 1\nsites: [{id: s, timezone: UTC}]\nclients: [{id: c, language: en, timezone: UTC, contacts: [{id: d, addresses: {telegram: 1}}]}]\ncomponents:\n")
+	for r := range 3 {
+		fmt.Fprintf(&b, "  - {id: r%d, kind: room, in: s}\n", r)
+		for k := range 20 {
+			fmt.Fprintf(&b, "  - {id: r%d-k%02d, kind: rack, in: r%d}\n", r, k, r)
+			for m := range 5 {
+				fmt.Fprintf(&b, "  - {id: m%d-%02d-%d, kind: server, in: r%d-k%02d, client: c}\n", r, k, m, r, k)
+			}
+		}
+	}
+	inv, err := inventory.Load(inventory.Document{Name: "rooms", Data: []byte(b.String())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := New(inv)
+	truth := newTrial(g.nodes)
+	for _, n := range g.known([]string{"r0", "r2"}) {
+		truth.flip(n)
+	}
+	var got []string
+	for _, f := range g.Infer(lookAt(g, truth, rand.New(rand.NewPCG(1, 1)))).Findings {
+		if f.Kind != inventory.KindServer {
+			got = append(got, f.Component)
+		}
+	}
+	if len(got) != 2 || got[0]+got[1] != "r0r2" && got[0]+got[1] != "r2r0" {
+		t.Errorf("findings %v, want both rooms", got)
+	}
+}
