@@ -154,6 +154,10 @@ func (a *Activities) deciding(inf topology.Inference, obs []topology.Observation
 			service[r.Component] = true
 		}
 	}
+	// One missed probe may be chance: what nothing explains is asked once more.
+	for _, id := range inf.Unexplained[:min(len(inf.Unexplained), maxNeighbours)] {
+		service[id] = true
+	}
 	for _, id := range a.graph.Neighbours(down, maxNeighbours) {
 		if !seen[id+"/"+string(topology.ProbeTCP)] && !seen[id+"/"+string(topology.ProbeICMP)] {
 			service[id] = true

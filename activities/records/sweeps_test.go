@@ -3,6 +3,7 @@ package records_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"vakhta/activities/records"
 	"vakhta/internal/inventory"
@@ -174,5 +175,40 @@ func TestARecoveryIsWatchedFromEachSite(t *testing.T) {
 	watched := must[[]records.Watched](t)(r.WatchPlan(t.Context(), []string{"s1-0101", "m1-0102", "m1-0101", "msk-r1"}))
 	if len(watched) != 2 || watched[0].Vantage != estate.Vantages[0] || watched[1].Vantage != estate.Vantages[1] || len(watched[0].Components) != 2 {
 		t.Errorf("%+v", watched)
+	}
+}
+
+// A machine that hangs keeps its power: one missed probe may be chance, so it
+// is asked once more, and then it is a finding of its own.
+func TestAMachineThatHangsIsAskedAgainAndFound(t *testing.T) {
+	r := newRig(t)
+	const hung = "m1-0101"
+	see := func(round int, probe topology.Probe, result topology.Result) {
+		t.Helper()
+		o := topology.Observation{Component: hung, Probe: probe, Vantage: estate.Vantages[0], At: r.now.Add(time.Duration(round) * time.Second), Result: result}
+		if err := r.store.PutObservations(t.Context(), "hang", round, []topology.Observation{o}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := func(inf records.Inferred, probe topology.Probe) bool {
+		return slices.ContainsFunc(inf.Decide, func(s records.Shard) bool {
+			service := len(s.Probes) == 0 && probe == topology.ProbeTCP
+			return slices.Contains(s.Components, hung) && (service || slices.Contains(s.Probes, probe))
+		})
+	}
+	see(1, topology.ProbeTCP, topology.Down)
+	first := must[records.Inferred](t)(r.Infer(t.Context(), "hang"))
+	if !asked(first, topology.ProbePower) {
+		t.Fatalf("its power is not asked: %+v", first)
+	}
+	see(2, topology.ProbePower, topology.Up)
+	second := must[records.Inferred](t)(r.Infer(t.Context(), "hang"))
+	if len(second.Findings) == 0 && !asked(second, topology.ProbeTCP) {
+		t.Fatalf("neither found nor asked again: %+v", second)
+	}
+	see(3, topology.ProbeTCP, topology.Down)
+	third := must[records.Inferred](t)(r.Infer(t.Context(), "hang"))
+	if len(third.Findings) != 1 || third.Findings[0].Component != hung {
+		t.Fatalf("%+v, want %s", third.Findings, hung)
 	}
 }
