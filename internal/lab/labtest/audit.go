@@ -90,7 +90,7 @@ func (o *Outage) missing(inv *inventory.Inventory, rows []ledger.Notification) [
 	for client := range o.Blast.ByClient {
 		c, _ := inv.Client(client)
 		for _, contact := range c.Contacts {
-			for _, event := range o.expected(contact.ID) {
+			for _, event := range o.expected(contact.ID, events[contact.ID]) {
 				// Killed between the intent and the first byte: what is no answer is not
 				// sent again, and an engineer is asked to tell him.
 				handedOver := open[contact.ID][event] && task && (event == "report.received" || event == "incident.update")
@@ -111,8 +111,12 @@ func put(sets map[string]map[string]bool, key, member string) {
 	sets[key][member] = true
 }
 
-// expected is what an undisturbed run tells a contact.
-func (o *Outage) expected(contact string) []string {
+// expected is what an undisturbed run tells a contact. A neighbour's report may
+// have found his dead machine before he cried: then the open incident is his answer.
+func (o *Outage) expected(contact string, told map[string]bool) []string {
+	if contact == o.Reporter.ID && told["report.incident"] {
+		return []string{"report.incident", "incident.restored"}
+	}
 	if contact == o.Reporter.ID {
 		return []string{"report.received", "report.finding", "incident.restored"}
 	}
