@@ -19,7 +19,7 @@ import (
 
 // Patience is how long a condition may take to become true. It is generous:
 // the machine may be busy, and a test that waits for nothing fails by it only.
-const Patience = 2 * time.Minute
+const Patience = 4 * time.Minute
 
 // pollEvery is how often a condition is looked at.
 const pollEvery = 50 * time.Millisecond
