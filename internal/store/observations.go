@@ -9,18 +9,19 @@ import (
 )
 
 // PutObservations keeps what a round of a sweep has seen. The same component,
-// probe and vantage in the same round is one observation: the latest counts.
+// probe, peer and vantage in the same round is one observation: the latest counts.
 func (s *Store) PutObservations(ctx context.Context, sweep string, round int, obs []topology.Observation) error {
-	type asked struct{ component, probe, vantage string }
+	type asked struct{ component, probe, peer, vantage string }
 	place := make(map[asked]int, len(obs))
 	rows := make([][]any, 0, len(obs))
 	kept := make([]topology.Observation, 0, len(obs))
 	for _, o := range obs {
-		values := []any{sweep, round, o.Component, string(o.Probe), o.Vantage, micros(o.At), string(o.Result), o.Detail, o.RTTMicros}
-		at, twice := place[asked{o.Component, string(o.Probe), o.Vantage}]
+		values := []any{sweep, round, o.Component, string(o.Probe), o.Peer, o.Vantage, micros(o.At), string(o.Result), o.Detail, o.RTTMicros}
+		question := asked{o.Component, string(o.Probe), o.Peer, o.Vantage}
+		at, twice := place[question]
 		switch {
 		case !twice:
-			place[asked{o.Component, string(o.Probe), o.Vantage}] = len(rows)
+			place[question] = len(rows)
 			rows, kept = append(rows, values), append(kept, o)
 		case !o.At.Before(kept[at].At):
 			rows[at], kept[at] = values, o
@@ -30,8 +31,8 @@ func (s *Store) PutObservations(ctx context.Context, sweep string, round int, ob
 		return nil
 	}
 	err := s.write(ctx, func(tx *transaction) error {
-		_, err := s.dialect.insert(ctx, tx, `INSERT INTO observation (sweep, round, component, probe, vantage, at, result, detail, rtt_micros)`,
-			`ON CONFLICT (sweep, round, component, probe, vantage) DO UPDATE SET at = excluded.at, result = excluded.result,
+		_, err := s.dialect.insert(ctx, tx, `INSERT INTO observation (sweep, round, component, probe, peer, vantage, at, result, detail, rtt_micros)`,
+			`ON CONFLICT (sweep, round, component, probe, peer, vantage) DO UPDATE SET at = excluded.at, result = excluded.result,
 			detail = excluded.detail, rtt_micros = excluded.rtt_micros WHERE excluded.at >= observation.at`, rows)
 		return err
 	})
@@ -41,12 +42,12 @@ func (s *Store) PutObservations(ctx context.Context, sweep string, round int, ob
 	return nil
 }
 
-// Observations reads all rounds of a sweep, by round, component, probe and vantage.
+// Observations reads all rounds of a sweep, by round, component, probe, peer and vantage.
 func (s *Store) Observations(ctx context.Context, sweep string) ([]topology.Observation, error) {
-	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT component, probe, vantage, at, result, detail, rtt_micros FROM observation
-		WHERE sweep = $1 ORDER BY round, component, probe, vantage`, sweep)), func(r row) (o topology.Observation, err error) {
+	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT component, probe, peer, vantage, at, result, detail, rtt_micros FROM observation
+		WHERE sweep = $1 ORDER BY round, component, probe, peer, vantage`, sweep)), func(r row) (o topology.Observation, err error) {
 		var at int64
-		err = r.Scan(&o.Component, &o.Probe, &o.Vantage, &at, &o.Result, &o.Detail, &o.RTTMicros)
+		err = r.Scan(&o.Component, &o.Probe, &o.Peer, &o.Vantage, &at, &o.Result, &o.Detail, &o.RTTMicros)
 		o.At = instant(at)
 		return o, err
 	})

@@ -242,6 +242,19 @@ func TestObservationsOfARoundAreKeptOnce(t *testing.T) {
 	})
 }
 
+func TestWhatASwitchSaysOfEachPortIsKept(t *testing.T) {
+	onBothOnce(t, func(t *testing.T, st *Store) {
+		port := func(peer string, result topology.Result) topology.Observation {
+			return topology.Observation{Component: "sw-1", Probe: topology.ProbePort, Peer: peer, Vantage: "msk", At: at(0), Result: result}
+		}
+		want := []topology.Observation{port("srv-1", topology.Up), port("srv-2", topology.Down)}
+		require.NoError(t, st.PutObservations(t.Context(), "s1", 1, []topology.Observation{want[1], want[0], want[1]}))
+		got, err := st.Observations(t.Context(), "s1")
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	})
+}
+
 func TestMaintenanceExplainsWhatItTouches(t *testing.T) {
 	onBothOnce(t, func(t *testing.T, st *Store) {
 		ctx := t.Context()

@@ -25,17 +25,35 @@ const (
 // Probe names what is asked of a component.
 type Probe string
 
-// The probes of the first release.
+// The probes. Most ask a component about itself; those from beside it are
+// answered by another one, which is the observation's component, about a peer.
 const (
 	ProbeTCP   Probe = "tcp"   // does the service accept a connection
 	ProbeICMP  Probe = "icmp"  // does the host answer ping
-	ProbePower Probe = "power" // Redfish power state: up = on, down = off, unknown = the BMC does not answer
+	ProbePower Probe = "power" // is it on: up = on, down = off, unknown = its BMC does not answer
+
+	ProbeTLS  Probe = "tls"  // does a TLS handshake succeed with a certificate that is valid
+	ProbeHTTP Probe = "http" // does the page answer as its profile expects
+	ProbeDNS  Probe = "dns"  // does the name server answer
+	ProbeSSH  Probe = "ssh"  // does the SSH banner come
+	ProbeSNMP Probe = "snmp" // does the SNMP agent answer
+
+	ProbePSU    Probe = "psu"    // of a server: has the supply that Peer feeds input power
+	ProbePort   Probe = "port"   // of a switch: is the link to Peer up
+	ProbeOutlet Probe = "outlet" // of a PDU: is the outlet that feeds Peer on
+	ProbeFeed   Probe = "feed"   // of a PDU: has it input power, of Peer where it has several
+	ProbeGuest  Probe = "guest"  // of a hypervisor: does the guest Peer run
 )
+
+// Hands is the vantage of people who went and looked: what they say is an
+// observation like any other.
+const Hands = "hands"
 
 // Observation is the result of one probe of one component from one vantage.
 type Observation struct {
 	Component string    `json:"component"`
 	Probe     Probe     `json:"probe"`
+	Peer      string    `json:"peer,omitempty"` // the component at the other end, for probes from beside it
 	Vantage   string    `json:"vantage,omitempty"`
 	At        time.Time `json:"at"`
 	Result    Result    `json:"result"`
@@ -52,12 +70,25 @@ type Evidence struct {
 	Text      string `json:"text"`            // English, one line, no trailing period
 }
 
+// Mode is how a component fails; empty: it does not work at all.
+type Mode string
+
+// The ways to fail in part.
+const (
+	Flapping Mode = "flapping" // works now and then
+	Lossy    Mode = "lossy"    // loses a share of what it should carry
+	Heating  Mode = "heating"  // its machines drop one after another
+	Partial  Mode = "partial"  // a part of it has failed: a phase, a line card
+)
+
 // Finding is an inferred point of failure.
 type Finding struct {
 	Component  string         `json:"component"`
 	Kind       inventory.Kind `json:"kind"`
-	Confidence float64        `json:"confidence"` // 0…1, normalised over the best hypotheses
-	LogOdds    float64        `json:"logOdds"`    // natural log, against the next best explanation
+	Mode       Mode           `json:"mode,omitempty"`
+	Since      time.Time      `json:"since,omitzero"` // first seen failing; not before the oldest observation
+	Confidence float64        `json:"confidence"`     // 0…1, normalised over the best hypotheses
+	LogOdds    float64        `json:"logOdds"`        // natural log, against the next best explanation
 	// Explains are the servers whose failure it explains, observed down; by id.
 	Explains []string `json:"explains"`
 	// Contradicts are servers that should be down by it and were seen up; by id.
