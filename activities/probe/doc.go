@@ -50,6 +50,9 @@ type Options struct {
 	// 0 is 300 ms and 3.
 	Timeout  time.Duration
 	Attempts int
+	// Habits makes time-outs tight where a host's usual round trip is known; nil
+	// spaces all attempts by Timeout / Attempts.
+	Habits Habits
 	// Observed is told of the observations of every sweep; nil drops it. For metrics.
 	Observed func(vantage string, obs []topology.Observation)
 	// Credentials resolves a credential reference to user and password; nil

@@ -19,7 +19,7 @@ import (
 
 // Limits of the parameters.
 const (
-	MaxSweep    = 500  // components of one sweep activity
+	MaxSweep    = 2000 // components of one sweep activity: 100,000 make 50 activities
 	MaxWatch    = 2000 // components of one watch
 	maxAttempts = 10
 	maxTimeout  = 30 * time.Second
