@@ -139,6 +139,7 @@ func parseObservation(text []byte) (topology.Observation, error) {
 	var row struct {
 		Component string     `json:"component"`
 		Probe     string     `json:"probe"`
+		Peer      string     `json:"peer"`
 		Vantage   string     `json:"vantage"`
 		At        *time.Time `json:"at"`
 		Result    string     `json:"result"`
@@ -163,7 +164,7 @@ func parseObservation(text []byte) (topology.Observation, error) {
 		return topology.Observation{}, fmt.Errorf("result is %q; use up, down or unknown", row.Result)
 	}
 	return topology.Observation{
-		Component: row.Component, Probe: topology.Probe(strings.ToLower(row.Probe)), Vantage: row.Vantage,
+		Component: row.Component, Probe: topology.Probe(strings.ToLower(row.Probe)), Peer: row.Peer, Vantage: row.Vantage,
 		At: row.At.UTC(), Result: result, Detail: row.Detail, RTTMicros: row.RTTMicros,
 	}, nil
 }

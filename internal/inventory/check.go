@@ -10,10 +10,12 @@ import (
 var containers = map[Kind][]Kind{
 	KindRoom:       {KindSite},
 	KindRack:       {KindRoom, KindSite},
-	KindFeed:       {KindRoom, KindSite},
-	KindPDU:        {KindRack, KindRoom},
+	KindFeed:       {KindRoom, KindSite, KindRack},
+	KindPDU:        {KindRack, KindRoom, KindSite},
+	KindPhase:      {KindPDU},
 	KindUplink:     {KindSite, KindRoom, KindRack},
 	KindSwitch:     {KindRack, KindRoom, KindSite},
+	KindCard:       {KindSwitch},
 	KindHypervisor: {KindRack, KindRoom, KindSite},
 	KindServer:     {KindRack, KindHypervisor, KindRoom, KindSite},
 }

@@ -10,8 +10,10 @@ const (
 	KindRack       Kind = "rack"
 	KindFeed       Kind = "feed" // a power feed
 	KindPDU        Kind = "pdu"
+	KindPhase      Kind = "phase" // of a PDU, where its phases are told apart
 	KindUplink     Kind = "uplink"
 	KindSwitch     Kind = "switch"
+	KindCard       Kind = "card" // of a switch, where its line cards are told apart
 	KindHypervisor Kind = "hypervisor"
 	KindServer     Kind = "server"
 )

@@ -8,12 +8,12 @@ import (
 // kindWords are what people call the kinds.
 var kindWords = map[Language]map[Kind]string{
 	English: {
-		KindSite: "site", KindRoom: "room", KindRack: "rack", KindFeed: "power feed", KindPDU: "PDU",
-		KindUplink: "uplink", KindSwitch: "switch", KindHypervisor: "hypervisor", KindServer: "server",
+		KindSite: "site", KindRoom: "room", KindRack: "rack", KindFeed: "power feed", KindPDU: "PDU", KindPhase: "phase",
+		KindUplink: "uplink", KindSwitch: "switch", KindCard: "line card", KindHypervisor: "hypervisor", KindServer: "server",
 	},
 	Russian: {
-		KindSite: "площадка", KindRoom: "зал", KindRack: "стойка", KindFeed: "ввод питания", KindPDU: "PDU",
-		KindUplink: "магистральный канал", KindSwitch: "коммутатор", KindHypervisor: "гипервизор", KindServer: "сервер",
+		KindSite: "площадка", KindRoom: "зал", KindRack: "стойка", KindFeed: "ввод питания", KindPDU: "PDU", KindPhase: "фаза",
+		KindUplink: "магистральный канал", KindSwitch: "коммутатор", KindCard: "линейная карта", KindHypervisor: "гипервизор", KindServer: "сервер",
 	},
 }
 

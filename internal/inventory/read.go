@@ -22,7 +22,7 @@ var (
 	teamFields      = []string{"id", "name", "members", "levels", "repeat"}
 	levelFields     = []string{"members", "ackWithin"}
 
-	kindNames     = []string{"site", "room", "rack", "feed", "pdu", "uplink", "switch", "hypervisor", "server"}
+	kindNames     = []string{"site", "room", "rack", "feed", "pdu", "phase", "uplink", "switch", "card", "hypervisor", "server"}
 	channelNames  = []string{"telegram", "sms", "call", "email"}
 	languageNames = []string{"ru", "en"}
 )

@@ -11,7 +11,7 @@ import (
 const sureEnough = 0.8
 
 var russianFailures = map[inventory.Kind]string{
-	inventory.KindFeed: "отказ ввода питания", inventory.KindPDU: "отказ PDU", inventory.KindUplink: "отказ магистрального канала",
+	inventory.KindFeed: "отказ ввода питания", inventory.KindPDU: "отказ PDU", inventory.KindPhase: "отказ фазы", inventory.KindCard: "отказ линейной карты", inventory.KindUplink: "отказ магистрального канала",
 	inventory.KindSwitch: "отказ коммутатора", inventory.KindHypervisor: "отказ гипервизора",
 }
 

@@ -95,7 +95,7 @@ func bare(text string) string {
 
 var componentKinds = []inventory.Kind{
 	inventory.KindSite, inventory.KindRoom, inventory.KindRack, inventory.KindFeed, inventory.KindPDU,
-	inventory.KindUplink, inventory.KindSwitch, inventory.KindHypervisor, inventory.KindServer,
+	inventory.KindPhase, inventory.KindUplink, inventory.KindSwitch, inventory.KindCard, inventory.KindHypervisor, inventory.KindServer,
 }
 
 // midSentence writes a sentence that begins with a kind of component as what

@@ -179,10 +179,10 @@ func (d drafter) actions() []incident.Action {
 		} else {
 			texts = append(texts, "Read the BMC's event log of "+name+" and replace what failed")
 		}
-	case inventory.KindPDU, inventory.KindFeed:
+	case inventory.KindPDU, inventory.KindPhase, inventory.KindFeed:
 		texts = append(texts, "Inspect "+name+" and what overloaded or tripped it",
 			"Find the machines that hang on "+name+" alone and give them a second feed")
-	case inventory.KindSwitch, inventory.KindUplink:
+	case inventory.KindSwitch, inventory.KindCard, inventory.KindUplink:
 		texts = append(texts, "Find out why "+name+" failed, from its log and its neighbours'",
 			"Give what is behind "+name+" a second path")
 	case inventory.KindRack, inventory.KindRoom, inventory.KindSite:

@@ -15,8 +15,10 @@ var leans = map[inventory.Kind]struct{ on, second string }{
 	inventory.KindRack:       {"in", "way"},
 	inventory.KindFeed:       {"fed only by", "feed"},
 	inventory.KindPDU:        {"fed only by", "feed"},
+	inventory.KindPhase:      {"fed only by", "feed"},
 	inventory.KindUplink:     {"reached only through", "uplink"},
 	inventory.KindSwitch:     {"connected only through", "switch"},
+	inventory.KindCard:       {"connected only through", "switch"},
 	inventory.KindHypervisor: {"on", "host"},
 	inventory.KindServer:     {"that depend on", "host"},
 }

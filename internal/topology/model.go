@@ -34,8 +34,10 @@ var prior = map[inventory.Kind]float64{
 	inventory.KindRack:       1e-4,
 	inventory.KindFeed:       3e-4,
 	inventory.KindPDU:        1e-3,
+	inventory.KindPhase:      5e-4,
 	inventory.KindUplink:     3e-4,
 	inventory.KindSwitch:     1e-3,
+	inventory.KindCard:       5e-4,
 	inventory.KindHypervisor: 2e-3,
 	inventory.KindServer:     ownHung + ownOff + ownDead,
 }

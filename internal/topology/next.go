@@ -35,7 +35,8 @@ func (r *reporter) next(findings []Finding, unexplained []int32) []ProbeRequest 
 				continue
 			}
 			more = true
-			key := ProbeRequest{Component: list[turn].Component, Probe: list[turn].Probe}
+			key := list[turn]
+			key.Why = ""
 			if !asked[key] {
 				asked[key] = true
 				out = append(out, list[turn])
@@ -62,14 +63,14 @@ func (r *reporter) decide(f *Finding) []ProbeRequest {
 			continue
 		}
 		if p, ok := firstProbe(r.g.nodes[n].c); ok {
-			out = append(out, ProbeRequest{r.g.id(n), p, "does " + r.g.id(n) + " answer itself?"})
+			out = append(out, ProbeRequest{Component: r.g.id(n), Probe: p, Why: "does " + r.g.id(n) + " answer itself?"})
 		}
 	}
 	out = append(out, r.telling(class)...)
 	for _, id := range f.Explains {
 		n := r.g.index[id]
 		if c := r.g.nodes[n].c; c.Probe.BMC.URL != "" && len(r.seen[n].power) == 0 && len(out) < maxPerFinding {
-			out = append(out, ProbeRequest{id, ProbePower, "is its power on, off or gone?"})
+			out = append(out, ProbeRequest{Component: id, Probe: ProbePower, Why: "is its power on, off or gone?"})
 		}
 	}
 	for _, id := range f.Explains {
@@ -125,7 +126,7 @@ func (r *reporter) telling(class []int32) []ProbeRequest {
 			}
 			asked[n] = true
 			if p, ok := firstProbe(r.g.nodes[n].c); ok {
-				out = append(out, ProbeRequest{r.g.id(n), p, fmt.Sprintf("down if %s failed", r.g.id(takenBy[n][0]))})
+				out = append(out, ProbeRequest{Component: r.g.id(n), Probe: p, Why: fmt.Sprintf("down if %s failed", r.g.id(takenBy[n][0]))})
 			}
 		}
 	}
@@ -136,7 +137,7 @@ func (r *reporter) telling(class []int32) []ProbeRequest {
 func (r *reporter) again(n int32) []ProbeRequest {
 	for _, v := range r.seen[n].reach {
 		if v.result == Down {
-			return []ProbeRequest{{r.g.id(n), v.probe, "is it still down?"}}
+			return []ProbeRequest{{Component: r.g.id(n), Probe: v.probe, Why: "is it still down?"}}
 		}
 	}
 	return nil

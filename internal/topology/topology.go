@@ -104,7 +104,10 @@ type Finding struct {
 type ProbeRequest struct {
 	Component string `json:"component"`
 	Probe     Probe  `json:"probe"`
-	Why       string `json:"why,omitempty"`
+	Peer      string `json:"peer,omitempty"` // the component at the other end, for probes from beside it
+	// Vantage is [Hands] where only people who look can tell; empty: any vantage.
+	Vantage string `json:"vantage,omitempty"`
+	Why     string `json:"why,omitempty"`
 }
 
 // Inference is the answer of one round.

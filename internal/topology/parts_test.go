@@ -1,0 +1,64 @@
+package topology_test
+
+import (
+	"slices"
+	"testing"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+const withParts = `
+version: 1
+sites: [{id: s, timezone: UTC}]
+clients: [{id: c, language: en, timezone: UTC, contacts: [{id: d, addresses: {telegram: 1}}]}]
+components:
+  - {id: k, kind: rack, in: s}
+  - {id: pdu, kind: pdu, in: k}
+  - {id: l1, kind: phase, in: pdu}
+  - {id: l2, kind: phase, in: pdu}
+  - {id: sw, kind: switch, in: k}
+  - {id: card-1, kind: card, in: sw}
+  - {id: card-2, kind: card, in: sw}
+  - {id: m1, kind: server, in: k, client: c, needs: {power: [l1], network: [card-1]}}
+  - {id: m2, kind: server, in: k, client: c, needs: {power: [l1], network: [card-2]}}
+  - {id: m3, kind: server, in: k, client: c, needs: {power: [l1], network: [card-1]}}
+  - {id: m4, kind: server, in: k, client: c, needs: {power: [l2], network: [card-1]}}
+  - {id: m5, kind: server, in: k, client: c, needs: {power: [l2], network: [card-2]}}
+  - {id: m6, kind: server, in: k, client: c, needs: {power: [l2], network: [card-1]}}
+`
+
+// Where the inventory has phases and line cards, they are named like anything else.
+func TestPhasesAndLineCardsAreNamed(t *testing.T) {
+	inv, err := inventory.Load(inventory.Document{Name: "parts", Data: []byte(withParts)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := topology.New(inv)
+	for _, tt := range []struct {
+		broken string
+		down   []string
+		power  topology.Result // of what is down
+	}{
+		{"l1", []string{"m1", "m2", "m3"}, topology.Unknown},
+		{"card-1", []string{"m1", "m3", "m4", "m6"}, topology.Up},
+		{"pdu", []string{"m1", "m2", "m3", "m4", "m5", "m6"}, topology.Unknown},
+		{"sw", []string{"m1", "m2", "m3", "m4", "m5", "m6"}, topology.Up},
+	} {
+		if got := g.Blast(tt.broken).Servers; !slices.Equal(got, tt.down) {
+			t.Errorf("%s takes down %v, want %v", tt.broken, got, tt.down)
+		}
+		var obs []topology.Observation
+		for _, id := range inv.Servers() {
+			r, power := topology.Up, topology.Up
+			if slices.Contains(tt.down, id) {
+				r, power = topology.Down, tt.power
+			}
+			obs = append(obs, at(id, topology.ProbeTCP, "v", r, noon), at(id, topology.ProbePower, "v", power, noon))
+		}
+		f := g.Infer(obs).Findings
+		if len(f) != 1 || f[0].Component != tt.broken {
+			t.Errorf("%s failed, and the findings are %+v", tt.broken, f)
+		}
+	}
+}
