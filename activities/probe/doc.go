@@ -25,7 +25,7 @@ type Inventory interface {
 }
 
 // Sink keeps observations. It is called again with the same ones when a sweep
-// is repeated: (sweep, round, component, probe, vantage) is their identity.
+// is repeated: (sweep, round, component, probe, peer, vantage) is their identity.
 type Sink interface {
 	PutObservations(ctx context.Context, sweep string, round int, obs []topology.Observation) error
 }

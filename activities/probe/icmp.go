@@ -236,7 +236,7 @@ func (p *pinger) receive(addresses []netip.Addr, r *round) {
 		r.mu.Lock()
 		rtt := now.Sub(r.sent[i])
 		r.mu.Unlock()
-		r.settle(i, answer{topology.Up, "echo reply", rtt})
+		r.settle(i, answer{result: topology.Up, detail: "echo reply", rtt: rtt})
 	}
 }
 

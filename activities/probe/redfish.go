@@ -53,9 +53,9 @@ func powerAnswer(systems []*schemas.ComputerSystem, rtt time.Duration) answer {
 	for _, s := range systems {
 		switch s.PowerState {
 		case schemas.OnPowerState, schemas.PoweringOnPowerState, schemas.PoweringOffPowerState, schemas.PausedPowerState:
-			return answer{topology.Up, "PowerState " + string(s.PowerState), rtt}
+			return answer{result: topology.Up, detail: "PowerState " + string(s.PowerState), rtt: rtt}
 		case schemas.OffPowerState:
-			got = answer{topology.Down, "PowerState Off", rtt}
+			got = answer{result: topology.Down, detail: "PowerState Off", rtt: rtt}
 		}
 	}
 	return got

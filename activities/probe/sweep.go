@@ -37,8 +37,9 @@ type SweepParams struct {
 	Round      int      `json:"round"`
 	Vantage    string   `json:"vantage,omitempty"` // default: the worker's
 	Components []string `json:"components"`        // at most MaxSweep
-	// Probes to make; none means what each component's profile answers of tcp
-	// and icmp. Power is made only where it is named here.
+	// Probes to make; none means what each component's profile answers of what
+	// asks the component itself. Those that ask a device beside it (power, psu,
+	// snmp, port, outlet, feed, guest) are made only where they are named here.
 	Probes []topology.Probe `json:"probes,omitempty"`
 	// TimeoutMs is the budget of one probe, all its attempts included; 0 is 300.
 	// BMCs have their own (Options.BMCTimeout).
@@ -48,7 +49,9 @@ type SweepParams struct {
 
 // SweepResult counts components, not probes: one is down when a probe that it
 // should answer says so, unknown when a probe could not tell, else up. Its power
-// state decides only where nothing else was asked of it.
+// state and its SNMP agent decide only where nothing else was asked of it. What
+// it says of others (ports, outlets, guests) and what its supplies say never
+// makes it down: where nothing else was asked, it is up if the device answered.
 type SweepResult struct {
 	Up         int         `json:"up"`
 	Down       int         `json:"down"`
@@ -126,10 +129,8 @@ func (a *Activities) newShard(p *SweepParams) (*shard, error) {
 		return nil, invalid("components", "holds %d ids: at most %d per sweep activity", len(p.Components), MaxSweep)
 	}
 	for _, probe := range p.Probes {
-		switch probe {
-		case topology.ProbeTCP, topology.ProbeICMP, topology.ProbePower:
-		default:
-			return nil, invalid("probes", "names %q: use tcp, icmp or power", probe)
+		if weights[probe] == 0 {
+			return nil, invalid("probes", "names %q: use one of %s", probe, known())
 		}
 	}
 	b, err := a.newBudget(p.TimeoutMs, p.Attempts)
@@ -164,16 +165,18 @@ type shard struct {
 	tasks        []task
 	notHeld      []string
 	skipped      []string
-	observations []topology.Observation // one per task, in the order of the tasks
+	found        [][]topology.Observation // what each task found
+	observations []topology.Observation   // the same in one list, when all tasks are done
 
 	done     atomic.Int64
 	progress func(done, total int)
 }
 
-// task is one probe of one component.
+// task is one conversation with one component: mostly one probe, but a switch
+// answers for all its ports at once.
 type task struct {
 	component *inventory.Component
-	probe     topology.Probe
+	probe     topology.Probe // which of the shard's pools it runs in
 	ping      netip.Addr
 }
 
@@ -197,7 +200,7 @@ func (a *Activities) shardOf(ids []string, probes []topology.Probe, vantage stri
 			s.skipped = append(s.skipped, id)
 		}
 	}
-	s.observations = make([]topology.Observation, len(s.tasks))
+	s.found = make([][]topology.Observation, len(s.tasks))
 	slices.Sort(s.notHeld)
 	slices.Sort(s.skipped)
 	return s
@@ -205,7 +208,7 @@ func (a *Activities) shardOf(ids []string, probes []topology.Probe, vantage stri
 
 func (s *shard) addTasks(c *inventory.Component, probes []topology.Probe) {
 	asked := func(p topology.Probe) bool {
-		return slices.Contains(probes, p) || len(probes) == 0 && p != topology.ProbePower
+		return slices.Contains(probes, p) || len(probes) == 0 && weights[p] == service
 	}
 	if asked(topology.ProbeTCP) && c.Probe.Address != "" && len(c.Probe.TCP) > 0 {
 		s.tasks = append(s.tasks, task{component: c, probe: topology.ProbeTCP})
@@ -231,27 +234,28 @@ func (s *shard) probe(ctx context.Context, progress func(done, total int)) {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		s.each(byProbe[topology.ProbeTCP], s.a.opts.Concurrency, func(t task) answer {
-			return s.a.probeTCP(ctx, t.component.Probe.Address, t.component.Probe.TCP, s.budget)
+		s.each(byProbe[topology.ProbeTCP], s.a.opts.Concurrency, func(t task) []answer {
+			return []answer{s.a.probeTCP(ctx, t.component.Probe.Address, t.component.Probe.TCP, s.budget)}
 		})
 	})
 	wg.Go(func() {
-		s.each(byProbe[topology.ProbePower], s.a.opts.BMCConcurrency, func(t task) answer {
-			return s.a.probePower(ctx, t.component.Probe.BMC)
+		s.each(byProbe[topology.ProbePower], s.a.opts.BMCConcurrency, func(t task) []answer {
+			return []answer{s.a.probePower(ctx, t.component.Probe.BMC)}
 		})
 	})
 	wg.Go(func() { s.pingAll(ctx, byProbe[topology.ProbeICMP]) })
 	wg.Wait()
+	s.observations = slices.Concat(s.found...)
 }
 
 // each runs do for the tasks, at most limit at a time.
-func (s *shard) each(tasks []int, limit int, do func(task) answer) {
+func (s *shard) each(tasks []int, limit int, do func(task) []answer) {
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range min(limit, len(tasks)) {
 		wg.Go(func() {
 			for i := range next {
-				s.settle(i, do(s.tasks[i]))
+				s.settle(i, do(s.tasks[i])...)
 			}
 		})
 	}
@@ -294,32 +298,18 @@ func (s *shard) pingAll(ctx context.Context, tasks []int) {
 // throttles them further.
 const progressEvery = 25
 
-func (s *shard) settle(i int, got answer) {
-	t := s.tasks[i]
-	s.observations[i] = topology.Observation{
-		Component: t.component.ID, Probe: t.probe, Vantage: s.vantage, At: time.Now().UTC(),
-		Result: got.result, Detail: got.detail, RTTMicros: got.rtt.Microseconds(),
+// settle keeps what the task found. An answer that names no probe is one to the task's own.
+func (s *shard) settle(i int, got ...answer) {
+	t, now := s.tasks[i], time.Now().UTC()
+	for _, a := range got {
+		s.found[i] = append(s.found[i], topology.Observation{
+			Component: t.component.ID, Probe: cmp.Or(a.probe, t.probe), Peer: a.peer, Vantage: s.vantage, At: now,
+			Result: a.result, Detail: a.detail, RTTMicros: a.rtt.Microseconds(),
+		})
 	}
 	if done := int(s.done.Add(1)); done%progressEvery == 0 || done == len(s.tasks) {
 		s.progress(done, len(s.tasks))
 	}
-}
-
-// verdicts folds the observations into one result per component.
-func (s *shard) verdicts() map[string]topology.Result {
-	verdicts := make(map[string]topology.Result, len(s.tasks))
-	service := make(map[string]bool, len(s.tasks))
-	for _, o := range s.observations {
-		was, power := verdicts[o.Component], o.Probe == topology.ProbePower
-		if power && service[o.Component] {
-			continue // tasks of a component are in order: power is last
-		}
-		service[o.Component] = !power
-		if was == "" || o.Result == topology.Down || o.Result == topology.Unknown && was != topology.Down {
-			verdicts[o.Component] = o.Result
-		}
-	}
-	return verdicts
 }
 
 func (s *shard) result() SweepResult {

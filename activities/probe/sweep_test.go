@@ -43,7 +43,11 @@ func (m *memory) PutObservations(_ context.Context, sweep string, round int, obs
 		m.rows = map[string]topology.Observation{}
 	}
 	for _, o := range obs {
-		m.rows[fmt.Sprintf("%s/%d/%s/%s/%s", sweep, round, o.Component, o.Probe, o.Vantage)] = o
+		key := fmt.Sprintf("%s/%d/%s/%s/%s", sweep, round, o.Component, o.Probe, o.Vantage)
+		if o.Peer != "" {
+			key += "/" + o.Peer
+		}
+		m.rows[key] = o
 	}
 	return nil
 }
@@ -267,6 +271,34 @@ func TestVerdictOfSeveralProbes(t *testing.T) {
 		}
 		if got := s.verdicts()["x"]; got != tt.want {
 			t.Errorf("tcp %q, icmp %q, power %q: %q, want %q", tt.tcp, tt.icmp, tt.power, got, tt.want)
+		}
+	}
+}
+
+func TestWhatADeviceSaysOfOthersDoesNotCountAgainstIt(t *testing.T) {
+	const up, down, unknown = topology.Up, topology.Down, topology.Unknown
+	row := func(p topology.Probe, r topology.Result) topology.Observation {
+		return topology.Observation{Component: "x", Probe: p, Result: r}
+	}
+	tests := []struct {
+		name string
+		rows []topology.Observation
+		want topology.Result
+	}{
+		{"a switch with a dead port", []topology.Observation{row(topology.ProbePort, down), row(topology.ProbeTCP, up)}, up},
+		{"a dead server whose supplies have input", []topology.Observation{row(topology.ProbeTCP, down), row(topology.ProbePSU, up)}, down},
+		{"a server that is on, by its BMC, with one supply lost", []topology.Observation{row(topology.ProbePSU, down), row(topology.ProbePower, up)}, up},
+		{"a PDU of which only outlets were asked", []topology.Observation{row(topology.ProbeOutlet, down), row(topology.ProbeOutlet, unknown)}, up},
+		{"a PDU that told nothing", []topology.Observation{row(topology.ProbeOutlet, unknown), row(topology.ProbeFeed, unknown)}, unknown},
+		{"an agent that keeps silent, with nothing else asked", []topology.Observation{row(topology.ProbePort, unknown), row(topology.ProbeSNMP, down)}, down},
+	}
+	for _, tt := range tests {
+		for range 2 {
+			s := &shard{observations: tt.rows}
+			if got := s.verdicts()["x"]; got != tt.want {
+				t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+			}
+			slices.Reverse(tt.rows)
 		}
 	}
 }

@@ -17,6 +17,8 @@ type answer struct {
 	result topology.Result
 	detail string
 	rtt    time.Duration
+	probe  topology.Probe // of a task that answers several probes; empty: the task's own
+	peer   string         // the component at the other end, for probes from beside
 }
 
 // budget is the time of one probe, and the attempts that share it.

@@ -1,0 +1,73 @@
+package probe
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"vakhta/internal/topology"
+)
+
+// weight says how much a probe tells of the component that it is made of; the
+// weightiest that were made decide.
+type weight int
+
+const (
+	beside  weight = iota + 1 // what it says of others, or its supplies of their feeds
+	device                    // what its BMC or its agent says of it
+	service                   // what it does for those who use it
+)
+
+// weights are the probes that there are.
+var weights = map[topology.Probe]weight{
+	topology.ProbeTCP: service, topology.ProbeICMP: service,
+	topology.ProbePower: device, topology.ProbeSNMP: device,
+	topology.ProbePSU: beside, topology.ProbePort: beside, topology.ProbeOutlet: beside,
+	topology.ProbeFeed: beside, topology.ProbeGuest: beside,
+}
+
+func known() string {
+	var names []string
+	for p := range maps.Keys(weights) {
+		names = append(names, string(p))
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// verdicts folds the observations into one result per component.
+func (s *shard) verdicts() map[string]topology.Result {
+	verdicts := make(map[string]topology.Result, len(s.tasks))
+	decided := make(map[string]weight, len(s.tasks))
+	for _, o := range s.observations {
+		w, r := weights[o.Probe], o.Result
+		if w < decided[o.Component] {
+			continue
+		}
+		was := verdicts[o.Component]
+		if w > decided[o.Component] {
+			was, decided[o.Component] = "", w
+		}
+		if w == beside {
+			verdicts[o.Component] = answeredAtAll(was, r)
+		} else {
+			verdicts[o.Component] = worse(was, r)
+		}
+	}
+	return verdicts
+}
+
+func worse(was, r topology.Result) topology.Result {
+	if was == "" || r == topology.Down || r == topology.Unknown && was != topology.Down {
+		return r
+	}
+	return was
+}
+
+// answeredAtAll is up once the device has told something, whatever it told.
+func answeredAtAll(was, r topology.Result) topology.Result {
+	if was == topology.Up || r != topology.Unknown {
+		return topology.Up
+	}
+	return topology.Unknown
+}
