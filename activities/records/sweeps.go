@@ -83,7 +83,7 @@ func (a *Activities) shard(ids []string, probes []topology.Probe) []Shard {
 	bySite := map[string][]string{}
 	for _, id := range ids {
 		c, ok := a.inv.Component(id)
-		if !ok || (c.Probe.Address == "" && c.Probe.BMC.URL == "") {
+		if !ok || (c.Probe.Address == "" && !c.Probe.BMC.Given()) {
 			continue // nothing to ask: never a probe to what the inventory doesn't hold
 		}
 		bySite[c.Site] = append(bySite[c.Site], id)
@@ -140,7 +140,7 @@ func (a *Activities) deciding(inf topology.Inference, obs []topology.Observation
 	power := map[string]bool{}
 	service := map[string]bool{}
 	for _, id := range down {
-		if c, _ := a.inv.Component(id); c.Probe.BMC.URL != "" && !seen[id+"/"+string(topology.ProbePower)] {
+		if c, _ := a.inv.Component(id); c.Probe.BMC.Given() && !seen[id+"/"+string(topology.ProbePower)] {
 			power[id] = true
 		}
 	}

@@ -128,6 +128,7 @@ func (inv *Inventory) references(c *Component, d *decoder, known *names) {
 			}
 		}
 	}
+	inv.devices(c, d, known)
 	switch {
 	case c.Kind == KindServer && c.Client == "":
 		if firstKey(d.node, "client") == nil {

@@ -11,9 +11,9 @@
 //	components:
 //	  - {id: msk-r1, kind: room, in: msk}
 //	  - {id: msk-r1-k01, kind: rack, in: msk-r1}
-//	  - {id: pdu-a, kind: pdu, in: msk-r1-k01}
+//	  - {id: pdu-a, kind: pdu, in: msk-r1-k01, probe: {snmp: {address: 127.11.1.1, credentials: "env:LAB_SNMP", outlets: {"7": srv-0001}}}}
 //	  - {id: pdu-b, kind: pdu, in: msk-r1-k01}
-//	  - {id: sw-1, kind: switch, in: msk-r1-k01, needs: {power: [pdu-a, pdu-b]}}
+//	  - {id: sw-1, kind: switch, in: msk-r1-k01, needs: {power: [pdu-a, pdu-b]}, probe: {snmp: {address: 127.11.1.3, credentials: "env:LAB_SNMP", ports: {Gi1/0/7: srv-0001}}}}
 //	  - id: srv-0001
 //	    kind: server
 //	    in: msk-r1-k01
@@ -21,7 +21,7 @@
 //	    client: acme
 //	    label: A-17
 //	    needs: {power: [pdu-a, pdu-b], network: [sw-1]}
-//	    probe: {address: 127.10.1.1, tcp: [10022], bmc: {url: "http://127.10.1.1:10443", credentials: "env:LAB_BMC"}}
+//	    probe: {address: 127.10.1.1, tcp: [10022], bmc: {url: "http://127.10.1.1:10443", credentials: "env:LAB_BMC", supplies: {PSU1: pdu-a, PSU2: pdu-b}}}
 //	clients:
 //	  - id: acme
 //	    name: ООО «Ромашка»

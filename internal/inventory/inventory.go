@@ -76,12 +76,9 @@ type Profile struct {
 	TCP     []int  `json:"tcp,omitempty"`     // ports that accept a connection
 	ICMP    bool   `json:"icmp,omitempty"`    // answers ping
 	BMC     BMC    `json:"bmc,omitzero"`
-}
-
-// BMC is the machine's baseboard management controller, asked over Redfish.
-type BMC struct {
-	URL         string `json:"url,omitempty"`         // http(s)://host:port, no path
-	Credentials string `json:"credentials,omitempty"` // reference, never the secret: env:NAME or file:PATH, holding user:password
+	// SNMP and Proxmox are what devices beside the machines answer: switches and PDUs, hypervisors.
+	SNMP    *SNMP    `json:"snmp,omitempty"`
+	Proxmox *Proxmox `json:"proxmox,omitempty"`
 }
 
 // Contact is a person or a duty desk, at a client or in a team.

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -15,8 +14,7 @@ var (
 	documentFields  = []string{"version", "sites", "components", "clients", "teams"}
 	siteFields      = []string{"id", "name", "timezone", "vantages"}
 	componentFields = []string{"id", "kind", "name", "in", "unit", "client", "label", "needs", "probe"}
-	profileFields   = []string{"address", "tcp", "icmp", "bmc"}
-	bmcFields       = []string{"url", "credentials"}
+	profileFields   = []string{"address", "tcp", "icmp", "bmc", "snmp", "proxmox"}
 	clientFields    = []string{"id", "name", "language", "timezone", "contacts"}
 	contactFields   = []string{"id", "name", "language", "timezone", "addresses", "ladder"}
 	teamFields      = []string{"id", "name", "members", "levels", "repeat"}
@@ -172,6 +170,7 @@ func (d *decoder) groups(n *yaml.Node) []Group {
 
 func (d *decoder) profile(n *yaml.Node) Profile {
 	var p Profile
+	var agent *yaml.Node
 	d.fields(n, profileFields, func(key string, value *yaml.Node) {
 		switch key {
 		case "address":
@@ -192,47 +191,19 @@ func (d *decoder) profile(n *yaml.Node) Profile {
 			p.ICMP = d.boolean(value)
 		case "bmc":
 			p.BMC = d.bmc(value)
+		case "snmp":
+			agent = value
+		case "proxmox":
+			p.Proxmox = d.proxmox(value)
 		}
 	})
+	if agent != nil { // last: its address may be the probe's
+		p.SNMP = d.snmp(agent, p.Address)
+	}
 	if p.Address == "" && (len(p.TCP) > 0 || p.ICMP) {
 		d.wrong(n, "asks for probes but has no address; add address: or remove tcp and icmp")
 	}
 	return p
-}
-
-func (d *decoder) bmc(n *yaml.Node) BMC {
-	var b BMC
-	d.fields(n, bmcFields, func(key string, value *yaml.Node) {
-		switch key {
-		case "url":
-			b.URL = d.text(value)
-			u, err := url.Parse(b.URL)
-			if b.URL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
-				u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || !validPort(u.Port())) {
-				d.wrong(value, "is not a BMC's base URL; write http(s)://host:port without user, path or query")
-				b.URL = ""
-			}
-			b.URL = strings.TrimRight(b.URL, "/")
-		case "credentials":
-			s := d.text(value)
-			scheme, rest, ok := strings.Cut(s, ":")
-			if s != "" && (!ok || rest == "" || scheme != "env" && scheme != "file") {
-				d.wrong(value, "must be a reference, never the secret; write env:NAME or file:PATH")
-				return
-			}
-			b.Credentials = s
-		}
-	})
-	d.requiredIn(n, "url", "credentials")
-	return b
-}
-
-func validPort(s string) bool {
-	if s == "" {
-		return true
-	}
-	ap, err := netip.ParseAddrPort("127.0.0.1:" + s)
-	return err == nil && ap.Port() != 0
 }
 
 // oneOf reads one of the allowed words.

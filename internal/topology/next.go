@@ -69,7 +69,7 @@ func (r *reporter) decide(f *Finding) []ProbeRequest {
 	out = append(out, r.telling(class)...)
 	for _, id := range f.Explains {
 		n := r.g.index[id]
-		if c := r.g.nodes[n].c; c.Probe.BMC.URL != "" && len(r.seen[n].power) == 0 && len(out) < maxPerFinding {
+		if c := r.g.nodes[n].c; c.Probe.BMC.Given() && len(r.seen[n].power) == 0 && len(out) < maxPerFinding {
 			out = append(out, ProbeRequest{Component: id, Probe: ProbePower, Why: "is its power on, off or gone?"})
 		}
 	}
@@ -150,7 +150,7 @@ func firstProbe(c *inventory.Component) (Probe, bool) {
 		return ProbeTCP, true
 	case c.Probe.ICMP:
 		return ProbeICMP, true
-	case c.Probe.BMC.URL != "":
+	case c.Probe.BMC.Given():
 		return ProbePower, true
 	}
 	return "", false

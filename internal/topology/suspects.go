@@ -87,7 +87,7 @@ func (g *Graph) Neighbours(down []string, limit int) []string {
 }
 
 func canProbe(c *inventory.Component) bool {
-	return c.Probe.ICMP || len(c.Probe.TCP) > 0 || c.Probe.BMC.URL != ""
+	return c.Probe.ICMP || len(c.Probe.TCP) > 0 || c.Probe.BMC.Given()
 }
 
 // sampler yields servers beneath a node, each time from another of its users,
