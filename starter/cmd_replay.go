@@ -55,7 +55,7 @@ func newReplayCommand(a *app) *cobra.Command {
 			g := topology.New(inv)
 			sifted := g.Sift(obs, earlier)
 			printSifted(cmd.ErrOrStderr(), len(obs), sifted)
-			inf := g.Infer(sifted.Observations)
+			inf := g.InferAfter(sifted.Observations, sifted.Past)
 			if explain {
 				if err := printScores(cmd.ErrOrStderr(), inf); err != nil {
 					return err

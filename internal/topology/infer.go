@@ -31,17 +31,22 @@ const (
 // The order of the observations does not matter; of several on the same
 // component, probe and vantage the latest counts, and a repetition with the same
 // result makes it surer. Unknown components are ignored.
-func (g *Graph) Infer(obs []Observation) Inference {
-	seen, blind := g.look(obs)
+func (g *Graph) Infer(obs []Observation) Inference { return g.InferAfter(obs, nil) }
+
+// InferAfter is the same, with older rows: those that are stale, and an earlier
+// sweep. They tell what came when, and nothing of what is so now.
+func (g *Graph) InferAfter(obs, past []Observation) Inference {
+	seen, nodes, sees := g.look(obs)
 	s := newSearch(g, seen)
 	s.climb()
 	r := &reporter{search: s, seen: seen, explained: map[int32]bool{}}
-	out := Inference{Findings: []Finding{}, Blind: blind}
+	out := Inference{Findings: []Finding{}, Blind: sees.blinded()}
 	for _, h := range slices.Clone(s.chosen) {
 		out.Findings = append(out.Findings, r.shared(h))
 	}
 	own, unexplained := r.lone()
 	out.Findings = append(out.Findings, own...)
+	out.Findings, unexplained = r.inPart(out.Findings, unexplained, &chronicle{g: g, obs: obs, past: past, nodes: nodes, sees: sees})
 	for _, n := range unexplained {
 		out.Unexplained = append(out.Unexplained, g.id(n))
 	}

@@ -19,6 +19,8 @@ type Sifted struct {
 	Doubled      int // the same row once more
 	Stale        int // older than the vantage's last sweep
 	WasSo        int // like the earlier sweep: never answered, or was already off
+	// Past are the stale rows, and those of the earlier sweep, for [Graph.InferAfter].
+	Past []Observation
 }
 
 // Sift prepares stored rows for [Graph.Infer]. Before is an earlier sweep, or
@@ -58,6 +60,7 @@ func (g *Graph) Sift(obs, before []Observation) Sifted {
 			out.Doubled++
 		case o.At.Before(since[o.Vantage]):
 			out.Stale++
+			out.Past = append(out.Past, o)
 		case o.Result != Up && was.silent(question, &o):
 			out.WasSo++
 		default:
@@ -65,6 +68,7 @@ func (g *Graph) Sift(obs, before []Observation) Sifted {
 			out.Observations = append(out.Observations, o)
 		}
 	}
+	out.Past = append(out.Past, before...)
 	return out
 }
 

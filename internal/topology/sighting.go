@@ -77,14 +77,14 @@ func (s *sighting) confirmedDown() bool {
 // sightings sorts the observations out: the last by time counts, per component,
 // probe and vantage; copies and unknown components do not.
 func (g *Graph) sightings(obs []Observation) []*sighting {
-	out, _ := g.look(obs)
+	out, _, _ := g.look(obs)
 	return out
 }
 
-// look is the same, with the vantages that are blind.
-func (g *Graph) look(obs []Observation) (out []*sighting, blind []string) {
-	nodes := g.rowNodes(obs)
-	sees := g.sightOf(obs, nodes)
+// look is the same, with the rows' nodes and what the vantages see.
+func (g *Graph) look(obs []Observation) (out []*sighting, nodes []int32, sees *sight) {
+	nodes = g.rowNodes(obs)
+	sees = g.sightOf(obs, nodes)
 	last := make([]int32, len(g.nodes)) // the last row of each node
 	for n := range last {
 		last[n] = noNode
@@ -108,7 +108,7 @@ func (g *Graph) look(obs []Observation) (out []*sighting, blind []string) {
 			}
 		}
 	})
-	return out, sees.blinded()
+	return out, nodes, sees
 }
 
 // sightingOf sorts out the observations of one component.

@@ -1,0 +1,221 @@
+package topology
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// longestSilence is how far apart two rows may be that tell of one outage.
+const longestSilence = time.Hour
+
+// chronicle finds the rows of a node in time: those that inference weighs, and
+// older ones that only tell what came when.
+type chronicle struct {
+	g         *Graph
+	obs, past []Observation
+	nodes     []int32 // of obs
+	older     []int32 // of past
+	sees      *sight
+	rows      map[int32][]*Observation // oldest first
+	now       map[int32][]*Observation // those of obs, in order, too
+	brief     []summary                // by node
+}
+
+// summary is what the rows of a node hold, in short.
+type summary struct {
+	ups, downs uint8 // answers to probes that reach it, and the lack of one; at most 2
+	past       bool  // there are older rows
+	failing    int64 // the first row of obs that is no answer, in nanoseconds; 0: none
+}
+
+// summarize reads all rows once.
+func (c *chronicle) summarize() {
+	c.brief = make([]summary, len(c.g.nodes))
+	note := func(n int32, o *Observation) *summary {
+		s := &c.brief[n]
+		switch {
+		case o.Result == Up && s.ups < 2 && reaches(o.Probe):
+			s.ups++
+		case o.Result == Down && s.downs < 2 && reaches(o.Probe):
+			s.downs++
+		}
+		return s
+	}
+	c.believed(false, func(n int32, o *Observation) {
+		s := note(n, o)
+		if at := o.At.UnixNano(); o.Result != Up && o.Peer == "" && (s.failing == 0 || at < s.failing) {
+			s.failing = at
+		}
+	})
+	c.believed(true, func(n int32, o *Observation) { note(n, o).past = true })
+}
+
+// believed calls do for each row that counts, of obs or else of the past.
+func (c *chronicle) believed(past bool, do func(n int32, o *Observation)) {
+	list, nodes := c.obs, c.nodes
+	if past {
+		if c.older == nil {
+			c.older = c.g.rowNodes(c.past)
+		}
+		list, nodes = c.past, c.older
+	}
+	for i, n := range nodes {
+		if n != noNode && (!c.sees.dim || c.sees.believed(c.g, &list[i], n)) {
+			do(n, &list[i])
+		}
+	}
+}
+
+// reaches says that the probe asks the component itself over the network.
+func reaches(p Probe) bool {
+	switch p {
+	case ProbeTCP, ProbeICMP, ProbeTLS, ProbeHTTP, ProbeDNS, ProbeSSH, ProbeSNMP:
+		return true
+	}
+	return false
+}
+
+// gather sorts the rows of these nodes out, oldest first. Of the past only
+// questions count that are asked now: what never answered says nothing.
+func (c *chronicle) gather(nodes []int32) {
+	wanted := map[int32]bool{}
+	if c.rows == nil {
+		c.rows, c.now = map[int32][]*Observation{}, map[int32][]*Observation{}
+	}
+	for _, n := range nodes {
+		if _, had := c.rows[n]; !had {
+			wanted[n] = true
+			c.rows[n] = []*Observation{}
+		}
+	}
+	if len(wanted) == 0 {
+		return
+	}
+	type question struct {
+		node    int32
+		probe   Probe
+		vantage string
+	}
+	asked := map[question]bool{}
+	take := func(past bool) {
+		c.believed(past, func(n int32, o *Observation) {
+			if !wanted[n] || o.Peer != "" {
+				return
+			}
+			if len(c.past) > 0 {
+				q := question{n, o.Probe, o.Vantage}
+				if past && !asked[q] {
+					return
+				}
+				asked[q] = true
+			}
+			c.rows[n] = append(c.rows[n], o)
+		})
+	}
+	order := func(rows []*Observation) []*Observation {
+		slices.SortFunc(rows, inTime)
+		return slices.CompactFunc(rows, func(a, b *Observation) bool { return inTime(a, b) == 0 })
+	}
+	take(false)
+	for n := range wanted {
+		c.now[n] = order(slices.Clone(c.rows[n]))
+	}
+	take(true)
+	for n := range wanted {
+		c.rows[n] = order(c.rows[n])
+	}
+}
+
+// inTime orders rows of one component.
+func inTime(a, b *Observation) int {
+	return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Vantage, b.Vantage),
+		strings.Compare(string(a.Probe), string(b.Probe)), cmp.Compare(rank(a.Result), rank(b.Result)), strings.Compare(a.Detail, b.Detail))
+}
+
+// drop is when a node fell silent, as one vantage saw it: after the last answer,
+// not after the first silence. A zero instant is one that is not known.
+type drop struct{ after, seen time.Time }
+
+// drops returns when the node fell silent, by vantage; gather comes first.
+// What the silence follows by more than longestSilence is another outage; what
+// missed a probe while it answered another, at the same look, had not gone yet.
+func (c *chronicle) drops(n int32) map[string]drop {
+	silent := map[string][]time.Time{} // latest first
+	answered := map[string]time.Time{}
+	over := map[string]bool{}
+	for i := len(c.rows[n]) - 1; i >= 0; i-- {
+		o := c.rows[n][i]
+		if over[o.Vantage] || !reaches(o.Probe) || o.Result == Unknown {
+			continue
+		}
+		list := silent[o.Vantage]
+		switch {
+		case o.Result == Up:
+			answered[o.Vantage], over[o.Vantage] = o.At, true
+		case len(list) > 0 && list[len(list)-1].Sub(o.At) > longestSilence:
+			over[o.Vantage] = true
+		default:
+			silent[o.Vantage] = append(list, o.At)
+		}
+	}
+	out := map[string]drop{}
+	for v, list := range silent {
+		d := drop{answered[v], list[len(list)-1]}
+		for i := len(list) - 1; i >= 0 && !d.after.IsZero(); i-- {
+			if list[i].Sub(d.after) > lookEnds {
+				d.seen = list[i]
+				break
+			}
+		}
+		out[v] = d
+	}
+	return out
+}
+
+// startedSilent says that no row tells of a time when the node answered.
+func (c *chronicle) startedSilent(n int32) bool { return c.brief[n].ups == 0 && !c.brief[n].past }
+
+// since is when the earliest of the nodes was first seen failing after it was
+// last seen working; the zero time if none was.
+func (c *chronicle) since(nodes []int32) time.Time {
+	var first time.Time
+	note := func(at time.Time) {
+		if first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	for _, n := range nodes {
+		if c.startedSilent(n) {
+			if at := c.brief[n].failing; at != 0 {
+				note(time.Unix(0, at).UTC())
+			}
+			continue
+		}
+		drops := c.drops(n)
+		var answered time.Time // by any vantage
+		for _, d := range drops {
+			if d.after.After(answered) {
+				answered = d.after
+			}
+		}
+		begun := false
+		for _, d := range drops {
+			if !d.seen.Before(answered) {
+				note(d.seen)
+				begun = true
+			}
+		}
+		if begun {
+			continue
+		}
+		for _, o := range c.rows[n] { // its BMC told, or clocks disagree
+			if o.Result != Up && !o.At.Before(answered) {
+				note(o.At)
+				break
+			}
+		}
+	}
+	return first
+}

@@ -1,0 +1,208 @@
+package topology
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"vakhta/internal/inventory"
+)
+
+const (
+	leastChanges = 3   // from up to down or back
+	recovery     = .05 // of machines that are down: they are back at the next look
+	commonShare  = .6  // of what hangs on a component comes and goes: then it does
+	lookEnds     = 20 * time.Second
+)
+
+// glance is what one vantage asked of a node at about one time: ln P of its rows
+// if the node worked, and if it did not.
+type glance struct{ up, down float64 }
+
+// flapping names what answers now and then.
+func (m *modes) flapping() {
+	var wavering []int32
+	for _, n := range m.waverers() {
+		if m.explained[n] && !m.loose[n] && !m.isOwn(n) {
+			continue
+		}
+		if s, _ := m.stateOf(n); s != works {
+			continue
+		}
+		wavering = append(wavering, n)
+	}
+	m.rows.gather(wavering)
+	found := map[int32]cause{}
+	for _, n := range wavering {
+		if x, ok := m.wavers(n); ok {
+			found[n] = x
+		}
+	}
+	m.flappingTogether(found)
+	for _, n := range wavering {
+		if x, ok := found[n]; ok && x.score > 0 {
+			m.markFlapping(x)
+		}
+	}
+}
+
+func (m *modes) isOwn(n int32) bool {
+	return slices.ContainsFunc(m.findings, func(f Finding) bool { return f.Component == m.g.id(n) && m.isLone(&f) })
+}
+
+// waverers are the nodes that both answered and did not, more than once each.
+func (m *modes) waverers() []int32 {
+	var out []int32
+	for n := range m.rows.brief {
+		if b := &m.rows.brief[n]; b.ups > 1 && b.downs > 1 && m.seen[n] != nil {
+			out = append(out, int32(n))
+		}
+	}
+	return out
+}
+
+// wavers weighs that n comes and goes, against its having gone or come back for good.
+func (m *modes) wavers(n int32) (cause, bool) {
+	views := map[string][]*Observation{}
+	answered := map[Probe]bool{} // a probe that never was answered says nothing
+	for _, o := range m.rows.rows[n] {
+		if reaches(o.Probe) && o.Result != Unknown {
+			views[o.Vantage] = append(views[o.Vantage], o)
+			answered[o.Probe] = answered[o.Probe] || o.Result == Up
+		}
+	}
+	steady, flapping, changes, asked, silent := 0.0, 0.0, 0, 0, 0
+	for _, v := range sortedKeys(views) {
+		looks := m.looks(views[v], answered)
+		s, k := steadily(looks)
+		steady += s
+		for _, l := range looks {
+			flapping += addLogs(l.up, l.down) - math.Ln2
+			asked++
+			if l.down > l.up {
+				silent++
+			}
+		}
+		changes = max(changes, k)
+	}
+	x := cause{node: n, mode: Flapping, score: math.Log(flappingServer) + flapping - steady, explains: []int32{n}}
+	x.evidence = []Evidence{{Component: m.g.id(n), Result: Down, Count: silent, Text: fmt.Sprintf(
+		"it answered at %d of %d looks and not at %d, changing %d times", asked-silent, asked, silent, changes)}}
+	return x, changes >= leastChanges
+}
+
+// looks splits the rows of one vantage, in time, where a probe comes again or
+// much time has gone by.
+func (m *modes) looks(rows []*Observation, answered map[Probe]bool) []glance {
+	var out []glance
+	had := map[Probe]bool{}
+	var began time.Time
+	for _, o := range rows {
+		if !answered[o.Probe] {
+			continue
+		}
+		if len(out) == 0 || had[o.Probe] || o.At.Sub(began) > lookEnds {
+			out = append(out, glance{})
+			clear(had)
+			began = o.At
+		}
+		had[o.Probe] = true
+		l := &out[len(out)-1]
+		if noise := max(falseDown, m.noise); o.Result == Up {
+			l.up += math.Log(1 - noise)
+			l.down += math.Log(falseUp)
+		} else {
+			l.up += math.Log(noise)
+			l.down += math.Log(1 - falseUp)
+		}
+	}
+	return out
+}
+
+// steadily is ln P of the looks where a failure is as rare as any, and a recovery
+// too; and how often the node changed, looked at one by one.
+func steadily(looks []glance) (log float64, changes int) {
+	goes := math.Log(ownHung + ownOff + ownDead)
+	stays, back := math.Log(1-recovery), math.Log(recovery)
+	var up, down float64
+	was := 0
+	for i, l := range looks {
+		if i == 0 {
+			up, down = l.up, goes+l.down
+		} else {
+			up, down = addLogs(up, down+back)+l.up, addLogs(up+goes, down+stays)+l.down
+		}
+		now := 1
+		if l.down > l.up {
+			now = -1
+		}
+		if was*now < 0 {
+			changes++
+		}
+		was = now
+	}
+	return addLogs(up, down), changes
+}
+
+// flappingTogether puts what comes and goes together down to what it hangs on.
+func (m *modes) flappingTogether(found map[int32]cause) {
+	hangs := map[int32][]int32{}
+	for n := range found {
+		for i := range m.g.nodes[n].groups {
+			if grp := &m.g.nodes[n].groups[i]; len(grp.members) == 1 && !isPlace(m.g.nodes[grp.members[0]].c.Kind) {
+				hangs[grp.members[0]] = append(hangs[grp.members[0]], n)
+			}
+		}
+	}
+	m.settle(func() []cause {
+		var out []cause
+		for c, list := range hangs {
+			list = slices.DeleteFunc(list, func(n int32) bool { _, still := found[n]; return !still || !m.g.isServer(n) })
+			slices.Sort(list)
+			all := 0
+			for _, u := range m.g.nodes[c].users {
+				if m.g.isServer(u) && m.seen[u] != nil && m.hangsAlone(u, c) {
+					all++
+				}
+			}
+			if len(list) < leastInPart || float64(len(list)) < commonShare*float64(all) {
+				continue
+			}
+			x := cause{node: c, mode: Flapping, score: math.Log(prior[m.g.nodes[c].c.Kind] * flappingOfAll), explains: list}
+			x.score += float64(all-len(list))*math.Log(1-commonShare) - float64(len(list))*math.Log(flappingServer)
+			x.evidence = []Evidence{{Result: Down, Count: len(list), Text: fmt.Sprintf(
+				"%d of %s that hang on it answer now and then", len(list), count(all, "server"))}}
+			out = append(out, x)
+		}
+		return out
+	})
+	for i := range m.findings {
+		if f := &m.findings[i]; f.Mode == Flapping && f.Kind != inventory.KindServer {
+			for _, n := range m.g.known(f.Explains) {
+				delete(found, n)
+			}
+		}
+	}
+}
+
+// markFlapping makes a finding of it, or says so of the one that is there.
+func (m *modes) markFlapping(x cause) {
+	id := m.g.id(x.node)
+	confidence := 1 / (1 + math.Exp(-x.score))
+	for i := range m.findings {
+		if f := &m.findings[i]; f.Component == id && f.Mode == "" {
+			f.Mode, f.AmbiguousWith = Flapping, nil
+			f.Confidence, f.LogOdds = max(f.Confidence, confidence), max(f.LogOdds, x.score)
+			f.Evidence = append(x.evidence, f.Evidence...)
+			delete(m.loose, x.node)
+			return
+		}
+	}
+	f := Finding{Component: id, Kind: m.g.nodes[x.node].c.Kind, Mode: Flapping, Confidence: confidence, LogOdds: x.score, Explains: []string{}, Evidence: x.evidence}
+	if m.g.isServer(x.node) {
+		f.Explains = append(f.Explains, id)
+	}
+	delete(m.loose, x.node)
+	m.findings = append(m.findings, f)
+}

@@ -1,0 +1,186 @@
+package topology
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"vakhta/internal/inventory"
+)
+
+const (
+	leastHot      = 5               // machines down
+	leastMoments  = 3               // at which they must have gone, one after another
+	leastHeatSpan = 2 * time.Minute // from the first to the last
+	mostAtOnce    = .6              // of those whose time is known
+	surestHeating = .95             // somebody may switch them off one after another
+	timeSlack     = 5 * time.Second
+)
+
+// heating looks for rooms and racks whose machines went one after another, with
+// no cause that they share.
+func (m *modes) heating() []cause {
+	gone := m.oneByOne()
+	told := 0
+	for _, n := range gone {
+		if !m.rows.startedSilent(n) {
+			told++
+		}
+	}
+	if len(gone) < leastHot || told < leastMoments {
+		return nil
+	}
+	rate := m.ratesOf()
+	places := map[int32][]int32{}
+	for _, n := range gone {
+		c := m.g.nodes[n].c
+		for _, id := range []string{c.Rack, c.Room} {
+			if p, ok := m.g.index[id]; ok && id != "" {
+				places[p] = append(places[p], n)
+			}
+		}
+	}
+	var out []cause
+	for p, down := range places {
+		if len(down) >= leastHot {
+			if x, ok := m.heatOf(p, down, rate); ok {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
+}
+
+// oneByOne lists the silent servers that may have gone one by one: those without
+// a shared cause, and those whose shared cause would have taken them at once, and did not.
+func (m *modes) oneByOne() []int32 {
+	set := map[int32]bool{}
+	for n := range m.loose {
+		set[n] = true
+	}
+	for i := range m.findings {
+		f := &m.findings[i]
+		if f.Mode != "" || len(f.Explains) < leastHot || f.Kind == inventory.KindSite {
+			continue
+		}
+		explains := slices.DeleteFunc(m.g.known(f.Explains), m.rows.startedSilent)
+		if 2*len(explains) < len(f.Explains) {
+			continue
+		}
+		m.rows.gather(explains)
+		if moments, _, _ := m.spread(explains); moments >= leastMoments {
+			for _, n := range m.g.known(f.Explains) {
+				set[n] = true
+			}
+		}
+	}
+	out := make([]int32, 0, len(set))
+	for n := range set {
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// heatOf weighs that the place is too hot.
+func (m *modes) heatOf(place int32, down []int32, rate rates) (cause, bool) {
+	m.rows.gather(down)
+	moments, span, known := m.spread(down)
+	if moments < leastMoments || span < leastHeatSpan || 2*known < len(down) {
+		return cause{}, false
+	}
+	all := len(down)
+	isDown := map[int32]bool{}
+	for _, n := range down {
+		isDown[n] = true
+		rate.note(m.seen[n], true, -1)
+	}
+	answer := 0
+	for _, n := range m.global {
+		c := m.g.nodes[n].c
+		id := m.g.id(place)
+		if s := m.seen[n]; s != nil && m.g.isServer(n) && (c.Rack == id || c.Room == id) && !isDown[n] && s.answered() {
+			answer++
+			rate.note(s, false, -1)
+		}
+	}
+	all += answer
+	odds := heatingRoom
+	if m.g.nodes[place].c.Kind == inventory.KindRack {
+		odds = heatingRack
+	}
+	x := cause{node: place, mode: Heating, score: math.Log(odds) + betaBinomial(len(down), all), explains: down, rival: 1/surestHeating - 1}
+	for _, n := range down {
+		x.score += rate.cost(m.seen[n])
+	}
+	x.evidence = []Evidence{{Result: Down, Count: len(down), Text: fmt.Sprintf(
+		"%s went one after another, at %d moments or more within %s", count(len(down), "server"), moments, span.Round(time.Second))}}
+	if answer > 0 {
+		x.evidence = append(x.evidence, Evidence{Result: Up, Count: answer, Text: count(answer, "server") + " there still answer"})
+	}
+	return x, true
+}
+
+// spread says at how many moments, at least, the servers must have gone, how
+// long the first is before the last, and of how many the time is known, by the
+// vantage that tells most. None are told where most may have gone at once.
+func (m *modes) spread(servers []int32) (moments int, span time.Duration, known int) {
+	views := map[string][]drop{}
+	for _, n := range servers {
+		for v, d := range m.rows.drops(n) {
+			if !d.after.IsZero() {
+				views[v] = append(views[v], drop{d.after.Add(-timeSlack), d.seen.Add(timeSlack)})
+			}
+		}
+	}
+	for _, v := range sortedKeys(views) {
+		list := views[v]
+		if float64(atOnce(list)) > mostAtOnce*float64(len(list)) {
+			continue
+		}
+		k, s := stabs(list)
+		if k > moments || k == moments && s > span {
+			moments, span, known = k, s, len(list)
+		}
+	}
+	return moments, span, known
+}
+
+// stabs is the least number of moments of which each interval has one, and how
+// far the first of these is from the last.
+func stabs(list []drop) (n int, span time.Duration) {
+	slices.SortFunc(list, func(a, b drop) int { return cmp.Or(a.seen.Compare(b.seen), a.after.Compare(b.after)) })
+	var first, at time.Time
+	for _, d := range list {
+		if n > 0 && !d.after.After(at) {
+			continue
+		}
+		at = d.seen
+		if n == 0 {
+			first = at
+		}
+		n++
+	}
+	return n, at.Sub(first)
+}
+
+// atOnce is the largest number of intervals that share a moment.
+func atOnce(list []drop) int {
+	type edge struct {
+		at time.Time
+		by int
+	}
+	edges := make([]edge, 0, 2*len(list))
+	for _, d := range list {
+		edges = append(edges, edge{d.after, 1}, edge{d.seen, -1})
+	}
+	slices.SortFunc(edges, func(a, b edge) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(b.by, a.by)) })
+	most, now := 0, 0
+	for _, e := range edges {
+		now += e.by
+		most = max(most, now)
+	}
+	return most
+}

@@ -1,0 +1,429 @@
+package topology
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"vakhta/internal/inventory"
+)
+
+const (
+	leastMissed = 6   // probes
+	leastLoss   = .05 // of the probes, and twice what is missed elsewhere
+	leastMixed  = 3   // machines that answer some probes and miss others
+	noiseWeight = 50  // probes that the assumed noise counts for
+)
+
+// losses are the shares of probes that a lossy path may lose.
+var losses = []float64{.1, .15, .2, .25, .3, .35, .4, .5, .6, .7}
+
+// carrier is a switch or uplink on a machine's way to those who probe it, and
+// the share of its traffic that goes there.
+type carrier struct {
+	node  int32
+	share float64
+}
+
+// carriers finds the ways of machines; those on the same switches share theirs.
+type carriers struct {
+	g     *Graph
+	known map[[3]int32][]carrier
+}
+
+// of lists what carries the traffic of n.
+func (c *carriers) of(n int32) []carrier {
+	key := [3]int32{noNode, noNode, noNode}
+	for i := range c.g.nodes[n].groups {
+		if grp := &c.g.nodes[n].groups[i]; grp.network || grp.name == "host" {
+			members := grp.members
+			key = [3]int32{members[0], members[len(members)-1], int32(len(members))}
+		}
+	}
+	if list, had := c.known[key]; had {
+		return list
+	}
+	share := map[int32]float64{}
+	c.walk(n, 1, share, 0)
+	list := make([]carrier, 0, len(share))
+	for node, part := range share {
+		list = append(list, carrier{node, min(part, 1)})
+	}
+	slices.SortFunc(list, func(a, b carrier) int { return int(a.node) - int(b.node) })
+	c.known[key] = list
+	return list
+}
+
+const longestWay = 8 // hops; the inventory has no cycles, this bounds the work
+
+func (c *carriers) walk(n int32, part float64, share map[int32]float64, hops int) {
+	if hops > longestWay {
+		return
+	}
+	for i := range c.g.nodes[n].groups {
+		grp := &c.g.nodes[n].groups[i]
+		if !grp.network && grp.name != "host" {
+			continue
+		}
+		each := part / float64(len(grp.members))
+		for _, m := range grp.members {
+			switch c.g.nodes[m].c.Kind {
+			case inventory.KindSwitch, inventory.KindUplink:
+				share[m] += each
+			}
+			c.walk(m, each, share, hops+1)
+		}
+	}
+}
+
+// crosses says that what the vantage asks of n goes through the carrier.
+func (m *modes) crosses(carrier, n int32, vantage string) bool {
+	return !m.g.nodes[carrier].uplink || !m.g.inside(vantage, n)
+}
+
+// lossy looks for switches and uplinks behind which many machines miss some
+// probes and answer others, while those elsewhere do not.
+func (m *modes) lossy() []cause {
+	ways := carriers{m.g, map[[3]int32][]carrier{}}
+	type tally struct{ asked, missed, mixed int }
+	counts := make([]tally, len(m.g.nodes))
+	for _, n := range m.global {
+		s := m.seen[n]
+		if s == nil || !m.g.isServer(n) || !s.answered() {
+			continue
+		}
+		var asked, missed [2]int // from outside, from within
+		for i := range s.reach {
+			v := &s.reach[i]
+			side := 0
+			if v.inside {
+				side = 1
+			}
+			asked[side]++
+			if v.result == Down {
+				missed[side]++
+			}
+		}
+		for _, c := range ways.of(n) {
+			t := &counts[c.node]
+			a, k := asked[0]+asked[1], missed[0]+missed[1]
+			if m.g.nodes[c.node].uplink {
+				a, k = asked[0], missed[0]
+			}
+			t.asked += a
+			t.missed += k
+			if k > 0 {
+				t.mixed++
+			}
+		}
+	}
+	var suspects []int32
+	for n := range counts {
+		t, c := &counts[n], int32(n)
+		if t.mixed >= leastMixed && float64(t.missed) >= leastLoss*float64(t.asked) && !m.hasFinding(c, Lossy) {
+			suspects = append(suspects, c)
+		}
+	}
+	if len(suspects) == 0 {
+		return nil
+	}
+	var out []cause
+	seen := m.views()
+	behind := m.behind(suspects, &ways)
+	var all []int32
+	for _, c := range suspects {
+		all = append(all, behind[c].servers...)
+	}
+	m.rows.gather(all)
+	for _, c := range suspects {
+		if x, ok := m.lossOf(c, behind[c], seen); ok {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func (m *modes) hasFinding(n int32, mode Mode) bool {
+	return slices.ContainsFunc(m.findings, func(f Finding) bool { return f.Component == m.g.id(n) && f.Mode == mode })
+}
+
+// misses counts probes.
+type misses struct{ asked, missed int }
+
+// views counts, for each vantage, the probes of machines that answer anything.
+func (m *modes) views() map[string]misses {
+	out := map[string]misses{}
+	m.rows.believed(false, func(n int32, o *Observation) {
+		if !reaches(o.Probe) || o.Result == Unknown || m.seen[n] == nil || !m.seen[n].answered() {
+			return
+		}
+		v := out[o.Vantage]
+		v.asked++
+		if o.Result == Down {
+			v.missed++
+		}
+		out[o.Vantage] = v
+	})
+	return out
+}
+
+// witness is what one machine behind a lossy path was asked and missed.
+type witness struct {
+	node   int32
+	misses // over all vantages
+	views  map[string]misses
+	probes map[Probe]misses
+}
+
+// lossOf weighs that c loses a share of what it carries. Machines that answer
+// nothing at all don't count: they may be down.
+func (m *modes) lossOf(c int32, carried load, all map[string]misses) (cause, bool) {
+	behind, share := carried.servers, carried.share
+	if len(behind) < leastMixed {
+		return cause{}, false
+	}
+	var witnesses, silent []witness
+	sum := witness{views: map[string]misses{}, probes: map[Probe]misses{}}
+	here := witness{views: map[string]misses{}, probes: map[Probe]misses{}} // what views counts of these
+	mixed := 0
+	for _, n := range behind {
+		w := m.witness(c, n)
+		if m.seen[n].answered() {
+			here.add(&w)
+		}
+		switch {
+		case w.asked == 0:
+		case w.missed == w.asked:
+			silent = append(silent, w)
+		default:
+			if w.missed > 0 {
+				mixed++
+			}
+			sum.add(&w)
+			witnesses = append(witnesses, w)
+		}
+	}
+	if mixed < leastMixed || sum.missed < leastMissed || !even(sum.views, sum.misses) || !even(sum.probes, sum.misses) || m.comesAndGoes(c, behind) > 0 {
+		return cause{}, false
+	}
+	x := cause{node: c, mode: Lossy, score: m.weighLoss(c, witnesses, share, here.views, all)}
+	rate := float64(sum.missed) / float64(sum.asked)
+	for _, w := range silent { // missed all by the same loss, rather than down by themselves
+		if math.Pow(rate, float64(w.asked)) > prior[inventory.KindServer] {
+			sum.add(&w)
+			witnesses = append(witnesses, w)
+		}
+	}
+	for _, w := range witnesses {
+		if w.missed > 0 {
+			x.explains = append(x.explains, w.node)
+		}
+	}
+	slices.Sort(x.explains)
+	x.evidence = []Evidence{{Result: Down, Count: sum.missed, Text: fmt.Sprintf(
+		"%d of %d probes of what is behind it go unanswered, spread over %s", sum.missed, sum.asked, count(len(x.explains), "server"))}}
+	for _, v := range sortedKeys(sum.views) {
+		if all[v].asked-here.views[v].asked < leastRows {
+			x.rival += lossyVantage / (lossyOfAll * prior[m.g.nodes[c].c.Kind])
+			x.evidence = append(x.evidence, Evidence{Text: fmt.Sprintf("against it: vantage %s sees nothing that is not behind it, so that its own path may lose them", v)})
+		}
+	}
+	return x, true
+}
+
+func (w *witness) add(o *witness) {
+	for v, k := range o.views {
+		w.views[v] = misses{w.views[v].asked + k.asked, w.views[v].missed + k.missed}
+	}
+	for p, k := range o.probes {
+		w.probes[p] = misses{w.probes[p].asked + k.asked, w.probes[p].missed + k.missed}
+	}
+	w.asked, w.missed = w.asked+o.asked, w.missed+o.missed
+}
+
+// even says that no vantage and no probe misses a much smaller share than all
+// do: a filter drops one kind of probe, a lossy path drops of each.
+func even[K comparable](parts map[K]misses, all misses) bool {
+	for _, k := range parts {
+		if expected := float64(k.asked) * float64(all.missed) / float64(all.asked); expected >= 4 && float64(k.missed) < .35*expected {
+			return false
+		}
+	}
+	return true
+}
+
+func sortedKeys[V any](set map[string]V) []string {
+	out := make([]string, 0, len(set))
+	for k := range set {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// load is the machines whose traffic a node carries, and which share of it.
+type load struct {
+	servers []int32
+	share   map[int32]float64
+}
+
+// behind finds the load of each of the nodes. Machines that are off or without
+// power count for nothing, nor those that have another cause.
+func (m *modes) behind(nodes []int32, ways *carriers) map[int32]load {
+	out := map[int32]load{}
+	for _, n := range nodes {
+		out[n] = load{share: map[int32]float64{}}
+	}
+	for _, n := range m.global {
+		s := m.seen[n]
+		if s == nil || !m.g.isServer(n) || m.explained[n] && !m.loose[n] {
+			continue
+		}
+		if s.silent() && (s.powerIs(Down) || len(s.power) > 0 && !s.powerIs(Up)) {
+			continue
+		}
+		for _, way := range ways.of(n) {
+			if l, wanted := out[way.node]; wanted {
+				l.servers = append(l.servers, n)
+				l.share[n] = way.share
+				out[way.node] = l
+			}
+		}
+	}
+	return out
+}
+
+// witness reads what a machine behind c was asked from across it.
+func (m *modes) witness(c, n int32) witness {
+	w := witness{node: n, views: map[string]misses{}, probes: map[Probe]misses{}}
+	for _, o := range m.rows.now[n] {
+		if !reaches(o.Probe) || o.Result == Unknown || !m.crosses(c, n, o.Vantage) {
+			continue
+		}
+		one := witness{misses: misses{asked: 1}}
+		if o.Result == Down {
+			one.missed = 1
+		}
+		one.views, one.probes = map[string]misses{o.Vantage: one.misses}, map[Probe]misses{o.Probe: one.misses}
+		w.add(&one)
+	}
+	return w
+}
+
+// weighLoss is the log odds of a loss, whatever its share, against noise such as
+// each vantage sees elsewhere. All machines are known to answer something.
+func (m *modes) weighLoss(c int32, witnesses []witness, share map[int32]float64, here, all map[string]misses) float64 {
+	noise := map[string]float64{}
+	for v := range here {
+		elsewhere := misses{all[v].asked - here[v].asked, all[v].missed - here[v].missed}
+		noise[v] = max(falseDown, (float64(elsewhere.missed)+noiseWeight*falseDown)/(float64(elsewhere.asked)+noiseWeight))
+	}
+	if missed, expected := against(noise, witnesses); missed < 2*expected {
+		return math.Inf(-1) // where so many go unanswered anyway, noise is not so well known
+	}
+	rows := func(w *witness, loss float64) float64 {
+		sum, nothing := 0.0, 1.0
+		for _, v := range sortedKeys(w.views) {
+			k := w.views[v]
+			p := 1 - (1-noise[v])*(1-loss)
+			sum += float64(k.missed)*math.Log(p) + float64(k.asked-k.missed)*math.Log(1-p)
+			nothing *= math.Pow(p, float64(k.asked))
+		}
+		return sum - math.Log(1-nothing)
+	}
+	quiet := make([]float64, len(witnesses))
+	base := 0.0
+	for i := range witnesses {
+		quiet[i] = rows(&witnesses[i], 0)
+		base += quiet[i]
+	}
+	total := math.Inf(-1)
+	for _, loss := range losses {
+		sum := 0.0
+		for i := range witnesses {
+			log := rows(&witnesses[i], loss)
+			if part := share[witnesses[i].node]; part < 1 {
+				log = addLogs(math.Log(part)+log, math.Log(1-part)+quiet[i])
+			}
+			sum += log
+		}
+		total = addLogs(total, sum)
+	}
+	return math.Log(lossyOfAll*prior[m.g.nodes[c].c.Kind]/float64(len(losses))) + total - base - m.weak[c]
+}
+
+// against is how many probes were missed, and how many noise would miss.
+func against(noise map[string]float64, witnesses []witness) (missed, expected float64) {
+	for i := range witnesses {
+		for _, v := range sortedKeys(witnesses[i].views) {
+			k := witnesses[i].views[v]
+			missed += float64(k.missed)
+			expected += noise[v] * float64(k.asked)
+		}
+	}
+	return missed, expected
+}
+
+func addLogs(a, b float64) float64 {
+	if a < b {
+		a, b = b, a
+	}
+	if math.IsInf(b, -1) {
+		return a
+	}
+	return a + math.Log1p(math.Exp(b-a))
+}
+
+// comesAndGoes counts how often all machines behind c fell silent or came back
+// at once, which is not a loss.
+func (m *modes) comesAndGoes(c int32, behind []int32) int {
+	const step = 30 * time.Second
+	times := map[string]map[int64]misses{}
+	for _, n := range behind {
+		for _, o := range m.rows.now[n] {
+			if !reaches(o.Probe) || o.Result == Unknown || !m.crosses(c, n, o.Vantage) {
+				continue
+			}
+			if times[o.Vantage] == nil {
+				times[o.Vantage] = map[int64]misses{}
+			}
+			bin := o.At.UnixNano() / int64(step)
+			k := times[o.Vantage][bin]
+			k.asked++
+			if o.Result == Down {
+				k.missed++
+			}
+			times[o.Vantage][bin] = k
+		}
+	}
+	most := 0
+	for _, bins := range times {
+		order := make([]int64, 0, len(bins))
+		for at := range bins {
+			order = append(order, at)
+		}
+		slices.Sort(order)
+		changes, was := 0, 0
+		for _, at := range order {
+			k := bins[at]
+			now := 0
+			switch {
+			case k.asked < 4:
+				continue
+			case 10*k.missed >= 9*k.asked:
+				now = -1
+			case 10*k.missed <= k.asked:
+				now = 1
+			}
+			if was*now < 0 {
+				changes++
+			}
+			if now != 0 {
+				was = now
+			}
+		}
+		most = max(most, changes)
+	}
+	return most
+}

@@ -1,0 +1,231 @@
+package topology
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"vakhta/internal/inventory"
+)
+
+const (
+	leastInPart = 3   // machines down, of which it is known that nobody switched them off
+	mostInPart  = .75 // a larger share is the whole
+)
+
+// branch is one thing that hangs on a component, and on nothing beside it.
+type branch struct {
+	node   int32
+	down   bool
+	cost   float64 // of its being down, where nothing explains it
+	beside bool    // told from beside: by its supply's input, or the port
+	told   bool    // its BMC agrees, or it was told from beside, or is equipment
+}
+
+// partial looks for PDUs and switches of which a part has failed: several of what
+// hangs on them is down, the rest is not, and nothing else explains it.
+func (m *modes) partial() []cause {
+	rate := m.ratesOf()
+	hit := map[int32]bool{}
+	note := func(n int32) {
+		for _, grp := range m.g.nodes[n].groups {
+			for _, c := range grp.members {
+				if k := m.g.nodes[c].c.Kind; k == inventory.KindPDU || k == inventory.KindSwitch {
+					hit[c] = true
+				}
+			}
+		}
+	}
+	for n := range m.loose {
+		note(n)
+	}
+	beside := m.toldFromBeside()
+	for c := range beside {
+		hit[c] = true
+	}
+	for i := range m.findings {
+		if f := &m.findings[i]; f.Mode == "" && f.Kind != inventory.KindServer {
+			note(m.g.index[f.Component])
+		}
+	}
+	var out []cause
+	for c := range hit {
+		if x, ok := m.partOf(c, rate, beside[c]); ok {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// toldFromBeside finds what PDUs' supplies and switches' ports say of each thing
+// that hangs on them: the last word counts.
+func (m *modes) toldFromBeside() map[int32]map[int32]Result {
+	type word struct {
+		o *Observation
+	}
+	last := map[[2]int32]word{}
+	for i := range m.rows.obs {
+		o := &m.rows.obs[i]
+		if o.Peer == "" || o.Result == Unknown || o.Probe != ProbePSU && o.Probe != ProbePort && o.Probe != ProbeOutlet {
+			continue
+		}
+		on, from := o.Component, o.Peer // the component, and what hangs on it
+		if o.Probe == ProbePSU {
+			on, from = o.Peer, o.Component
+		}
+		c, known := m.g.index[on]
+		n, too := m.g.index[from]
+		if !known || !too {
+			continue
+		}
+		key := [2]int32{c, n}
+		if old := last[key].o; old == nil || inTime(old, o) < 0 {
+			last[key] = word{o}
+		}
+	}
+	out := map[int32]map[int32]Result{}
+	for key, w := range last {
+		if out[key[0]] == nil {
+			out[key[0]] = map[int32]Result{}
+		}
+		out[key[0]][key[1]] = w.o.Result
+	}
+	return out
+}
+
+// partOf weighs that a part of c has failed.
+func (m *modes) partOf(c int32, rate rates, beside map[int32]Result) (cause, bool) {
+	if s, _ := m.stateOf(c); s != works {
+		if _, weak := m.weak[c]; !weak {
+			return cause{}, false
+		}
+	}
+	branches := m.branches(c, rate, beside)
+	down, fromBeside, sure := 0, 0, 0
+	for _, b := range branches {
+		if b.down {
+			down++
+			if b.beside {
+				fromBeside++
+			}
+			if b.told {
+				sure++
+			}
+		}
+	}
+	if sure < leastInPart || len(branches)-down < 2 || float64(down) > mostInPart*float64(len(branches)) {
+		return cause{}, false
+	}
+	x := cause{node: c, mode: Partial, score: math.Log(prior[m.g.nodes[c].c.Kind]*partialOfAll) + betaBinomial(down, len(branches)) - m.weak[c]}
+	for _, b := range branches {
+		if !b.down {
+			continue
+		}
+		x.score += b.cost
+		x.explains = append(x.explains, m.brokenServers(b.node)...)
+	}
+	slices.Sort(x.explains)
+	x.explains = slices.Compact(x.explains)
+	x.evidence = []Evidence{{Result: Down, Count: down, Text: fmt.Sprintf(
+		"%d of %d that hang on %s alone are down, the other %d are not", down, len(branches), m.g.id(c), len(branches)-down)}}
+	if fromBeside > 0 {
+		x.evidence = append(x.evidence, Evidence{Result: Down, Count: fromBeside, Text: fmt.Sprintf("%d of these by their supply or port", fromBeside)})
+	}
+	return x, true
+}
+
+// brokenServers are the servers down with a branch: itself, or what it took down.
+func (m *modes) brokenServers(n int32) []int32 {
+	if m.g.isServer(n) {
+		if s := m.seen[n]; s != nil && s.silent() {
+			return []int32{n}
+		}
+		return nil
+	}
+	for i := range m.findings {
+		if m.findings[i].Component == m.g.id(n) {
+			return m.g.known(m.findings[i].Explains)
+		}
+	}
+	return nil
+}
+
+// branches are what hangs on c alone, as far as it was seen.
+func (m *modes) branches(c int32, rate rates, told map[int32]Result) []branch {
+	users := slices.Clone(m.g.nodes[c].users)
+	for n := range told {
+		users = append(users, n)
+	}
+	slices.Sort(users)
+	users = slices.Compact(users)
+	var off, looked float64
+	for _, u := range users { // the rate of elsewhere
+		if s := m.seen[u]; s != nil && m.g.isServer(u) && (m.loose[u] || !m.explained[u]) {
+			rate.note(s, m.loose[u], -1)
+			if told := silence(s); told != silentUntold {
+				looked++
+				if m.loose[u] && told == silentOff {
+					off++
+				}
+			}
+		}
+	}
+	rate.off = off / max(looked, 1)
+	power := m.g.nodes[c].c.Kind == inventory.KindPDU
+	var out []branch
+	for _, u := range users {
+		word, asked := told[u]
+		if asked && (word == Up || m.seen[u] == nil || !m.loose[u]) {
+			// A supply without input, a port without link: one in a hundred is out by itself.
+			out = append(out, branch{u, word == Down, -math.Log(.01), true, true})
+			continue
+		}
+		if !asked && !m.hangsAlone(u, c) {
+			continue
+		}
+		if b, ok := m.branch(u, rate, power); ok {
+			b.beside = asked
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// branch judges what hangs on a component by its own silence.
+func (m *modes) branch(u int32, rate rates, power bool) (branch, bool) {
+	s := m.seen[u]
+	switch {
+	case !m.g.isServer(u):
+		if _, itself := m.stateOf(u); itself {
+			return branch{node: u, down: true, cost: -logPrior[m.g.nodes[u].c.Kind], told: true}, true
+		}
+		return branch{node: u}, s != nil && s.answered()
+	case s == nil:
+		return branch{}, false
+	case m.loose[u]:
+		how := silence(s)
+		fits := how == silentUntold || power == (how == silentDark)
+		return branch{node: u, down: true, cost: rate.cost(s), told: how != silentUntold}, fits && how != silentOff
+	}
+	return branch{node: u}, s.answered()
+}
+
+// hangsAlone says that u needs c, and has nothing else in its place that works.
+func (m *modes) hangsAlone(u, c int32) bool {
+	for i := range m.g.nodes[u].groups {
+		grp := &m.g.nodes[u].groups[i]
+		if !slices.Contains(grp.members, c) {
+			continue
+		}
+		alone := true
+		for _, other := range grp.members {
+			if s, _ := m.stateOf(other); other != c && s == works {
+				alone = false
+			}
+		}
+		if alone {
+			return true
+		}
+	}
+	return false
+}
