@@ -64,7 +64,7 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 		probe: func(vantage string) *probe.Activities {
 			return probe.New(inv, st, probe.Options{
 				Vantage: vantage, Rate: float64(cfg.Probe.Rate), Concurrency: cfg.Probe.Concurrency, BMCTimeout: cfg.Probe.BMCTimeout,
-				Timeout: cfg.Probe.Timeout, Attempts: cfg.Probe.Attempts, Observed: m.observed,
+				Timeout: cfg.Probe.Timeout, Attempts: cfg.Probe.Attempts, Observed: m.observed, Plans: st,
 			})
 		},
 	}, nil

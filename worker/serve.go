@@ -21,6 +21,10 @@ import (
 // memory before another may take it: what a killed worker costs.
 const sticky = 2 * time.Second
 
+// heartbeat is how often a probe worker says at most that an activity lives:
+// a sweep that nobody waits for any more stops within twice that.
+const heartbeat = 400 * time.Millisecond
+
 // newWorkers makes one worker per task queue that the roles ask for.
 func newWorkers(f flags, c client.Client, p *parts) []worker.Worker {
 	base := worker.Options{
@@ -48,6 +52,8 @@ func newWorkers(f flags, c client.Client, p *parts) []worker.Worker {
 		out = append(out, w)
 	}
 	if f.has(roleProbe) {
+		// A shard hears by the answer to its heartbeat that it is cancelled.
+		base.MaxHeartbeatThrottleInterval, base.DefaultHeartbeatThrottleInterval = heartbeat, heartbeat
 		for _, v := range f.vantages {
 			w := worker.New(c, workflows.ProbeQueue(v), base)
 			w.RegisterActivity(p.probe(v))

@@ -24,6 +24,9 @@ import (
 	"vakhta/runbooks"
 )
 
+// asleep is a vantage that takes a minute to answer.
+const asleep = "asleep"
+
 // lookFor is how long one watch activity looks in the tests.
 const lookFor = 10 * time.Minute
 
@@ -46,28 +49,29 @@ type world struct {
 	sent     []string
 	closed   []records.CloseReportParams
 	linked   []records.LinkAlertsParams
-	sweeps   []probe.SweepParams
+	sweeps   []probe.ShardParams
 	postSave []records.SavePostmortemParams
 
 	// What the world is like; a test sets it before it runs.
-	record    incident.Incident
-	book      runbooks.Runbook
-	team      inventory.Team
-	refuse    func(id string) bool // a notification that its provider refuses
-	ledger    func(records.PageStateParams) records.PageState
-	next      func(records.NextRungParams) records.Composed
-	compose   func(records.ComposeParams) records.Composed
-	noAddress []string // contacts without an address by any channel of a page
-	watch     func(call int) (probe.WatchResult, error)
-	watched   int
-	condition func(records.ConditionParams) (bool, error)
-	reporter  records.Reporter
-	explain   records.Explanation
-	replyable func(records.ReplyParams) bool
-	plan      records.SweepPlan
-	sweep     func(probe.SweepParams) (probe.SweepResult, error)
-	infer     func(call int) records.Inferred
-	inferred  int
+	record     incident.Incident
+	book       runbooks.Runbook
+	team       inventory.Team
+	refuse     func(id string) bool // a notification that its provider refuses
+	ledger     func(records.PageStateParams) records.PageState
+	next       func(records.NextRungParams) records.Composed
+	compose    func(records.ComposeParams) records.Composed
+	noAddress  []string // contacts without an address by any channel of a page
+	watch      func(call int) (probe.WatchResult, error)
+	watched    int
+	condition  func(records.ConditionParams) (bool, error)
+	reporter   records.Reporter
+	explain    records.Explanation
+	replyable  func(records.ReplyParams) bool
+	plan       records.SweepPlan
+	sweep      func(probe.ShardParams) (probe.ShardResult, error)
+	inferences []records.InferParams
+	infer      func(call int) records.Inferred
+	inferred   int
 
 	postmortems int // begun by an incident
 	asked       int // updates
@@ -111,8 +115,8 @@ func (w *world) defaults() {
 		return probe.WatchResult{Up: []string{"s1", "s2"}, Changed: true}, nil
 	}
 	w.reporter = records.Reporter{Known: true, Client: "acme", Contact: "anna", Servers: 3, Sites: []records.SiteCount{{Site: "msk", Servers: 2}, {Site: "spb", Servers: 1}}}
-	w.plan = records.SweepPlan{Total: 3, Sites: []records.SiteCount{{Site: "msk", Servers: 2}, {Site: "spb", Servers: 1}}, Shards: []records.Shard{
-		{Site: "msk", Vantage: "msk", Components: []string{"s1", "s2"}}, {Site: "spb", Vantage: "spb", Components: []string{"s3"}},
+	w.plan = records.SweepPlan{Total: 3, Sites: []records.SiteCount{{Site: "msk", Servers: 2}, {Site: "spb", Servers: 1}}, Shards: []records.ShardRef{
+		shardAt("msk", 0, 2), shardAt("spb", 1, 1),
 	}}
 	w.draft = incident.Postmortem{Incident: "i1", Title: "PDU pdu-a has failed", Status: "draft", Revision: 1, Sections: map[string]string{"summary": "It failed", "lessons": ""}}
 }
@@ -221,20 +225,27 @@ func (w *world) answerReports() {
 		return one(fmt.Sprintf("%s %s rung %d", p.Step, p.Event, p.Rung)), keep(w, &w.replies, p)
 	})
 	on(w, rec.CloseReport, func(_ context.Context, p records.CloseReportParams) error { return keep(w, &w.closed, p) })
-	on(w, rec.PlanSweep, func(_ context.Context, s records.Scope) (records.SweepPlan, error) {
-		if s.Client == "nobody" {
-			return records.SweepPlan{}, invalid("client: the inventory has no client %q", s.Client)
+	on(w, rec.PlanSweep, func(_ context.Context, p records.PlanSweepParams) (records.SweepPlan, error) {
+		if p.Scope.Client == "nobody" {
+			return records.SweepPlan{}, invalid("client: the inventory has no client %q", p.Scope.Client)
 		}
 		return w.plan, nil
 	})
-	on(w, look.Sweep, func(_ context.Context, p probe.SweepParams) (probe.SweepResult, error) {
+	w.OnActivity(look.SweepShard, mock.Anything, mock.MatchedBy(func(p probe.ShardParams) bool { return p.Vantage == asleep })).
+		Return(probe.ShardResult{}, nil).After(time.Minute).Maybe()
+	on(w, look.SweepShard, func(_ context.Context, p probe.ShardParams) (probe.ShardResult, error) {
 		_ = keep(w, &w.sweeps, p)
 		if w.sweep != nil {
 			return w.sweep(p)
 		}
-		return probe.SweepResult{Up: len(p.Components)}, nil
+		if p.Round > 1 {
+			return probe.ShardResult{}, nil // counted already
+		}
+		at, servers := w.shard(p.Shard)
+		return counted(at, servers, 0), nil
 	})
-	on(w, rec.Infer, func(_ context.Context, _ string) (records.Inferred, error) {
+	on(w, rec.Infer, func(_ context.Context, p records.InferParams) (records.Inferred, error) {
+		_ = keep(w, &w.inferences, p)
 		w.mu.Lock()
 		w.inferred++
 		n := w.inferred
@@ -297,6 +308,25 @@ func keep[T any](w *world, list *[]T, v T) error {
 	defer w.mu.Unlock()
 	*list = append(*list, v)
 	return nil
+}
+
+// shardAt is a shard of so many machines of a site, from its own vantage.
+func shardAt(site string, number, servers int) records.ShardRef {
+	return records.ShardRef{Number: number, Vantages: []string{site}, Components: servers, Sites: []records.SiteCount{{Site: site, Servers: servers}}}
+}
+
+// shard is where the plan's n-th shard is, and how many machines it holds; a
+// shard of a later round counts nobody anew.
+func (w *world) shard(n int) (site string, servers int) {
+	if n >= len(w.plan.Shards) || len(w.plan.Shards[n].Sites) == 0 {
+		return "", 0
+	}
+	return w.plan.Shards[n].Sites[0].Site, w.plan.Shards[n].Sites[0].Servers
+}
+
+// counted is what a shard comes to of which so many machines are up and down.
+func counted(site string, up, down int) probe.ShardResult {
+	return probe.ShardResult{BySite: []probe.SiteCount{{Site: site, Up: up, Down: down}}}
 }
 
 func one(id string) records.Composed {

@@ -2,7 +2,9 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -11,12 +13,13 @@ import (
 	"vakhta/internal/topology"
 )
 
-// maxRounds bounds the deciding rounds of a localization.
+// maxRounds bounds the rounds of a localization that decide, its first sweep included.
 const maxRounds = 3
 
 // Localize finds the point of failure in a scope: it sweeps, infers, makes the
 // probes that decide, infers again, and confirms what is down once more before
-// anybody is woken.
+// anybody is woken. What is asked of whom stays in the store: histories hold
+// numbers and counts, for five hundred machines and for a hundred thousand.
 func Localize(ctx workflow.Context, in LocalizeInput) (LocalizeResult, error) {
 	if err := in.validate(); err != nil {
 		return LocalizeResult{}, err
@@ -44,7 +47,7 @@ func (in LocalizeInput) validate() error {
 	return nil
 }
 
-func (in LocalizeInput) scope() string {
+func (in LocalizeInput) scopeName() string {
 	switch {
 	case in.Client != "":
 		return in.Client
@@ -61,11 +64,12 @@ type localization struct {
 	in       LocalizeInput
 	sweep    string // key of the observations in the store
 	progress LocalizeProgress
+	news     bool // a site is done
 	result   LocalizeResult
 }
 
 func (l *localization) setup(ctx workflow.Context) error {
-	l.progress = LocalizeProgress{Scope: l.in.scope(), Stage: "planning", Sites: []SiteProgress{}}
+	l.progress = LocalizeProgress{Scope: l.in.scopeName(), Stage: "planning", Sites: []SiteProgress{}}
 	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, func() (LocalizeProgress, error) { return l.progress, nil },
 		workflow.QueryHandlerOptions{Description: "How far the sweep is"}); err != nil {
 		return fmt.Errorf("set query %s: %w", QueryProgress, err)
@@ -81,42 +85,42 @@ func (l *localization) setup(ctx workflow.Context) error {
 }
 
 func (l *localization) run(ctx workflow.Context) (LocalizeResult, error) {
-	plan, err := record[records.SweepPlan](ctx, rec.PlanSweep, records.Scope{
-		Client: l.in.Client, Site: l.in.Site, Components: l.in.Components, All: l.in.All,
-	})
+	plan, err := record[records.SweepPlan](ctx, rec.PlanSweep, records.PlanSweepParams{Sweep: l.sweep, Scope: l.scope()})
 	if err != nil {
 		return l.result, err
 	}
 	l.expect(plan)
 	l.stage(ctx, "sweeping")
-	l.probe(ctx, plan.Shards, true)
-
-	inferred, err := l.decide(ctx)
-	if err != nil {
-		return l.result, err
-	}
-	if len(inferred.Confirm) > 0 {
-		l.stage(ctx, "confirming")
-		l.probe(ctx, inferred.Confirm, false)
-		if inferred, err = record[records.Inferred](ctx, rec.Infer, l.sweep); err != nil {
+	for shards := plan.Shards; ; {
+		if err := l.probe(ctx, shards); err != nil {
 			return l.result, err
 		}
+		inferred, err := record[records.Inferred](ctx, rec.Infer, records.InferParams{
+			Sweep: l.sweep, Scope: l.scope(), Round: l.progress.Round, Decide: l.progress.Round < maxRounds, Absent: l.progress.Absent,
+		})
+		if err != nil {
+			return l.result, err
+		}
+		l.conclude(inferred)
+		// One round more than those that decide, so that what the last of them found is confirmed.
+		if shards = inferred.Next; len(shards) == 0 || l.progress.Round > maxRounds {
+			break
+		}
+		l.stage(ctx, stageOf(inferred))
 	}
-	l.conclude(inferred)
 	l.stage(ctx, "done")
 	return l.result, nil
 }
 
-// decide infers and makes the deciding probes, at most maxRounds times.
-func (l *localization) decide(ctx workflow.Context) (records.Inferred, error) {
-	inferred, err := record[records.Inferred](ctx, rec.Infer, l.sweep)
-	for round := 1; err == nil && len(inferred.Decide) > 0 && round < maxRounds; round++ {
-		l.conclude(inferred)
-		l.stage(ctx, "deciding")
-		l.probe(ctx, inferred.Decide, false)
-		inferred, err = record[records.Inferred](ctx, rec.Infer, l.sweep)
+func stageOf(inferred records.Inferred) string {
+	if inferred.Deciding {
+		return "deciding"
 	}
-	return inferred, err
+	return "confirming"
+}
+
+func (l *localization) scope() records.Scope {
+	return records.Scope{Client: l.in.Client, Site: l.in.Site, Components: l.in.Components, All: l.in.All}
 }
 
 func (l *localization) expect(plan records.SweepPlan) {
@@ -126,62 +130,94 @@ func (l *localization) expect(plan records.SweepPlan) {
 	}
 }
 
-// probe makes all shards at once; the vantages' workers pace themselves. The
-// first sweep counts, site by site, and says so to a parent that waits.
-func (l *localization) probe(ctx workflow.Context, shards []records.Shard, counts bool) {
+// probe makes a round: all shards at once; the vantages' workers pace
+// themselves. It tells a parent that waits when a site is done before others.
+// A second view is not waited for longer than it takes when all is well.
+func (l *localization) probe(ctx workflow.Context, shards []records.ShardRef) error {
 	l.progress.Round++
-	round := l.progress.Round
-	wg := workflow.NewWaitGroup(ctx)
+	probing, stop := workflow.WithCancel(ctx)
+	defer stop()
+	pending, extra := 0, 0
 	for _, s := range shards {
-		wg.Add(1)
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			defer wg.Done()
-			var r probe.SweepResult
-			err := workflow.ExecuteActivity(withProbe(ctx, s.Vantage), look.Sweep, probe.SweepParams{
-				Sweep: l.sweep, Round: round, Vantage: s.Vantage, Components: s.Components, Probes: s.Probes, TimeoutMs: l.in.TimeoutMillis,
-			}).Get(ctx, &r)
-			if err != nil {
-				l.absent(ctx, s.Vantage, err)
-				r = probe.SweepResult{Unknown: len(s.Components)}
-			}
-			if counts {
-				l.count(ctx, s, r)
-			}
+		left := &pending
+		if s.Extra {
+			left = &extra
+		}
+		*left++
+		workflow.Go(probing, func(ctx workflow.Context) {
+			l.shard(ctx, s)
+			*left--
 		})
 	}
-	wg.Wait(ctx)
-}
-
-// absent remembers a vantage that could not probe: its machines are unknown,
-// never down.
-func (l *localization) absent(ctx workflow.Context, vantage string, err error) {
-	workflow.GetLogger(ctx).Warn("A vantage did not probe", "vantage", vantage, "error", err)
-	for _, v := range l.progress.Absent {
-		if v == vantage {
-			return
+	for pending > 0 {
+		if err := workflow.Await(ctx, func() bool { return pending == 0 || l.news }); err != nil {
+			return err
+		}
+		if l.news && pending > 0 {
+			l.tellParent(ctx)
+		}
+		l.news = false
+	}
+	if extra > 0 {
+		patience := extraPatience + time.Duration(l.in.TimeoutMillis)*time.Millisecond
+		if _, err := workflow.AwaitWithTimeout(ctx, patience, func() bool { return extra == 0 }); err != nil {
+			return err
 		}
 	}
-	l.progress.Absent = append(l.progress.Absent, vantage)
+	return ctx.Err()
 }
 
-func (l *localization) count(ctx workflow.Context, s records.Shard, r probe.SweepResult) {
-	n := r.Up + r.Down + r.Unknown
-	l.progress.Checked += n
-	l.progress.Down += r.Down
-	finished := false
-	for i := range l.progress.Sites {
-		site := &l.progress.Sites[i]
-		if site.Site != s.Site {
+// shard is asked from the first of its vantages that answers. Where none does,
+// its machines are unknown, never down.
+func (l *localization) shard(ctx workflow.Context, s records.ShardRef) {
+	for i, v := range s.Vantages {
+		last := i == len(s.Vantages)-1
+		if !last && slices.Contains(l.progress.Absent, v) {
 			continue
 		}
-		before := site.Checked
-		site.Checked += n
-		site.Down += r.Down
-		site.Unknown += r.Unknown
-		finished = before < site.Total && site.Checked >= site.Total
+		var r probe.ShardResult
+		err := workflow.ExecuteActivity(withProbe(ctx, v, last && !s.Extra), look.SweepShard, probe.ShardParams{
+			Sweep: l.sweep, Round: l.progress.Round, Shard: s.Number, Vantage: v, TimeoutMs: l.in.TimeoutMillis,
+		}).Get(ctx, &r)
+		if err == nil {
+			l.count(r.BySite)
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		l.absent(ctx, v, err)
 	}
-	if finished && l.progress.Checked < l.progress.Total {
-		l.tellParent(ctx)
+	unknown := make([]probe.SiteCount, 0, len(s.Sites))
+	for _, n := range s.Sites {
+		unknown = append(unknown, probe.SiteCount{Site: n.Site, Unknown: n.Servers})
+	}
+	l.count(unknown)
+}
+
+// absent remembers a vantage that could not probe.
+func (l *localization) absent(ctx workflow.Context, vantage string, err error) {
+	workflow.GetLogger(ctx).Warn("A vantage did not probe", "vantage", vantage, "error", err)
+	if !slices.Contains(l.progress.Absent, vantage) {
+		l.progress.Absent = append(l.progress.Absent, vantage)
+	}
+}
+
+func (l *localization) count(counts []probe.SiteCount) {
+	for _, c := range counts {
+		l.progress.Checked += c.Up + c.Down + c.Unknown
+		l.progress.Down += c.Down
+		for i := range l.progress.Sites {
+			site := &l.progress.Sites[i]
+			if site.Site != c.Site {
+				continue
+			}
+			before := site.Checked
+			site.Checked += c.Up + c.Down + c.Unknown
+			site.Down += c.Down
+			site.Unknown += c.Unknown
+			l.news = l.news || before < site.Total && site.Checked >= site.Total
+		}
 	}
 }
 
@@ -196,7 +232,7 @@ func (l *localization) tellParent(ctx workflow.Context) {
 }
 
 func (l *localization) conclude(inferred records.Inferred) {
-	l.result = LocalizeResult{Sweep: l.sweep, Progress: l.progress, Findings: inferred.Findings, Unexplained: inferred.Unexplained}
+	l.result = LocalizeResult{Sweep: l.sweep, Progress: l.progress, Findings: inferred.Findings, Unexplained: inferred.Unexplained, Blind: inferred.Blind}
 }
 
 func (l *localization) stage(ctx workflow.Context, stage string) {
@@ -212,7 +248,7 @@ func (l *localization) details() string {
 		fmt.Fprintf(&b, "- %s: %d of %d, %d down, %d unknown\n", s.Site, s.Checked, s.Total, s.Down, s.Unknown)
 	}
 	for _, v := range l.progress.Absent {
-		fmt.Fprintf(&b, "- **vantage %s is absent**: start its worker with `--vantage %s`\n", v, v)
+		fmt.Fprintf(&b, "- **the vantage %s does not answer**: start its worker with `--vantage %s`\n", v, v)
 	}
 	for _, f := range l.result.Findings {
 		fmt.Fprintf(&b, "\nFinding: **%s** (%s), %d %%, explains %d\n", f.Component, f.Kind, topology.Percent(f.Confidence), len(f.Explains))

@@ -15,11 +15,11 @@ var errAbsent = temporal.NewNonRetryableApplicationError("no worker", "Absent", 
 
 func TestLocalizeDecidesAndConfirmsBeforeItNames(t *testing.T) {
 	w := newWorld(t)
-	again := []records.Shard{{Site: "msk", Vantage: "msk", Components: []string{"s1"}}}
+	again := []records.ShardRef{{Vantages: []string{"msk"}, Components: 1}}
 	w.infer = func(call int) records.Inferred {
-		out := records.Inferred{Findings: []topology.Finding{pduDown()}, Down: 2, Decide: again}
-		if call >= 2 {
-			out.Decide, out.Confirm = nil, again
+		out := records.Inferred{Findings: []topology.Finding{pduDown()}, Down: 2, Next: again, Deciding: call == 1}
+		if call == 3 {
+			out.Next = nil
 		}
 		return out
 	}
@@ -33,29 +33,85 @@ func TestLocalizeDecidesAndConfirmsBeforeItNames(t *testing.T) {
 	}
 }
 
+// It decides in three rounds at most, and confirms what the last one found.
 func TestLocalizeStopsDecidingAfterSomeRounds(t *testing.T) {
 	w := newWorld(t)
 	w.infer = func(int) records.Inferred {
-		return records.Inferred{Decide: []records.Shard{{Site: "msk", Vantage: "msk", Components: []string{"s1"}}}}
+		return records.Inferred{Next: []records.ShardRef{{Vantages: []string{"msk"}, Components: 1}}, Deciding: true}
 	}
 	w.play("localize/acme/1", Localize, LocalizeInput{Client: "acme"})
-	if r := must[LocalizeResult](w); r.Progress.Round != maxRounds {
-		t.Errorf("%d rounds, want %d", r.Progress.Round, maxRounds)
+	r := must[LocalizeResult](w)
+	if r.Progress.Round != maxRounds+1 {
+		t.Errorf("%d rounds, want %d", r.Progress.Round, maxRounds+1)
+	}
+	for i, asked := range w.inferences {
+		if want := i < maxRounds-1; asked.Decide != want || asked.Round != i+1 {
+			t.Errorf("inference %d: %+v, want to decide: %v", i+1, asked, want)
+		}
 	}
 }
 
 func TestAbsentVantageIsUnknownAndNamedNeverDown(t *testing.T) {
 	w := newWorld(t)
-	w.sweep = func(p probe.SweepParams) (probe.SweepResult, error) {
+	w.sweep = func(p probe.ShardParams) (probe.ShardResult, error) {
 		if p.Vantage == "spb" {
-			return probe.SweepResult{}, errAbsent
+			return probe.ShardResult{}, errAbsent
 		}
-		return probe.SweepResult{Up: len(p.Components)}, nil
+		return counted("msk", 2, 0), nil
 	}
 	w.play("localize/acme/1", Localize, LocalizeInput{Client: "acme"})
 	p := must[LocalizeResult](w).Progress
 	equal(t, "absent", p.Absent, []string{"spb"})
 	if p.Down != 0 || p.Sites[1].Unknown != 1 || p.Sites[1].Down != 0 || p.Sites[0].Unknown != 0 || p.allUp() {
 		t.Errorf("progress %+v", p)
+	}
+	equal(t, "inference does without", w.inferences[0].Absent, []string{"spb"})
+}
+
+// What an absent vantage should ask, the next one in the list asks; later
+// shards don't wait for the absent one again.
+func TestAnotherVantageTakesTheShardOfAnAbsentOne(t *testing.T) {
+	w := newWorld(t)
+	w.plan.Shards[1].Vantages = []string{"spb", "outside"}
+	w.sweep = func(p probe.ShardParams) (probe.ShardResult, error) {
+		switch {
+		case p.Vantage == "spb":
+			return probe.ShardResult{}, errAbsent
+		case p.Round > 1:
+			return probe.ShardResult{}, nil
+		case p.Vantage == "outside":
+			return counted("spb", 1, 0), nil
+		}
+		return counted("msk", 2, 0), nil
+	}
+	w.infer = func(call int) records.Inferred {
+		if call > 1 {
+			return records.Inferred{}
+		}
+		return records.Inferred{Next: []records.ShardRef{{Number: 1, Vantages: []string{"spb", "outside"}}}}
+	}
+	w.play("localize/acme/1", Localize, LocalizeInput{Client: "acme"})
+	p := must[LocalizeResult](w).Progress
+	equal(t, "absent", p.Absent, []string{"spb"})
+	if p.Checked != 3 || p.unknown() != 0 {
+		t.Errorf("progress %+v", p)
+	}
+	var from []string
+	for _, s := range w.sweeps {
+		if s.Shard == 1 {
+			from = append(from, s.Vantage)
+		}
+	}
+	equal(t, "the shard was asked from", from, []string{"spb", "outside", "outside"})
+}
+
+// A second view that nobody takes holds the answer for a second at most.
+func TestASecondViewDoesNotHoldTheAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.plan.Shards = append(w.plan.Shards, records.ShardRef{Number: 2, Vantages: []string{asleep}, Components: 5, Extra: true})
+	w.play("localize/acme/1", Localize, LocalizeInput{Client: "acme"})
+	r := must[LocalizeResult](w)
+	if took := w.elapsed(); took > 2*extraPatience || r.Progress.Stage != "done" || r.Progress.Checked != 3 {
+		t.Errorf("%v, %+v", took, r.Progress)
 	}
 }

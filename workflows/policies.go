@@ -48,18 +48,30 @@ func withDelivery(ctx workflow.Context, priority int) workflow.Context {
 	})
 }
 
-// absentAfter is how long a probe waits for a worker of its vantage. It is
-// long enough for a worker that restarts, short enough not to hold an answer.
-const absentAfter = 8 * time.Second
+// How long a shard waits for a worker of a vantage before that is absent.
+const (
+	// absentAfter, while another vantage can take the shard: far longer than a
+	// worker that is there takes, and not so long that the answer is held.
+	absentAfter = 2 * time.Second
+	// lastResort, where there is no other: long enough for a worker that restarts.
+	lastResort = 8 * time.Second
+	// extraPatience is how much longer than the round a second view may take.
+	extraPatience = time.Second
+)
 
 // withProbe is for one shard of a sweep: an absent vantage is noticed by the
-// schedule-to-start time-out, a killed worker by the heartbeat.
-func withProbe(ctx workflow.Context, vantage string) workflow.Context {
+// schedule-to-start time-out, a killed worker by the heartbeat, which a shard
+// sends several times a second whatever its probes are at.
+func withProbe(ctx workflow.Context, vantage string, last bool) workflow.Context {
+	patience := absentAfter
+	if last {
+		patience = lastResort
+	}
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              ProbeQueue(vantage),
-		ScheduleToStartTimeout: absentAfter,
+		ScheduleToStartTimeout: patience,
 		StartToCloseTimeout:    time.Minute,
-		HeartbeatTimeout:       5 * time.Second,
+		HeartbeatTimeout:       3 * time.Second,
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 2 * time.Second, MaximumAttempts: 5},
 	})
 }

@@ -18,8 +18,8 @@ func (w *world) playReport() { w.play("report/r1", ClientReport, ClientReportInp
 func (w *world) said() string { return strings.Join(w.sent, "; ") }
 
 func TestReportIsAnsweredByWhatIsKnown(t *testing.T) {
-	down := func(p probe.SweepParams) (probe.SweepResult, error) {
-		return probe.SweepResult{Down: len(p.Components)}, nil
+	down := func(p probe.ShardParams) (probe.ShardResult, error) {
+		return probe.ShardResult{BySite: []probe.SiteCount{{Site: p.Vantage, Down: 1}}}, nil
 	}
 	const received = "reply/1 report.received rung 0; "
 	for name, c := range map[string]struct {
@@ -35,12 +35,12 @@ func TestReportIsAnsweredByWhatIsKnown(t *testing.T) {
 		"not explained":  {func(w *world) { w.sweep = down }, "unclear", "report.progress", "unclear"},
 		"not to be told": {func(w *world) { w.plan.Total = 4 }, "unclear", "report.progress", "unclear"},
 		"unknown": {func(w *world) {
-			w.sweep = func(p probe.SweepParams) (probe.SweepResult, error) {
-				return probe.SweepResult{Unknown: len(p.Components)}, nil
+			w.sweep = func(p probe.ShardParams) (probe.ShardResult, error) {
+				return probe.ShardResult{BySite: []probe.SiteCount{{Site: p.Vantage, Unknown: 1}}}, nil
 			}
 		}, "unclear", "report.progress", "unclear"},
 		"absent vantage": {func(w *world) {
-			w.sweep = func(probe.SweepParams) (probe.SweepResult, error) { return probe.SweepResult{}, errAbsent }
+			w.sweep = func(probe.ShardParams) (probe.ShardResult, error) { return probe.ShardResult{}, errAbsent }
 		}, "unclear", "report.progress", "unclear"},
 		"the check fails": {func(w *world) { w.reporter.Client = "nobody" }, "unclear", "report.progress", "unclear"},
 		"a finding": {func(w *world) {

@@ -49,6 +49,8 @@ type LocalizeResult struct {
 	Findings []topology.Finding `json:"findings"`
 	// Unexplained are servers down that no finding explains; by id.
 	Unexplained []string `json:"unexplained,omitempty"`
+	// Blind are vantages that saw nothing where others did: they are not believed.
+	Blind []string `json:"blind,omitempty"`
 }
 
 // ReportAnswer is what a report came to.

@@ -55,6 +55,8 @@ type Options struct {
 	Habits Habits
 	// Observed is told of the observations of every sweep; nil drops it. For metrics.
 	Observed func(vantage string, obs []topology.Observation)
+	// Plans reads planned shards; nil: the worker makes none.
+	Plans Plans
 	// Credentials resolves a credential reference to user and password; nil
 	// reads env:NAME and file:PATH on the worker's machine.
 	Credentials func(reference string) (user, password string, err error)

@@ -178,8 +178,12 @@ type Watched struct {
 // WatchPlan splits servers by the vantage that watches them.
 func (a *Activities) WatchPlan(_ context.Context, servers []string) ([]Watched, error) {
 	by := map[string][]string{}
-	for _, s := range a.shard(servers, nil) {
-		by[s.Vantage] = append(by[s.Vantage], s.Components...)
+	q := a.newQuestions(nil)
+	for _, id := range servers {
+		if c, ok := a.inv.Component(id); ok && askable(c) {
+			v := q.vantages(c.Site)[0]
+			by[v] = append(by[v], id)
+		}
 	}
 	out := make([]Watched, 0, len(by))
 	for v, ids := range by {

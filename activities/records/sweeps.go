@@ -9,17 +9,6 @@ import (
 	"vakhta/internal/topology"
 )
 
-// shardSize is how many components one probe activity is given: FIELD-NOTES §0
-// measured batches of 50–200 as the knee between history and parallelism.
-const shardSize = 200
-
-// maxNeighbours bounds the bystanders that are asked to tell suspects apart: a
-// few of each suspect are enough.
-const maxNeighbours = 150
-
-// maxFollowUp bounds the components that one deciding or confirming round may probe.
-const maxFollowUp = 2000
-
 // Scope is what a localization looks at: exactly one field is set.
 type Scope struct {
 	Client     string   `json:"client,omitempty"`
@@ -28,30 +17,48 @@ type Scope struct {
 	All        bool     `json:"all,omitempty"`
 }
 
-// Shard is a batch of components of one site, for one vantage.
-type Shard struct {
-	Site       string           `json:"site"`
-	Vantage    string           `json:"vantage"`
-	Components []string         `json:"components"`
-	Probes     []topology.Probe `json:"probes,omitempty"` // empty: what the profile says
+// PlanSweepParams asks for the first round of a sweep.
+type PlanSweepParams struct {
+	Sweep string `json:"sweep"` // key of its plan and its observations in the store
+	Scope Scope  `json:"scope"`
+}
+
+// ShardRef is a shard of a round as workflows know it: a number and counts.
+type ShardRef struct {
+	Number int `json:"number"`
+	// Vantages may take it, in this order: the next when one is absent.
+	Vantages   []string    `json:"vantages"`
+	Components int         `json:"components"`
+	Sites      []SiteCount `json:"sites,omitempty"` // of those asked for the first time
+	// Extra: a second view, without which the answer comes all the same.
+	Extra bool `json:"extra,omitempty"`
 }
 
 // SweepPlan is what a sweep will probe, the largest site first.
 type SweepPlan struct {
 	Total  int         `json:"total"`
 	Sites  []SiteCount `json:"sites"`
-	Shards []Shard     `json:"shards"`
+	Shards []ShardRef  `json:"shards"` // of the first round
 }
 
-// PlanSweep resolves a scope to shards.
-func (a *Activities) PlanSweep(_ context.Context, s Scope) (SweepPlan, error) {
-	servers, err := a.resolve(s)
+// PlanSweep resolves a scope to the shards of the first round, and keeps them.
+// Of the whole estate that is a sample; what is left of it comes in the second.
+func (a *Activities) PlanSweep(ctx context.Context, p PlanSweepParams) (SweepPlan, error) {
+	servers, err := a.resolve(p.Scope)
 	if err != nil {
 		return SweepPlan{}, err
 	}
 	plan := SweepPlan{Total: len(servers), Sites: a.countSites(servers)}
-	plan.Shards = a.shard(servers, nil)
-	return plan, nil
+	q := a.newQuestions(nil)
+	if p.Scope.All && len(servers) >= sampleFrom {
+		q.first(a.samples(servers))
+		q.ask(nil, a.equipment()...)
+	} else {
+		q.first(servers)
+	}
+	q.fromOutside(servers)
+	plan.Shards, err = q.keep(ctx, p.Sweep, 1)
+	return plan, err
 }
 
 func (a *Activities) resolve(s Scope) ([]string, error) {
@@ -78,115 +85,66 @@ func (a *Activities) resolve(s Scope) ([]string, error) {
 	}
 }
 
-// shard groups components by site and vantage, the largest site first.
-func (a *Activities) shard(ids []string, probes []topology.Probe) []Shard {
-	bySite := map[string][]string{}
-	for _, id := range ids {
-		c, ok := a.inv.Component(id)
-		if !ok || (c.Probe.Address == "" && !c.Probe.BMC.Given()) {
-			continue // nothing to ask: never a probe to what the inventory doesn't hold
-		}
-		bySite[c.Site] = append(bySite[c.Site], id)
-	}
-	var shards []Shard
-	for _, n := range a.countSites(ids) {
-		vantage := n.Site
-		if s, ok := a.inv.Site(n.Site); ok && len(s.Vantages) > 0 {
-			vantage = s.Vantages[0]
-		}
-		for part := range slices.Chunk(bySite[n.Site], shardSize) {
-			shards = append(shards, Shard{Site: n.Site, Vantage: vantage, Components: part, Probes: probes})
-		}
-	}
-	return shards
+// InferParams asks for what a sweep has come to after so many rounds.
+type InferParams struct {
+	Sweep string `json:"sweep"`
+	Scope Scope  `json:"scope"`
+	Round int    `json:"round"` // rounds made; the next one is planned, if there is something to ask
+	// Decide: probes that would tell explanations apart may be asked for, too,
+	// not only those that confirm.
+	Decide bool     `json:"decide"`
+	Absent []string `json:"absent,omitempty"` // vantages that did not answer: the next round does without them
 }
 
 // Inferred is what a round of inference came to, and what would sharpen it.
 type Inferred struct {
 	Findings    []topology.Finding `json:"findings"`
 	Unexplained []string           `json:"unexplained,omitempty"`
+	Blind       []string           `json:"blind,omitempty"` // vantages that saw nothing where others did
 	Down        int                `json:"down"`
-	// Decide are the probes that would tell the explanations apart.
-	Decide []Shard `json:"decide,omitempty"`
-	// Confirm are the machines that the findings take down: asked once more
-	// before a person is woken or a client is told.
-	Confirm []Shard `json:"confirm,omitempty"`
+	// Next is the next round, empty when nothing is left to ask: probes that
+	// would tell the explanations apart, and machines that the findings take
+	// down, asked once more before a person is woken or a client is told.
+	Next     []ShardRef `json:"next,omitempty"`
+	Deciding bool       `json:"deciding,omitempty"` // not only confirming
 }
 
-// Infer explains the observations of a sweep.
-func (a *Activities) Infer(ctx context.Context, sweep string) (Inferred, error) {
-	obs, err := a.store.Observations(ctx, sweep)
+// Infer explains the observations of a sweep and plans its next round.
+func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error) {
+	rounds, err := a.store.Rounds(ctx, p.Sweep)
 	if err != nil {
-		return Inferred{}, fmt.Errorf("read observations of sweep %s: %w", sweep, err)
+		return Inferred{}, fmt.Errorf("read observations of sweep %s: %w", p.Sweep, err)
 	}
+	obs := slices.Concat(rounds...)
 	inf := a.graph.Infer(obs)
-	out := Inferred{Findings: inf.Findings, Unexplained: inf.Unexplained, Down: inf.Down}
-	if inf.Down == 0 {
-		return out, nil
+	out := Inferred{Findings: inf.Findings, Unexplained: inf.Unexplained, Blind: inf.Blind, Down: inf.Down}
+	n := a.newRound(p, inf, rounds)
+	if p.Scope.All && p.Round == 1 {
+		n.rest()
 	}
-	seen := map[string]bool{}
-	for _, o := range obs {
-		seen[o.Component+"/"+string(o.Probe)] = true
+	if p.Decide && inf.Down > 0 && !settled(inf) {
+		n.decide()
 	}
-	out.Decide = a.deciding(inf, obs, seen)
-	out.Confirm = a.confirming(inf)
-	return out, nil
+	out.Deciding = !n.empty()
+	n.confirm()
+	out.Next, err = n.keep(ctx, p.Sweep, p.Round+1)
+	return out, err
 }
 
-// deciding are the probes not made yet: the power state of machines that are
-// down, the management addresses of suspects, and neighbours behind them.
-func (a *Activities) deciding(inf topology.Inference, obs []topology.Observation, seen map[string]bool) []Shard {
-	down := downServers(a.inv, obs)
-	power := map[string]bool{}
-	service := map[string]bool{}
-	for _, id := range down {
-		if c, _ := a.inv.Component(id); c.Probe.BMC.Given() && !seen[id+"/"+string(topology.ProbePower)] {
-			power[id] = true
-		}
-	}
-	for _, r := range inf.Next {
-		if seen[r.Component+"/"+string(r.Probe)] {
-			continue
-		}
-		if r.Probe == topology.ProbePower {
-			power[r.Component] = true
-		} else {
-			service[r.Component] = true
-		}
-	}
-	// One missed probe may be chance: what nothing explains is asked once more.
-	for _, id := range inf.Unexplained[:min(len(inf.Unexplained), maxNeighbours)] {
-		service[id] = true
-	}
-	for _, id := range a.graph.Neighbours(down, maxNeighbours) {
-		if !seen[id+"/"+string(topology.ProbeTCP)] && !seen[id+"/"+string(topology.ProbeICMP)] {
-			service[id] = true
-		}
-	}
-	shards := a.shard(sorted(power), []topology.Probe{topology.ProbePower})
-	return append(shards, a.shard(sorted(service), nil)...)
+// settled: nothing more could be told apart.
+func settled(inf topology.Inference) bool {
+	return len(inf.Unexplained) == 0 && !slices.ContainsFunc(inf.Findings, func(f topology.Finding) bool {
+		return f.Confidence < sure || len(f.AmbiguousWith) > 0
+	})
 }
 
-// confirming are all machines that the findings should take down.
-func (a *Activities) confirming(inf topology.Inference) []Shard {
-	again := map[string]bool{}
-	for _, f := range inf.Findings {
-		for _, id := range f.Explains {
-			again[id] = true
-		}
-		if len(again) < maxFollowUp {
-			for _, id := range a.graph.Blast(f.Component).Servers {
-				again[id] = true
-			}
-		}
-	}
-	return a.shard(sorted(again), nil)
-}
+// sure is a finding's confidence above which no further probe is worth its time.
+const sure = 0.95
 
 func downServers(inv *inventory.Inventory, obs []topology.Observation) []string {
 	down := map[string]bool{}
 	for _, o := range obs {
-		if c, ok := inv.Component(o.Component); ok && c.Kind == inventory.KindServer && o.Probe != topology.ProbePower {
+		if c, ok := inv.Component(o.Component); ok && c.Kind == inventory.KindServer && reaches(o.Probe) {
 			down[o.Component] = o.Result == topology.Down
 		}
 	}
@@ -196,6 +154,15 @@ func downServers(inv *inventory.Inventory, obs []topology.Observation) []string 
 		}
 	}
 	return sorted(down)
+}
+
+// reaches: the probe asks whether the component answers over the network.
+func reaches(p topology.Probe) bool {
+	switch p {
+	case topology.ProbeTCP, topology.ProbeICMP, topology.ProbeTLS, topology.ProbeHTTP, topology.ProbeDNS, topology.ProbeSSH:
+		return true
+	}
+	return false
 }
 
 func sorted(set map[string]bool) []string {

@@ -11,9 +11,35 @@ import (
 	"vakhta/internal/topology"
 )
 
-func probed(shards []records.Shard) (ids []string) {
+// plan plans the first round of a sweep.
+func (r *rig) plan(sweep string, s records.Scope) records.SweepPlan {
+	r.t.Helper()
+	return must[records.SweepPlan](r.t)(r.PlanSweep(r.t.Context(), records.PlanSweepParams{Sweep: sweep, Scope: s}))
+}
+
+// infer explains what so many rounds of a sweep saw.
+func (r *rig) infer(sweep string, s records.Scope, round int) records.Inferred {
+	r.t.Helper()
+	return must[records.Inferred](r.t)(r.Infer(r.t.Context(), records.InferParams{Sweep: sweep, Scope: s, Round: round, Decide: true}))
+}
+
+// shards are what the store holds of a round's plan.
+func (r *rig) shards(sweep string, round int, refs []records.ShardRef) []topology.Shard {
+	r.t.Helper()
+	out := make([]topology.Shard, 0, len(refs))
+	for _, ref := range refs {
+		out = append(out, must[topology.Shard](r.t)(r.store.Shard(r.t.Context(), sweep, round, ref.Number)))
+	}
+	return out
+}
+
+func probed(shards []topology.Shard, probes ...topology.Probe) (ids []string) {
 	for _, s := range shards {
-		ids = append(ids, s.Components...)
+		for _, ask := range s.Asks {
+			if len(probes) == 0 || slices.Equal(probes, ask.Probes) {
+				ids = append(ids, ask.Components...)
+			}
+		}
 	}
 	slices.Sort(ids)
 	return ids
@@ -33,29 +59,31 @@ func TestASweepIsShardedBySiteTheLargestFirst(t *testing.T) {
 		"an empty scope, too": {records.Scope{}, r.inv.Servers(), []records.SiteCount{{Site: "msk", Servers: 720}, {Site: "spb", Servers: 480}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := must[records.SweepPlan](t)(r.PlanSweep(t.Context(), c.scope))
+			plan := r.plan("s1", c.scope)
 			if plan.Total != len(c.want) || !slices.Equal(plan.Sites, c.sites) {
 				t.Errorf("%d at %v, want %d at %v", plan.Total, plan.Sites, len(c.want), c.sites)
 			}
-			if got := probed(plan.Shards); !slices.Equal(got, slices.Sorted(slices.Values(c.want))) {
+			shards := r.shards("s1", 1, plan.Shards)
+			if got := probed(shards); !slices.Equal(got, slices.Sorted(slices.Values(c.want))) {
 				t.Errorf("the shards hold %d components, want the %d each once", len(got), len(c.want))
 			}
-			at := 0
-			for _, s := range plan.Shards {
-				if len(s.Components) == 0 || len(s.Components) > 200 {
-					t.Errorf("a shard of %d", len(s.Components))
+			for i, s := range shards {
+				ref := plan.Shards[i]
+				if len(ref.Sites) != 1 || ref.Sites[0].Servers != ref.Components || ref.Vantages[0] != s.Vantage || ref.Extra {
+					t.Errorf("shard %+v", ref)
 				}
-				if want := map[string]string{"msk": estate.Vantages[0], "spb": estate.Vantages[1]}[s.Site]; s.Vantage != want {
-					t.Errorf("%s is probed from %s", s.Site, s.Vantage)
+				site := ref.Sites[0].Site
+				if want := map[string][]string{"msk": {estate.Vantages[0], estate.Vantages[1]}, "spb": {estate.Vantages[1], estate.Vantages[0]}}[site]; !slices.Equal(ref.Vantages, want) {
+					t.Errorf("%s is probed from %v", site, ref.Vantages)
 				}
-				now := slices.IndexFunc(c.sites, func(n records.SiteCount) bool { return n.Site == s.Site })
-				if now < at {
-					t.Errorf("a shard of %s after a smaller site's", s.Site)
-				}
-				at = now
-				for _, id := range s.Components {
-					if comp, _ := r.inv.Component(id); comp.Site != s.Site {
-						t.Errorf("%s of %s in a shard of %s", id, comp.Site, s.Site)
+				for _, ask := range s.Asks {
+					if !ask.First || len(ask.Probes) > 0 {
+						t.Errorf("asked %v, first %v", ask.Probes, ask.First)
+					}
+					for _, id := range ask.Components {
+						if comp, _ := r.inv.Component(id); comp.Site != site {
+							t.Errorf("%s of %s in a shard of %s", id, comp.Site, site)
+						}
 					}
 				}
 			}
@@ -68,21 +96,21 @@ func TestAScopeThatTheInventoryDoesNotHoldIsNamed(t *testing.T) {
 	for field, s := range map[string]records.Scope{
 		"client": {Client: "nobody"}, "site": {Site: "nsk"}, "components[1]": {Components: []string{"m1-0101", "m9-9999"}},
 	} {
-		_, err := r.PlanSweep(t.Context(), s)
+		_, err := r.PlanSweep(t.Context(), records.PlanSweepParams{Sweep: "s1", Scope: s})
 		r.wantInvalid(err, records.TypeInvalid, field)
 	}
 }
 
 func TestWhatHasNoAddressIsNeverProbed(t *testing.T) {
 	r := newRig(t)
-	plan := must[records.SweepPlan](t)(r.PlanSweep(t.Context(), records.Scope{Components: []string{"msk", "msk-r1", "msk-r1-k01", "m1-0101"}}))
-	if got := probed(plan.Shards); !slices.Equal(got, []string{"m1-0101"}) {
+	plan := r.plan("s1", records.Scope{Components: []string{"msk", "msk-r1", "msk-r1-k01", "m1-0101"}})
+	if got := probed(r.shards("s1", 1, plan.Shards)); !slices.Equal(got, []string{"m1-0101"}) {
 		t.Errorf("%v", got)
 	}
 }
 
 // look answers shards as a world would in which the component has failed.
-func (r *rig) look(sweep string, round int, failed string, shards []records.Shard) {
+func (r *rig) look(sweep string, round int, failed string, refs []records.ShardRef) {
 	r.t.Helper()
 	var down []string
 	c := &inventory.Component{}
@@ -91,25 +119,18 @@ func (r *rig) look(sweep string, round int, failed string, shards []records.Shar
 		c, _ = r.inv.Component(failed)
 	}
 	var obs []topology.Observation
-	for _, s := range shards {
-		for _, id := range s.Components {
-			dead := id == failed || slices.Contains(down, id)
-			probes := s.Probes
+	for _, s := range r.shards(sweep, round, refs) {
+		for _, ask := range s.Asks {
+			probes := ask.Probes
 			if len(probes) == 0 {
 				probes = []topology.Probe{topology.ProbeTCP}
 			}
-			for _, p := range probes {
-				o := topology.Observation{Component: id, Probe: p, Vantage: s.Vantage, At: r.now, Result: topology.Up}
-				switch {
-				case dead && p == topology.ProbePower && c.Kind == inventory.KindServer:
-					o.Result, o.Detail = topology.Down, "PowerState Off"
-				case p == topology.ProbePower && c.Kind == inventory.KindSwitch: // the BMCs have a network of their own
-				case dead && p == topology.ProbePower:
-					o.Result, o.Detail = topology.Unknown, "timeout"
-				case dead:
-					o.Result, o.Detail = topology.Down, "timeout"
+			for _, id := range ask.Components {
+				for _, p := range probes {
+					obs = append(obs, answer(topology.Observation{
+						Component: id, Probe: p, Vantage: s.Vantage, At: r.now.Add(time.Duration(round) * time.Second), Result: topology.Up,
+					}, c, id == failed || slices.Contains(down, id)))
 				}
-				obs = append(obs, o)
 			}
 		}
 	}
@@ -118,56 +139,81 @@ func (r *rig) look(sweep string, round int, failed string, shards []records.Shar
 	}
 }
 
+// answer is what a probe finds of a machine that is dead, by what failed.
+func answer(o topology.Observation, failed *inventory.Component, dead bool) topology.Observation {
+	switch {
+	case dead && o.Probe == topology.ProbePower && failed.Kind == inventory.KindServer:
+		o.Result, o.Detail = topology.Down, "PowerState Off"
+	case o.Probe == topology.ProbePower && failed.Kind == inventory.KindSwitch: // the BMCs have a network of their own
+	case dead && o.Probe == topology.ProbePower:
+		o.Result, o.Detail = topology.Unknown, "timeout"
+	case dead:
+		o.Result, o.Detail = topology.Down, "timeout"
+	}
+	return o
+}
+
 func TestASweepWithoutAFailureFindsNothingAndAsksNothing(t *testing.T) {
 	r := newRig(t)
-	plan := must[records.SweepPlan](t)(r.PlanSweep(t.Context(), records.Scope{Client: estate.Romashka}))
-	r.look("s1", 1, "", plan.Shards)
-	inf := must[records.Inferred](t)(r.Infer(t.Context(), "s1"))
-	if inf.Down != 0 || len(inf.Findings)+len(inf.Decide)+len(inf.Confirm)+len(inf.Unexplained) != 0 {
+	scope := records.Scope{Client: estate.Romashka}
+	r.look("s1", 1, "", r.plan("s1", scope).Shards)
+	if inf := r.infer("s1", scope, 1); inf.Down != 0 || len(inf.Findings)+len(inf.Next)+len(inf.Unexplained) != 0 {
 		t.Errorf("%+v", inf)
 	}
 }
 
-// One client's machines are swept; the deciding probes that inference asks for
-// name the cause, and the confirming ones cover all that it takes down.
+// One client's machines are swept; the probes that inference asks for name the
+// cause, and in three rounds all that it takes down was asked, and what is down
+// at least twice.
 func TestOneClientsSweepFindsTheCauseBehindHisMachines(t *testing.T) {
 	for _, scenario := range []string{"server", "pdu", "switch", "room"} {
 		t.Run(scenario, func(t *testing.T) {
 			r := newRig(t)
 			failed := r.scenario(scenario)
-			plan := must[records.SweepPlan](t)(r.PlanSweep(t.Context(), records.Scope{Client: estate.Romashka}))
-			r.look("s1", 1, failed, plan.Shards)
-			first := must[records.Inferred](t)(r.Infer(t.Context(), "s1"))
-			if first.Down == 0 || len(first.Decide) == 0 {
-				t.Fatalf("%d down, deciding probes %v", first.Down, first.Decide)
-			}
-			for _, id := range probed(first.Decide) {
-				if c, ok := r.inv.Component(id); !ok || (c.Probe.Address == "" && c.Probe.BMC.URL == "") {
-					t.Errorf("a probe of %s, which has no address", id)
-				}
-			}
-			r.look("s1", 2, failed, first.Decide)
-			second := must[records.Inferred](t)(r.Infer(t.Context(), "s1"))
-			if len(second.Findings) != 1 || second.Findings[0].Component != failed || len(second.Unexplained) != 0 {
-				t.Fatalf("%+v, want %s", second.Findings, failed)
-			}
-			confirm := probed(second.Confirm)
-			for _, id := range topology.New(r.inv).Blast(failed).Servers {
-				if !slices.Contains(confirm, id) {
-					t.Errorf("%s is not asked once more", id)
-				}
-			}
-			for _, s := range second.Decide { // what was asked already is not asked again
-				for _, id := range s.Components {
-					if slices.Contains(s.Probes, topology.ProbePower) && slices.ContainsFunc(first.Decide, func(f records.Shard) bool {
-						return slices.Contains(f.Probes, topology.ProbePower) && slices.Contains(f.Components, id)
-					}) {
+			scope := records.Scope{Client: estate.Romashka}
+			refs := r.plan("s1", scope).Shards
+			var last records.Inferred
+			powers := map[string]int{}
+			round := 1
+			for ; len(refs) > 0 && round <= 4; round++ {
+				r.look("s1", round, failed, refs)
+				for _, id := range probed(r.shards("s1", round, refs), topology.ProbePower) {
+					if powers[id]++; powers[id] > 1 {
 						t.Errorf("the power of %s is asked twice", id)
 					}
 				}
+				last = r.infer("s1", scope, round)
+				refs = last.Next
+			}
+			if len(last.Findings) != 1 || last.Findings[0].Component != failed || len(last.Unexplained) != 0 {
+				t.Fatalf("%+v, want %s", last.Findings, failed)
+			}
+			if len(refs) > 0 {
+				t.Errorf("it still asks after %d rounds: %+v", round-1, refs)
+			}
+			times := map[string]int{}
+			for _, o := range must[[]topology.Observation](t)(r.store.Observations(t.Context(), "s1")) {
+				if c, ok := r.inv.Component(o.Component); !ok || !r.held(c) {
+					t.Errorf("a probe of %s, which has no address", o.Component)
+				}
+				if o.Probe == topology.ProbeTCP {
+					times[o.Component]++
+				}
+			}
+			for _, id := range topology.New(r.inv).Blast(failed).Servers {
+				if times[id] == 0 {
+					t.Errorf("%s was not asked", id)
+				}
+			}
+			if twice := last.Findings[0].Explains[0]; times[twice] < 2 {
+				t.Errorf("%s was asked %d times", twice, times[twice])
 			}
 		})
 	}
+}
+
+func (r *rig) held(c *inventory.Component) bool {
+	return c.Probe.Address != "" || c.Probe.BMC.Given()
 }
 
 func TestARecoveryIsWatchedFromEachSite(t *testing.T) {
@@ -190,25 +236,25 @@ func TestAMachineThatHangsIsAskedAgainAndFound(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	asked := func(inf records.Inferred, probe topology.Probe) bool {
-		return slices.ContainsFunc(inf.Decide, func(s records.Shard) bool {
-			service := len(s.Probes) == 0 && probe == topology.ProbeTCP
-			return slices.Contains(s.Components, hung) && (service || slices.Contains(s.Probes, probe))
+	asked := func(inf records.Inferred, round int, probe topology.Probe) bool {
+		shards := r.shards("hang", round, inf.Next)
+		if probe == topology.ProbePower {
+			return slices.Contains(probed(shards, probe), hung)
+		}
+		return slices.ContainsFunc(shards, func(s topology.Shard) bool {
+			return slices.ContainsFunc(s.Asks, func(a topology.Ask) bool { return len(a.Probes) == 0 && slices.Contains(a.Components, hung) })
 		})
 	}
+	scope := records.Scope{Components: []string{hung}}
 	see(1, topology.ProbeTCP, topology.Down)
-	first := must[records.Inferred](t)(r.Infer(t.Context(), "hang"))
-	if !asked(first, topology.ProbePower) {
-		t.Fatalf("its power is not asked: %+v", first)
+	first := r.infer("hang", scope, 1)
+	if !asked(first, 2, topology.ProbePower) || !asked(first, 2, topology.ProbeTCP) {
+		t.Fatalf("its power is not asked, or itself not once more: %+v", first)
 	}
 	see(2, topology.ProbePower, topology.Up)
-	second := must[records.Inferred](t)(r.Infer(t.Context(), "hang"))
-	if len(second.Findings) == 0 && !asked(second, topology.ProbeTCP) {
-		t.Fatalf("neither found nor asked again: %+v", second)
-	}
-	see(3, topology.ProbeTCP, topology.Down)
-	third := must[records.Inferred](t)(r.Infer(t.Context(), "hang"))
-	if len(third.Findings) != 1 || third.Findings[0].Component != hung {
-		t.Fatalf("%+v, want %s", third.Findings, hung)
+	see(2, topology.ProbeTCP, topology.Down)
+	second := r.infer("hang", scope, 2)
+	if len(second.Findings) != 1 || second.Findings[0].Component != hung {
+		t.Fatalf("%+v, want %s", second.Findings, hung)
 	}
 }

@@ -34,6 +34,7 @@ func (inv *Inventory) index(r *raw, p *problems) {
 	}
 	slices.SortFunc(inv.components, byID)
 	inv.people(r)
+	inv.outside(r)
 	known := &names{}
 	for i := range r.components { // in the order of the documents, so that the first problems are the first listed
 		inv.references(r.components[i].value, &r.components[i].at, known)
@@ -52,6 +53,27 @@ func (inv *Inventory) index(r *raw, p *problems) {
 		return
 	}
 	inv.derive()
+}
+
+// outside checks the vantages outside of all sites, and the sites' support.
+func (inv *Inventory) outside(r *raw) {
+	for i := range r.vantages {
+		v := &r.vantages[i]
+		for _, id := range *v.value {
+			if at := slices.IndexFunc(inv.sites, func(s Site) bool { return slices.Contains(s.Vantages, id) }); at >= 0 {
+				v.at.wrong(item(v.at.node, id), "%s is listed under site %s, inside of which it would stand; list it in one place", id, inv.sites[at].ID)
+			}
+			if !slices.Contains(inv.vantages, id) {
+				inv.vantages = append(inv.vantages, id)
+			}
+		}
+	}
+	for i := range r.sites {
+		s := &r.sites[i]
+		if id := s.value.Support; id != "" && inv.team[id] == nil {
+			s.at.wrong(child(s.at.node, "support"), "%s is unknown; %s", id, didYouMean(id, keys(inv.team), "add it under teams"))
+		}
+	}
 }
 
 // unique notes the place of an id and says whether it is new.

@@ -124,4 +124,7 @@ type Site struct {
 	ID       string   `json:"id"`
 	TimeZone string   `json:"timezone"`
 	Vantages []string `json:"vantages"` // the vantages that probe this site, best first
+	// Support is the team that goes and looks where no probe can decide; "" if
+	// there is nobody at the site to be asked.
+	Support string `json:"support,omitempty"`
 }

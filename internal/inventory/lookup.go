@@ -13,6 +13,7 @@ type Inventory struct {
 	components []*Component
 	component  map[string]*Component
 	sites      []Site
+	vantages   []string
 	site       map[string]Site
 	clients    []*Client
 	client     map[string]*Client
@@ -54,6 +55,9 @@ func (inv *Inventory) ComponentByAddress(ip string) (*Component, bool) {
 	c := inv.byIP[a.Unmap()]
 	return c, c != nil
 }
+
+// Vantages are those that stand outside of all sites, best first.
+func (inv *Inventory) Vantages() []string { return slices.Clone(inv.vantages) }
 
 // Sites returns the sites by id.
 func (inv *Inventory) Sites() []Site { return slices.Clone(inv.sites) }

@@ -11,8 +11,8 @@ import (
 
 // What a document's mappings may hold, in the order in which a person writes them.
 var (
-	documentFields  = []string{"version", "sites", "components", "clients", "teams"}
-	siteFields      = []string{"id", "name", "timezone", "vantages"}
+	documentFields  = []string{"version", "vantages", "sites", "components", "clients", "teams"}
+	siteFields      = []string{"id", "name", "timezone", "vantages", "support"}
 	componentFields = []string{"id", "kind", "name", "in", "unit", "client", "label", "needs", "probe"}
 	profileFields   = []string{"address", "tcp", "icmp", "bmc", "snmp", "proxmox"}
 	clientFields    = []string{"id", "name", "language", "timezone", "contacts"}
@@ -30,6 +30,7 @@ const locationGroup = "location"
 
 // raw is what the documents say, before it is checked as a whole.
 type raw struct {
+	vantages   []rawItem[[]string]
 	sites      []rawItem[Site]
 	components []rawItem[Component]
 	clients    []rawItem[Client]
@@ -54,6 +55,9 @@ func (r *raw) document(d *decoder, n *yaml.Node) {
 			if value.Value != "1" {
 				d.wrong(value, "must be 1, the only version that there is")
 			}
+		case "vantages":
+			ids := d.ids(value)
+			r.vantages = append(r.vantages, rawItem[[]string]{&ids, decoder{entry: entry{file: d.file, doc: d.doc, index: -1, node: value}, problems: d.problems}})
 		case "sites":
 			section(d, key, value, r.site)
 		case "components":
@@ -98,6 +102,8 @@ func (r *raw) site(d *decoder) {
 			s.TimeZone = r.zones.read(d, value)
 		case "vantages":
 			s.Vantages = d.ids(value)
+		case "support":
+			s.Support = d.id(value)
 		}
 	})
 	d.required("id", "timezone")

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"vakhta/internal/topology"
@@ -44,24 +45,56 @@ func (s *Store) PutObservations(ctx context.Context, sweep string, round int, ob
 
 // Observations reads all rounds of a sweep, by round, component, probe, peer and vantage.
 func (s *Store) Observations(ctx context.Context, sweep string) ([]topology.Observation, error) {
-	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT component, probe, peer, vantage, at, result, detail, rtt_micros FROM observation
-		WHERE sweep = $1 ORDER BY round, component, probe, peer, vantage`, sweep)), func(r row) (o topology.Observation, err error) {
+	rounds, err := s.Rounds(ctx, sweep)
+	return slices.Concat(rounds...), err
+}
+
+// Rounds reads a sweep round by round, in the order of [Store.Observations];
+// rounds in which nothing was observed are left out.
+func (s *Store) Rounds(ctx context.Context, sweep string) ([][]topology.Observation, error) {
+	var out [][]topology.Observation
+	last, words := -1, map[string]string{}
+	// The same few words stand in all rows: one copy of each is enough.
+	same := func(text *string) {
+		if known, ok := words[*text]; ok {
+			*text = known
+			return
+		}
+		words[*text] = *text
+	}
+	_, err := collect(ask(s.reader.QueryContext(ctx, `SELECT round, component, probe, peer, vantage, at, result, detail, rtt_micros FROM observation
+		WHERE sweep = $1 ORDER BY round, component, probe, peer, vantage`, sweep)), func(r row) (none struct{}, err error) {
 		var at int64
-		err = r.Scan(&o.Component, &o.Probe, &o.Peer, &o.Vantage, &at, &o.Result, &o.Detail, &o.RTTMicros)
+		var round int
+		var o topology.Observation
+		if err = r.Scan(&round, &o.Component, (*string)(&o.Probe), &o.Peer, &o.Vantage, &at, (*string)(&o.Result), &o.Detail, &o.RTTMicros); err != nil {
+			return none, err
+		}
 		o.At = instant(at)
-		return o, err
+		for _, text := range []*string{(*string)(&o.Probe), &o.Vantage, (*string)(&o.Result), &o.Detail} {
+			same(text)
+		}
+		if round != last {
+			last, out = round, append(out, nil)
+		}
+		out[len(out)-1] = append(out[len(out)-1], o)
+		return none, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read observations of sweep %s: %w", sweep, err)
 	}
-	return all, nil
+	return out, nil
 }
 
-// PruneObservations forgets what was observed before an instant, and returns how many.
+// PruneObservations forgets what was observed, and planned to be, before an
+// instant, and returns how many observations that was.
 func (s *Store) PruneObservations(ctx context.Context, before time.Time) (int, error) {
 	var n int
 	err := s.write(ctx, func(tx *transaction) (err error) {
-		n, err = affect(tx.ExecContext(ctx, `DELETE FROM observation WHERE at < $1`, micros(before)))
+		if n, err = affect(tx.ExecContext(ctx, `DELETE FROM observation WHERE at < $1`, micros(before))); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM sweep_shard WHERE planned_at < $1`, micros(before))
 		return err
 	})
 	if err != nil {

@@ -1,0 +1,182 @@
+package records
+
+import (
+	"slices"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+const (
+	// maxNeighbours bounds the bystanders that are asked to tell suspects
+	// apart: a few of each suspect are enough.
+	maxNeighbours = 150
+	// someOfEach is how many machines of one finding are asked what many of
+	// them would answer alike: their power, and a second view. A dead BMC
+	// costs its whole time-out.
+	someOfEach = 16
+	// maxAlone bounds the machines without a shared cause that are asked more.
+	maxAlone = 200
+	// maxConfirm is how many machines of one finding are asked once more.
+	maxConfirm = 200
+	// maxFollowUp bounds the machines that a finding should take down and that
+	// nobody has asked: all of them are, up to this.
+	maxFollowUp = 20_000
+)
+
+// round plans the next round from what is known.
+type round struct {
+	*questions
+	p    InferParams
+	inf  topology.Inference
+	obs  []topology.Observation
+	seen map[question]bool
+	// downIn counts the rounds in which a component did not answer.
+	downIn map[string]int
+	// downFrom are the vantages from which it did not.
+	downFrom map[string][]string
+}
+
+type question struct {
+	component, peer string
+	probe           topology.Probe
+}
+
+func (a *Activities) newRound(p InferParams, inf topology.Inference, rounds [][]topology.Observation) *round {
+	r := &round{questions: a.newQuestions(p.Absent), p: p, inf: inf, seen: map[question]bool{}, downIn: map[string]int{}, downFrom: map[string][]string{}}
+	for _, obs := range rounds {
+		r.obs = append(r.obs, obs...)
+		silent := map[string]bool{}
+		for _, o := range obs {
+			r.seen[question{o.Component, o.Peer, o.Probe}] = true
+			r.seen[question{component: o.Component, probe: o.Probe}] = true
+			if o.Result == topology.Down && reaches(o.Probe) {
+				silent[o.Component] = true
+				if !slices.Contains(r.downFrom[o.Component], o.Vantage) {
+					r.downFrom[o.Component] = append(r.downFrom[o.Component], o.Vantage)
+				}
+			}
+		}
+		for id := range silent {
+			r.downIn[id]++
+		}
+	}
+	return r
+}
+
+// asked: some probe of it that goes over the network was made.
+func (r *round) asked(id string) bool {
+	for _, p := range []topology.Probe{
+		topology.ProbeTCP, topology.ProbeICMP, topology.ProbeHTTP, topology.ProbeTLS, topology.ProbeSSH, topology.ProbeDNS,
+	} {
+		if r.seen[question{component: id, probe: p}] {
+			return true
+		}
+	}
+	return false
+}
+
+// rest asks the machines of the scope that the samples stood for.
+func (r *round) rest() {
+	servers, err := r.a.resolve(r.p.Scope)
+	if err != nil {
+		return // it was resolved when the sweep was planned
+	}
+	sampled := map[string]bool{}
+	for _, id := range r.a.samples(servers) {
+		sampled[id] = true
+	}
+	r.first(slices.DeleteFunc(servers, func(id string) bool { return sampled[id] }))
+}
+
+// decide asks for the probes not made yet: the power of machines that are
+// down, the management addresses of suspects, neighbours behind them, what
+// inference itself asks for, and a second view of what is down.
+func (r *round) decide() {
+	down := downServers(r.a.inv, r.obs)
+	some := r.someOf(down)
+	for _, id := range some {
+		if c, _ := r.a.inv.Component(id); c.Probe.BMC.Given() && !r.seen[question{component: id, probe: topology.ProbePower}] {
+			r.ask([]topology.Probe{topology.ProbePower}, id)
+		}
+		if c, _ := r.a.inv.Component(id); len(r.downFrom[id]) == 1 {
+			if second := r.second(c.Site); second != r.downFrom[id][0] {
+				r.askFrom(second, id)
+			}
+		}
+	}
+	for _, n := range r.inf.Next {
+		switch {
+		case n.Vantage == topology.Hands: // people are asked later, by the incident
+		case reaches(n.Probe):
+			if !r.asked(n.Component) {
+				r.ask(nil, n.Component)
+			}
+		case !r.seen[question{n.Component, n.Peer, n.Probe}]:
+			r.ask([]topology.Probe{n.Probe}, n.Component)
+		}
+	}
+	// One missed probe may be chance: what nothing explains is asked once more.
+	r.ask(nil, r.inf.Unexplained[:min(len(r.inf.Unexplained), maxAlone)]...)
+	for _, id := range r.a.graph.Neighbours(down, maxNeighbours) {
+		if !r.asked(id) {
+			r.ask(nil, id)
+		}
+	}
+}
+
+// someOf are the machines that are down, a few of each that share a finding.
+func (r *round) someOf(down []string) []string {
+	shared := map[string]bool{}
+	some := map[string]bool{}
+	for _, f := range r.inf.Findings {
+		if f.Kind == inventory.KindServer {
+			continue
+		}
+		for _, id := range f.Explains {
+			shared[id] = true
+		}
+		for _, id := range spread(f.Explains, someOfEach) {
+			some[id] = true
+		}
+	}
+	alone := slices.DeleteFunc(slices.Clone(down), func(id string) bool { return shared[id] })
+	for _, id := range spread(alone, maxAlone) {
+		some[id] = true
+	}
+	return sorted(some)
+}
+
+// confirm asks all machines that the findings should take down and that were
+// not asked, and once more those that were asked in one round only: from where
+// they were seen to be down.
+func (r *round) confirm() {
+	asked := 0
+	for _, f := range r.inf.Findings {
+		for _, id := range spread(f.Explains, maxConfirm) {
+			if r.downIn[id] == 1 {
+				r.again(id)
+			}
+		}
+		for _, id := range r.a.graph.Blast(f.Component).Servers {
+			if asked < maxFollowUp && !r.asked(id) {
+				asked++
+				r.ask(nil, id)
+			}
+		}
+	}
+}
+
+// again asks from the best vantage, and where only another saw it down, from there.
+func (r *round) again(id string) {
+	c, ok := r.a.inv.Component(id)
+	if !ok {
+		return
+	}
+	best := r.vantages(c.Site)[0]
+	if from := r.downFrom[id]; len(from) > 0 && !slices.Contains(from, best) {
+		r.askFrom(from[0], id)
+		return
+	}
+	r.ask(nil, id)
+}
