@@ -13,7 +13,7 @@ TOOLS     := $(BIN)/.tools
 CHECK_DIRS := . internal/devserver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev build devserver test check race lint vuln bench bench-answer bench-infer fmt gen compose clean
+.PHONY: help demo dev build devserver test check race lint vuln bench bench-localize bench-infer fmt gen compose clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,7 +61,7 @@ compose:
 bench: ## Run the benchmarks (BENCH=regexp, PKG=./internal/topology)
 	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -p 1 -timeout 60m $(or $(PKG),./...)
 
-bench-answer: build ## Measure the time from a client's message to the answer with the finding
+bench-localize: build ## Measure localization end to end: a client's 500 servers, and (root) 100,000 (ARGS='-only client')
 	go run ./internal/lab/bench $(ARGS)
 
 bench-infer: ## Measure inference on generated estates, faults and noise (ARGS='-cases 200 -only full -v')
