@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -138,7 +139,18 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	defer p.store.Close()
+	thrifty()
 	return serve(ctx, f, c, p, metrics, log)
+}
+
+// thrifty gives back what reading a large inventory took, five times what it
+// leaves behind, and trades some processor time for memory from then on: a
+// sweep of 100,000 machines makes garbage faster than the default collects it.
+func thrifty() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(40)
+	}
+	debug.FreeOSMemory()
 }
 
 // reach dials Temporal until it answers: after a power cut everything starts
