@@ -15,6 +15,26 @@ var russianFailures = map[inventory.Kind]string{
 	inventory.KindSwitch: "отказ коммутатора", inventory.KindHypervisor: "отказ гипервизора",
 }
 
+// inPart says how what has not failed as a whole does fail.
+var inPart = map[topology.Mode]map[inventory.Language]string{
+	topology.Flapping: {inventory.Russian: "то отвечает, то нет", inventory.English: "answers now and then"},
+	topology.Lossy:    {inventory.Russian: "теряется часть пакетов", inventory.English: "a part of the packets is lost"},
+	topology.Heating:  {inventory.Russian: "перегрев", inventory.English: "overheating"},
+	topology.Partial:  {inventory.Russian: "частичный отказ", inventory.English: "failed in part"},
+}
+
+// named is the kind's word and the name, without saying the kind twice.
+func named(kind inventory.Kind, name string, lang inventory.Language) string {
+	word := kind.Word(lang)
+	if first, rest, _ := strings.Cut(name, " "); strings.EqualFold(first, word) {
+		name = rest
+	}
+	if name == "" {
+		return word
+	}
+	return word + " " + name
+}
+
 // Cause says a finding to a client, for [Data.Finding]: what failed and where,
 // and nothing of what else it takes down or might have been, since those are
 // other clients' machines. [topology.Describe] says it to an engineer.
@@ -35,6 +55,16 @@ func Cause(inv *inventory.Inventory, f topology.Finding, lang inventory.Language
 func cause(inv *inventory.Inventory, f topology.Finding, lang inventory.Language) string {
 	name, place := inv.Name(f.Component, lang), inv.Place(f.Component, lang)
 	russian := lang == inventory.Russian
+	if words, ok := inPart[f.Mode]; ok {
+		text := words[lang]
+		if text == "" {
+			text = words[inventory.English]
+		}
+		if f.Kind == inventory.KindSite || f.Kind == inventory.KindRoom || f.Kind == inventory.KindRack {
+			return text + ": " + place
+		}
+		return text + ": " + named(f.Kind, name, lang) + ", " + place
+	}
 	switch f.Kind {
 	case inventory.KindSite, inventory.KindRoom, inventory.KindRack:
 		if russian {
@@ -55,12 +85,7 @@ func cause(inv *inventory.Inventory, f topology.Finding, lang inventory.Language
 	default:
 		// "отказ PDU A", not "отказ PDU PDU A"; "отказ коммутатора" where it has no other name.
 		word := f.Kind.Word(lang)
-		if first, rest, _ := strings.Cut(name, " "); strings.EqualFold(first, word) {
-			name = rest
-		}
-		if name != "" {
-			name = " " + name
-		}
+		name = strings.TrimPrefix(named(f.Kind, name, lang), word)
 		if russian {
 			return russianFailures[f.Kind] + name + ": " + place
 		}

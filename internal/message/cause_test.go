@@ -47,6 +47,18 @@ func TestAClientIsToldTheCauseAndNothingOfOthers(t *testing.T) {
 			topology.Finding{Component: "msk", Kind: inventory.KindSite, Confidence: 1},
 			"не работает целиком Москва", "Moscow is down as a whole",
 		},
+		{
+			topology.Finding{Component: "sw-1", Kind: inventory.KindSwitch, Mode: topology.Lossy, Confidence: 1},
+			"теряется часть пакетов: коммутатор sw-1, Москва, зал 1, стойка K01", "a part of the packets is lost: switch sw-1, Moscow, room 1, rack K01",
+		},
+		{
+			topology.Finding{Component: "msk-r1", Kind: inventory.KindRoom, Mode: topology.Heating, Confidence: 1},
+			"перегрев: Москва, зал 1", "overheating: Moscow, room 1",
+		},
+		{
+			topology.Finding{Component: "srv-7", Kind: inventory.KindServer, Mode: topology.Flapping, Confidence: 1},
+			"то отвечает, то нет: сервер srv-7, Москва, зал 1, стойка K01, юнит 12", "answers now and then: server srv-7, Moscow, room 1, rack K01, unit 12",
+		},
 		{topology.Finding{}, "", ""},
 	} {
 		for lang, want := range map[inventory.Language]string{inventory.Russian: c.ru, inventory.English: c.en} {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"vakhta/internal/inventory"
 )
@@ -15,17 +17,7 @@ func Describe(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 		return describeRussian(inv, f)
 	}
 	var b strings.Builder
-	b.WriteString(Headline(inv, f, lang))
-	if n := len(f.Explains); f.Kind != inventory.KindServer || n > 1 {
-		switch n {
-		case 0:
-			b.WriteString("; no server is down by it")
-		case 1:
-			b.WriteString("; 1 server is down by it")
-		default:
-			fmt.Fprintf(&b, "; %d servers are down by it", n)
-		}
-	}
+	b.WriteString(Headline(inv, f, lang) + impact(nil, f, lang))
 	fmt.Fprintf(&b, "; %s (%d%%)", sureness(f.Confidence, inventory.English), Percent(f.Confidence))
 	if n := len(f.AmbiguousWith); n > 0 {
 		fmt.Fprintf(&b, ", it may also be %s", listed(f.AmbiguousWith, "or", "others"))
@@ -37,6 +29,9 @@ func Describe(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 // trailing period.
 func Headline(inv *inventory.Inventory, f Finding, lang inventory.Language) string {
 	name, place := displayName(inv, f.Component, lang), inv.Place(f.Component, lang)
+	if said := headlineInPart(inv, f, lang); said != "" {
+		return said
+	}
 	if lang == inventory.Russian {
 		switch {
 		case f.PowerOff:
@@ -56,8 +51,45 @@ func Headline(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 	case isPlace(f.Kind):
 		return place + " is down as a whole"
 	}
-	what := kindAndName(inv, f, inventory.English)
-	return fmt.Sprintf("%s (%s) has failed", strings.ToUpper(what[:1])+what[1:], place)
+	return fmt.Sprintf("%s (%s) has failed", capital(kindAndName(inv, f, inventory.English)), place)
+}
+
+// headlineInPart is the same of what fails in part; "" for what fails as a whole.
+func headlineInPart(inv *inventory.Inventory, f Finding, lang inventory.Language) string {
+	place := inv.Place(f.Component, lang)
+	what := capital(kindAndName(inv, f, lang)) + " (" + place + ")"
+	if isPlace(f.Kind) {
+		what = place
+	}
+	russian := lang == inventory.Russian
+	switch f.Mode {
+	case Flapping:
+		if russian {
+			return what + " то отвечает, то нет"
+		}
+		return what + " answers now and then"
+	case Lossy:
+		if russian {
+			return what + " теряет часть пакетов"
+		}
+		return what + " loses a part of its packets"
+	case Heating:
+		if russian {
+			return what + ": перегрев, серверы отключаются один за другим"
+		}
+		return what + " is overheating: its servers go down one after another"
+	case Partial:
+		if russian {
+			return "Частичный отказ: " + kindAndName(inv, f, lang) + " (" + place + ")"
+		}
+		return "A part of " + kindAndName(inv, f, lang) + " (" + place + ") has failed"
+	}
+	return ""
+}
+
+func capital(text string) string {
+	r, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(r)) + text[size:]
 }
 
 // kindAndName says what a piece of equipment is and how it is called, without
@@ -76,18 +108,7 @@ func kindAndName(inv *inventory.Inventory, f Finding, lang inventory.Language) s
 
 func describeRussian(inv *inventory.Inventory, f Finding) string {
 	var b strings.Builder
-	b.WriteString(Headline(inv, f, inventory.Russian))
-	if n := len(f.Explains); f.Kind != inventory.KindServer || n > 1 {
-		if n == 0 {
-			b.WriteString("; ни один сервер из-за него не лежит")
-		} else {
-			verb := "лежат"
-			if n%10 == 1 && n%100 != 11 {
-				verb = "лежит"
-			}
-			fmt.Fprintf(&b, "; из-за него %s %d %s", verb, n, russianServers(n))
-		}
-	}
+	b.WriteString(Headline(inv, f, inventory.Russian) + impact(nil, f, inventory.Russian))
 	fmt.Fprintf(&b, "; %s (%d %%)", sureness(f.Confidence, inventory.Russian), Percent(f.Confidence))
 	if n := len(f.AmbiguousWith); n > 0 {
 		fmt.Fprintf(&b, ", возможно также: %s", listed(f.AmbiguousWith, "или", "другие"))

@@ -1,0 +1,243 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"vakhta/internal/inventory"
+)
+
+// Sentence says all of a finding in one sentence: what failed and how, where,
+// since when, what it takes down, how sure that is, what contradicts it, what
+// to do next. [Describe] is the short form, [Headline] the shortest.
+func Sentence(inv *inventory.Inventory, f Finding, lang inventory.Language) string {
+	var b strings.Builder
+	b.WriteString(Headline(inv, f, lang))
+	if c, ok := inv.Component(f.Component); ok && c.Label != "" && inv.Name(f.Component, lang) != f.Component {
+		b.WriteString(" [" + c.Label + "]")
+	}
+	b.WriteString(sinceWords(inv, f, lang))
+	b.WriteString(impact(inv, f, lang))
+	if lang == inventory.Russian {
+		fmt.Fprintf(&b, "; %s (%d %%)", sureness(f.Confidence, lang), Percent(f.Confidence))
+		if len(f.AmbiguousWith) > 0 {
+			b.WriteString(", возможно также: " + listed(f.AmbiguousWith, "или", "другие"))
+		}
+		if n := len(f.Contradicts); n > 0 {
+			fmt.Fprintf(&b, "; против этого: %s %d %s, %s лежать (%s)", agree(n, "отвечает", "отвечают"), n, russianServers(n),
+				agree(n, "который должен", "которые должны"), listed(f.Contradicts, "и", "другие"))
+		}
+		b.WriteString("; дальше: ")
+	} else {
+		fmt.Fprintf(&b, "; %s (%d%%)", sureness(f.Confidence, lang), Percent(f.Confidence))
+		if len(f.AmbiguousWith) > 0 {
+			b.WriteString(", it may also be " + listed(f.AmbiguousWith, "or", "others"))
+		}
+		if n := len(f.Contradicts); n > 0 {
+			verb := "answer"
+			if n == 1 {
+				verb = "answers"
+			}
+			fmt.Fprintf(&b, "; against it: %s that should be down %s (%s)", count(n, "server"), verb, listed(f.Contradicts, "and", "others"))
+		}
+		b.WriteString("; next: ")
+	}
+	return b.String() + Advice(inv, f, lang) + "."
+}
+
+var russianMonths = [12]string{
+	"января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря",
+}
+
+// sinceWords says the instant in the time zone of the component's site.
+func sinceWords(inv *inventory.Inventory, f Finding, lang inventory.Language) string {
+	if f.Since.IsZero() {
+		return ""
+	}
+	at := f.Since.UTC()
+	if c, ok := inv.Component(f.Component); ok {
+		site := c.Site
+		if c.Kind == inventory.KindSite {
+			site = c.ID
+		}
+		if s, ok := inv.Site(site); ok {
+			if zone, err := time.LoadLocation(s.TimeZone); err == nil {
+				at = at.In(zone)
+			}
+		}
+	}
+	if lang == inventory.Russian {
+		return fmt.Sprintf(", с %s %d %s (%s)", at.Format("15:04:05"), at.Day(), russianMonths[at.Month()-1], at.Format("MST"))
+	}
+	return at.Format(", since 15:04:05 on 2 January (MST)")
+}
+
+// impact says how many servers a finding takes down, and with an inventory how
+// many clients' these are; nothing of a machine by itself.
+func impact(inv *inventory.Inventory, f Finding, lang inventory.Language) string {
+	n := len(f.Explains)
+	if f.Kind == inventory.KindServer && n <= 1 {
+		return ""
+	}
+	clients := clientsOf(inv, f.Explains)
+	if lang == inventory.Russian {
+		it := "него"
+		if feminine(f.Kind) {
+			it = "неё"
+		}
+		if n == 0 {
+			return "; ни один сервер из-за " + it + " не лежит"
+		}
+		whose := ""
+		if clients > 0 {
+			whose = fmt.Sprintf(" у %d %s", clients, agree(clients, "клиента", "клиентов"))
+		}
+		verb := agree(n, "лежит", "лежат")
+		switch f.Mode {
+		case Lossy:
+			verb = agree(n, "отвечает не на всё", "отвечают не на всё")
+		case Flapping:
+			verb = agree(n, "пропадает", "пропадают")
+		case Heating:
+			return fmt.Sprintf("; уже %s %d %s%s", agree(n, "отключился", "отключились"), n, russianServers(n), whose)
+		}
+		return fmt.Sprintf("; из-за %s %s %d %s%s", it, verb, n, russianServers(n), whose)
+	}
+	if n == 0 {
+		return "; no server is down by it"
+	}
+	whose := ""
+	if clients > 0 {
+		whose = " of " + count(clients, "client")
+	}
+	be := "are"
+	if n == 1 {
+		be = "is"
+	}
+	how := be + " down by it"
+	switch f.Mode {
+	case Lossy:
+		how = map[bool]string{true: "misses", false: "miss"}[n == 1] + " probes by it"
+	case Flapping:
+		how = map[bool]string{true: "comes and goes", false: "come and go"}[n == 1] + " with it"
+	case Heating:
+		how = be + " down already"
+	}
+	return fmt.Sprintf("; %s%s %s", count(n, "server"), whose, how)
+}
+
+func clientsOf(inv *inventory.Inventory, servers []string) int {
+	if inv == nil {
+		return 0
+	}
+	clients := map[string]bool{}
+	for _, id := range servers {
+		if c, ok := inv.Component(id); ok && c.Client != "" {
+			clients[c.Client] = true
+		}
+	}
+	return len(clients)
+}
+
+func feminine(k inventory.Kind) bool {
+	return k == inventory.KindSite || k == inventory.KindRack || k == inventory.KindPhase || k == inventory.KindCard
+}
+
+// agree is the form that goes with 1, 21, 31…, or that with all other numbers.
+func agree(n int, one, many string) string {
+	if n%10 == 1 && n%100 != 11 {
+		return one
+	}
+	return many
+}
+
+// say is a text in both languages.
+type say struct{ en, ru string }
+
+func (s say) in(lang inventory.Language) string {
+	if lang == inventory.Russian {
+		return s.ru
+	}
+	return s.en
+}
+
+// todo is what to do next about what failed as a whole, by kind.
+var todo = map[inventory.Kind]say{
+	inventory.KindSite:       {"call the site, its electricians and the carriers", "звонить на площадку, энергетикам и операторам связи"},
+	inventory.KindRoom:       {"send the site's crew to the room, power first", "отправить дежурных в зал, начать с питания"},
+	inventory.KindRack:       {"have somebody look at the rack: its PDUs, then its switch", "попросить на площадке осмотреть стойку: сначала PDU, потом коммутатор"},
+	inventory.KindFeed:       {"call the electricians: breaker, UPS and transfer switch of the feed", "звонить энергетикам: автомат, ИБП и АВР этого ввода"},
+	inventory.KindPDU:        {"have somebody see whether it is lit and its breaker closed", "попросить на площадке посмотреть, светится ли он и не выбит ли автомат"},
+	inventory.KindPhase:      {"have somebody check the breaker and the load of this phase", "попросить на площадке проверить автомат и нагрузку этой фазы"},
+	inventory.KindUplink:     {"call the carrier", "звонить оператору связи"},
+	inventory.KindSwitch:     {"see by its console, or on site, whether it runs, then restart it", "посмотреть через консоль или на месте, работает ли он, и перезапустить"},
+	inventory.KindCard:       {"reseat the card, or replace it", "переставить карту, не поможет — заменить"},
+	inventory.KindHypervisor: {"look at its console, then restart it by its BMC", "посмотреть его консоль и перезапустить через BMC"},
+}
+
+// todoInPart is the same of what failed in part.
+var todoInPart = map[Mode]map[inventory.Kind]say{
+	Flapping: {
+		inventory.KindServer: {"read the event log of its BMC: temperature, memory, restarts", "прочитать журнал его BMC: температура, память, перезагрузки"},
+		"":                   {"read its log for restarts and look at its power", "поискать в его журнале перезапуски и проверить питание"},
+	},
+	Lossy: {
+		inventory.KindUplink: {"take it out of routing and call the carrier", "вывести его из маршрутизации и звонить оператору связи"},
+		"":                   {"look at errors and discards of its ports, then change optics or cable", "посмотреть ошибки и отброшенные пакеты на портах, заменить модуль или кабель"},
+	},
+	Heating: {
+		"": {"call the cooling engineers and switch off what matters least", "звонить инженерам по холоду и выключить наименее важное"},
+	},
+	Partial: {
+		inventory.KindPDU: {"have somebody see which of its phases or outlets are dark", "попросить на площадке посмотреть, какие фазы или розетки обесточены"},
+		"":                {"look at which of its ports are down, then reseat their line card", "посмотреть, какие порты лежат, и переставить их линейную карту"},
+	},
+}
+
+// Advice is what to do next about a finding, as a clause without a full stop.
+func Advice(inv *inventory.Inventory, f Finding, lang inventory.Language) string {
+	if kinds := todoInPart[f.Mode]; kinds != nil {
+		if s, ok := kinds[f.Kind]; ok {
+			return s.in(lang)
+		}
+		return kinds[""].in(lang)
+	}
+	if f.Kind == inventory.KindServer {
+		return adviceOnServer(inv, f).in(lang)
+	}
+	return todo[f.Kind].in(lang)
+}
+
+func adviceOnServer(inv *inventory.Inventory, f Finding) say {
+	c, ok := inv.Component(f.Component)
+	told := func(r Result) bool {
+		return slices.ContainsFunc(f.Evidence, func(e Evidence) bool { return e.Probe == ProbePower && e.Result == r })
+	}
+	switch hasBMC := ok && c.Probe.BMC.URL != ""; {
+	case f.PowerOff && hasBMC:
+		return say{"switch it on by its BMC, unless its owner switched it off", "включить его через BMC, если только его не выключил владелец"}
+	case f.PowerOff:
+		return say{"have somebody switch it on, unless its owner switched it off", "попросить на площадке включить его, если только его не выключил владелец"}
+	case told(Up) && hasBMC:
+		return say{"look at its console, then restart it by its BMC", "посмотреть его консоль и перезапустить через BMC"}
+	case told(Unknown) || told(Down):
+		return say{"have somebody look at the lamps of its power supplies", "попросить на площадке посмотреть, горят ли лампы его блоков питания"}
+	}
+	return say{"have somebody look whether it is lit, and what its screen says", "попросить на площадке посмотреть, горит ли он и что на экране"}
+}
+
+// DescribeBlind says of a blind vantage what that means.
+func DescribeBlind(inv *inventory.Inventory, vantage string, lang inventory.Language) string {
+	where := ""
+	for _, s := range inv.Sites() {
+		if slices.Contains(s.Vantages, vantage) {
+			where = " (" + inv.SiteName(s.ID, lang) + ")"
+		}
+	}
+	if lang == inventory.Russian {
+		return fmt.Sprintf("Точка наблюдения %s%s не видит ничего из того, что видят другие: отказала её собственная сеть, её данные не учтены; дальше: проверить её канал и перезапустить её worker.", vantage, where)
+	}
+	return fmt.Sprintf("Vantage %s%s sees nothing of what others see: its own network has failed, and what it says doesn't count; next: look at its link and restart its worker.", vantage, where)
+}

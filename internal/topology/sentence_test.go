@@ -1,0 +1,87 @@
+package topology_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+func TestSentenceSaysAllOfAFinding(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 2, servers: 30, clients: 3, within: true}.load(t)
+	var many []string
+	for i := range 21 {
+		many = append(many, fmt.Sprintf("srv-%06d", i))
+	}
+	for _, c := range []struct {
+		f      topology.Finding
+		ru, en string
+	}{
+		{
+			topology.Finding{Component: "s0-r0-k00-pdu-a", Kind: inventory.KindPDU, Since: noon, Confidence: .7, Explains: many, Contradicts: []string{"srv-000022"}, AmbiguousWith: []string{"s0-r0-k00-sw"}},
+			"Отказ: PDU s0-r0-k00-pdu-a (s0, зал 0, стойка K00), с 15:00:00 1 марта (MSK); из-за него лежит 21 сервер у 3 клиентов; вероятно (70 %), возможно также: s0-r0-k00-sw; против этого: отвечает 1 сервер, который должен лежать (srv-000022); дальше: попросить на площадке посмотреть, светится ли он и не выбит ли автомат.",
+			"PDU s0-r0-k00-pdu-a (s0, room 0, rack K00) has failed, since 15:00:00 on 1 March (MSK); 21 servers of 3 clients are down by it; likely (70%), it may also be s0-r0-k00-sw; against it: 1 server that should be down answers (srv-000022); next: have somebody see whether it is lit and its breaker closed.",
+		},
+		{
+			topology.Finding{Component: "srv-000001", Kind: inventory.KindServer, Since: noon, Confidence: .99, PowerOff: true, Explains: []string{"srv-000001"}},
+			"Сервер srv-000001 (s0, зал 0, стойка K00, юнит 2) выключен, с 15:00:00 1 марта (MSK); почти наверняка (99 %); дальше: включить его через BMC, если только его не выключил владелец.",
+			"Server srv-000001 (s0, room 0, rack K00, unit 2) is switched off, since 15:00:00 on 1 March (MSK); almost certain (99%); next: switch it on by its BMC, unless its owner switched it off.",
+		},
+		{
+			topology.Finding{Component: "srv-000001", Kind: inventory.KindServer, Mode: topology.Flapping, Confidence: .9, Explains: []string{"srv-000001"}},
+			"Сервер srv-000001 (s0, зал 0, стойка K00, юнит 2) то отвечает, то нет; весьма вероятно (90 %); дальше: прочитать журнал его BMC: температура, память, перезагрузки.",
+			"Server srv-000001 (s0, room 0, rack K00, unit 2) answers now and then; very likely (90%); next: read the event log of its BMC: temperature, memory, restarts.",
+		},
+		{
+			topology.Finding{Component: "s0-up0", Kind: inventory.KindUplink, Mode: topology.Lossy, Confidence: .5, Explains: many[:2], AmbiguousWith: []string{"s0-up1"}},
+			"Магистральный канал s0-up0 (s0) теряет часть пакетов; из-за него отвечают не на всё 2 сервера у 2 клиентов; не наверняка (50 %), возможно также: s0-up1; дальше: вывести его из маршрутизации и звонить оператору связи.",
+			"Uplink s0-up0 (s0) loses a part of its packets; 2 servers of 2 clients miss probes by it; uncertain (50%), it may also be s0-up1; next: take it out of routing and call the carrier.",
+		},
+		{
+			topology.Finding{Component: "s0-r0-k00", Kind: inventory.KindRack, Mode: topology.Heating, Confidence: .94, Explains: many[:1]},
+			"s0, зал 0, стойка K00: перегрев, серверы отключаются один за другим; уже отключился 1 сервер у 1 клиента; весьма вероятно (94 %); дальше: звонить инженерам по холоду и выключить наименее важное.",
+			"s0, room 0, rack K00 is overheating: its servers go down one after another; 1 server of 1 client is down already; very likely (94%); next: call the cooling engineers and switch off what matters least.",
+		},
+		{
+			topology.Finding{Component: "s0-r0-k00-sw", Kind: inventory.KindSwitch, Mode: topology.Partial, Confidence: .94, Explains: many[:5]},
+			"Частичный отказ: коммутатор s0-r0-k00-sw (s0, зал 0, стойка K00); из-за него лежат 5 серверов у 3 клиентов; весьма вероятно (94 %); дальше: посмотреть, какие порты лежат, и переставить их линейную карту.",
+			"A part of switch s0-r0-k00-sw (s0, room 0, rack K00) has failed; 5 servers of 3 clients are down by it; very likely (94%); next: look at which of its ports are down, then reseat their line card.",
+		},
+		{
+			topology.Finding{Component: "s0-r0-k00", Kind: inventory.KindRack, Confidence: 1, Explains: many[:11]},
+			"s0, зал 0, стойка K00: не работает целиком; из-за неё лежат 11 серверов у 3 клиентов; почти наверняка (99 %); дальше: попросить на площадке осмотреть стойку: сначала PDU, потом коммутатор.",
+			"s0, room 0, rack K00 is down as a whole; 11 servers of 3 clients are down by it; almost certain (99%); next: have somebody look at the rack: its PDUs, then its switch.",
+		},
+	} {
+		if got := topology.Sentence(inv, c.f, inventory.Russian); got != c.ru {
+			t.Errorf("ru\n%s\nwant\n%s", got, c.ru)
+		}
+		if got := topology.Sentence(inv, c.f, inventory.English); got != c.en {
+			t.Errorf("en\n%s\nwant\n%s", got, c.en)
+		}
+	}
+	if got := topology.DescribeBlind(inv, "s0-in", inventory.Russian); !strings.HasPrefix(got, "Точка наблюдения s0-in (s0) не видит ничего") {
+		t.Errorf("blind: %s", got)
+	}
+}
+
+// Every kind and mode has a sentence that says what to do, in its own language.
+func TestEverySentenceEndsWithWhatToDo(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 1, servers: 2, clients: 1}.load(t)
+	latin := regexp.MustCompile(`дальше: [A-Za-z]`)
+	for _, kind := range []inventory.Kind{
+		inventory.KindSite, inventory.KindRoom, inventory.KindRack, inventory.KindFeed, inventory.KindPDU, inventory.KindPhase,
+		inventory.KindUplink, inventory.KindSwitch, inventory.KindCard, inventory.KindHypervisor, inventory.KindServer,
+	} {
+		for _, mode := range []topology.Mode{"", topology.Flapping, topology.Lossy, topology.Heating, topology.Partial} {
+			f := topology.Finding{Component: "srv-000001", Kind: kind, Mode: mode, Confidence: .9, Since: noon}
+			en, ru := topology.Sentence(inv, f, inventory.English), topology.Sentence(inv, f, inventory.Russian)
+			if strings.HasSuffix(en, "next: .") || strings.HasSuffix(ru, "дальше: .") || latin.MatchString(ru) || strings.Count(en, ". ")+strings.Count(ru, ". ") > 0 {
+				t.Errorf("%s %s: %s / %s", kind, mode, en, ru)
+			}
+		}
+	}
+}
