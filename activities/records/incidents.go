@@ -44,7 +44,7 @@ func (a *Activities) OpenIncident(ctx context.Context, p OpenIncidentParams) (Op
 	}
 	servers := a.affected(p.Finding)
 	in := incident.Incident{
-		Component: c.ID, Site: c.Site, Status: incident.Investigating, Severity: p.Severity, Finding: p.Finding,
+		Component: c.ID, Site: c.Site, Status: incident.Investigating, Severity: p.Severity, Finding: p.Finding, Sweep: p.Sweep,
 		Servers: servers, Clients: a.clientsOf(servers), Restored: []string{}, Title: p.Title, OpenedAt: a.now(),
 	}
 	if len(p.Finding.Evidence) > 0 {

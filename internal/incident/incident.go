@@ -40,6 +40,7 @@ type Incident struct {
 	Runbook    string           `json:"runbook,omitempty"`
 	RunbookRev string           `json:"runbookRev,omitempty"` // sha256 of the pinned text
 	Finding    topology.Finding `json:"finding"`
+	Sweep      string           `json:"sweep,omitempty"` // whose observations led to the finding
 	Servers    []string         `json:"servers"`  // affected, by id
 	Clients    []string         `json:"clients"`  // affected, by id
 	Restored   []string         `json:"restored"` // servers seen up again, by id

@@ -13,7 +13,7 @@ import (
 
 const (
 	incidentColumns = `id, component, title, site, severity, status, runbook, runbook_rev, finding, servers, clients, restored,
-	eta, drill, opened_at, resolved_at`
+	eta, drill, opened_at, resolved_at, sweep`
 	selectIncident = `SELECT ` + incidentColumns + ` FROM incident`
 )
 
@@ -21,7 +21,7 @@ func scanIncident(r row) (in incident.Incident, err error) {
 	var finding, servers, clients, restored string
 	var eta, openedAt, resolvedAt int64
 	err = r.Scan(&in.ID, &in.Component, &in.Title, &in.Site, &in.Severity, &in.Status, &in.Runbook, &in.RunbookRev,
-		&finding, &servers, &clients, &restored, &eta, &in.Drill, &openedAt, &resolvedAt)
+		&finding, &servers, &clients, &restored, &eta, &in.Drill, &openedAt, &resolvedAt, &in.Sweep)
 	if err != nil {
 		return in, err
 	}
@@ -38,7 +38,7 @@ func incidentValues(in incident.Incident) ([]any, error) {
 	}
 	return []any{
 		in.Component, in.Title, in.Site, string(in.Severity), string(in.Status), in.Runbook, in.RunbookRev,
-		finding, list(in.Servers), list(in.Clients), list(in.Restored), micros(in.ETA), in.Drill, micros(in.ResolvedAt),
+		finding, list(in.Servers), list(in.Clients), list(in.Restored), micros(in.ETA), in.Drill, micros(in.ResolvedAt), in.Sweep,
 	}, nil
 }
 
@@ -124,7 +124,7 @@ func (s *Store) insertIncident(ctx context.Context, tx *transaction, in incident
 		return in, err
 	}
 	n, err := s.dialect.insert(ctx, tx, `INSERT INTO incident (component, title, site, severity, status, runbook, runbook_rev,
-			finding, servers, clients, restored, eta, drill, resolved_at, id, number, opened_at)`,
+			finding, servers, clients, restored, eta, drill, resolved_at, sweep, id, number, opened_at)`,
 		`ON CONFLICT DO NOTHING`, [][]any{append(values, in.ID, number, micros(in.OpenedAt))})
 	if err != nil {
 		return in, err
@@ -163,8 +163,8 @@ func (s *Store) SaveIncident(ctx context.Context, in incident.Incident) error {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE incident SET component = $1, title = $2, site = $3, severity = $4, status = $5, runbook = $6,
-				runbook_rev = $7, finding = $8, servers = $9, clients = $10, restored = $11, eta = $12, drill = $13, resolved_at = $14
-			WHERE id = $15`, append(slices.Clone(values), in.ID)...)
+				runbook_rev = $7, finding = $8, servers = $9, clients = $10, restored = $11, eta = $12, drill = $13, resolved_at = $14, sweep = $15
+			WHERE id = $16`, append(slices.Clone(values), in.ID)...)
 		if duplicate(err) {
 			return fmt.Errorf("another incident of %s is open; resolve it first: %w", in.Component, ErrConflict)
 		}

@@ -87,11 +87,13 @@ func (s *Store) Rounds(ctx context.Context, sweep string) ([][]topology.Observat
 }
 
 // PruneObservations forgets what was observed, and planned to be, before an
-// instant, and returns how many observations that was.
+// instant, and returns how many observations that was. Those that led to an
+// incident stay with it.
 func (s *Store) PruneObservations(ctx context.Context, before time.Time) (int, error) {
 	var n int
 	err := s.write(ctx, func(tx *transaction) (err error) {
-		if n, err = affect(tx.ExecContext(ctx, `DELETE FROM observation WHERE at < $1`, micros(before))); err != nil {
+		if n, err = affect(tx.ExecContext(ctx, `DELETE FROM observation WHERE at < $1
+			AND sweep NOT IN (SELECT sweep FROM incident WHERE sweep <> '')`, micros(before))); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM sweep_shard WHERE planned_at < $1`, micros(before))

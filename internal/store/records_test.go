@@ -239,6 +239,14 @@ func TestObservationsOfARoundAreKeptOnce(t *testing.T) {
 		pruned, err := st.PruneObservations(ctx, at(30*time.Second))
 		require.NoError(t, err)
 		require.Equal(t, 3, pruned)
+
+		in := incident.Incident{Component: "a", Finding: topology.Finding{Component: "a"}, Sweep: "s1", OpenedAt: t0}
+		opened, _, err := st.OpenIncident(ctx, "r1", in)
+		require.NoError(t, err)
+		require.Equal(t, "s1", opened.Sweep)
+		pruned, err = st.PruneObservations(ctx, at(time.Hour))
+		require.NoError(t, err)
+		require.Zero(t, pruned, "an incident keeps its observations")
 	})
 }
 
