@@ -96,6 +96,8 @@ type Activities struct {
 	sink Sink
 	opts Options
 	pace *rate.Limiter
+	// turns are the devices that are asked just now.
+	turns turns
 }
 
 // paceBurst lets a small sweep start at once.

@@ -10,41 +10,48 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/stmcginnis/gofish"
 	"github.com/stmcginnis/gofish/schemas"
 
-	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
 )
 
 // maxBMCAnswer bounds what is read of one answer of a BMC.
 const maxBMCAnswer = 1 << 20
 
-// probePower asks the BMC for the machine's power state, within BMCTimeout.
-func (a *Activities) probePower(ctx context.Context, bmc inventory.BMC) answer {
-	if err := a.pace.Wait(ctx); err != nil {
-		return answer{result: topology.Unknown, detail: "cancelled"}
-	}
-	ctx, cancel := context.WithTimeout(ctx, a.opts.BMCTimeout)
-	defer cancel()
+// redfish asks a BMC over Redfish: its systems' power state first, then the
+// supplies of their chassis, then the log.
+func (a *Activities) redfish(ctx context.Context, endpoint, user, password string, wants bmcWants) bmcReading {
 	started := time.Now()
-	user, password, err := a.credentials(bmc.Credentials)
+	transport, err := bmcTransport(endpoint, a.opts.BMCVerifyTLS)
 	if err != nil {
-		return answer{result: topology.Unknown, detail: err.Error()}
+		return nothing(err.Error())
 	}
-	systems, err := a.systems(ctx, bmc.URL, user, password)
+	defer transport.CloseIdleConnections()
+	c, err := connectRedfish(ctx, transport, endpoint, user, password)
 	if err != nil {
-		return answer{result: topology.Unknown, detail: explainBMC(ctx, err)}
+		return nothing(explainBMC(ctx, err))
+	}
+	systems, err := c.Service.Systems()
+	if err != nil {
+		return nothing(explainBMC(ctx, err))
 	}
 	if len(systems) == 0 {
-		return answer{result: topology.Unknown, detail: "the BMC knows no system"}
+		return nothing("the BMC knows no system")
 	}
-	return powerAnswer(systems, time.Since(started))
+	got := bmcReading{power: powerAnswer(systems, time.Since(started))}
+	if wants.supplies {
+		if got.supplies, err = redfishSupplies(c, systems); err != nil {
+			got.trouble = explainBMC(ctx, err)
+		}
+	}
+	if wants.log && ctx.Err() == nil {
+		got.log = redfishLog(c, systems[0])
+	}
+	return got
 }
 
 // powerAnswer is down only if every system behind the BMC is off.
@@ -61,23 +68,14 @@ func powerAnswer(systems []*schemas.ComputerSystem, rtt time.Duration) answer {
 	return got
 }
 
-func (a *Activities) systems(ctx context.Context, endpoint, user, password string) ([]*schemas.ComputerSystem, error) {
-	transport, err := bmcTransport(endpoint, a.opts.BMCVerifyTLS)
-	if err != nil {
-		return nil, err
-	}
-	defer transport.CloseIdleConnections()
-	c, err := gofish.ConnectContext(ctx, gofish.ClientConfig{
+func connectRedfish(ctx context.Context, transport http.RoundTripper, endpoint, user, password string) (*gofish.APIClient, error) {
+	return gofish.ConnectContext(ctx, gofish.ClientConfig{
 		Endpoint: endpoint, Username: user, Password: password, BasicAuth: true,
 		NoModifyTransport: true, ReuseConnections: true,
 		HTTPClient: &http.Client{Transport: bounded{transport}, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return errors.New("the BMC redirects, which is not followed")
 		}},
 	})
-	if err != nil {
-		return nil, err
-	}
-	return c.Service.Systems()
 }
 
 // bmcTransport dials the BMC and nothing else, whatever links its answers hold:
@@ -147,36 +145,4 @@ func firstFailure(err error) error {
 		return err
 	}
 	return c.Failures[slices.Min(slices.Collect(maps.Keys(c.Failures)))]
-}
-
-// credentials resolves the reference; none means that the BMC asks for none.
-func (a *Activities) credentials(reference string) (user, password string, err error) {
-	if reference == "" {
-		return "", "", nil
-	}
-	return a.opts.Credentials(reference)
-}
-
-// readCredentials reads user:password from env:NAME or file:PATH. Its errors
-// name the reference, never what it holds.
-func readCredentials(reference string) (user, password string, err error) {
-	kind, name, _ := strings.Cut(reference, ":")
-	var value string
-	switch kind {
-	case "env":
-		value = os.Getenv(name)
-	case "file":
-		raw, err := os.ReadFile(name)
-		if err != nil {
-			return "", "", fmt.Errorf("credentials %s can't be read", reference)
-		}
-		value = strings.TrimSpace(string(raw))
-	default:
-		return "", "", errors.New("the credentials' reference must be env:NAME or file:PATH")
-	}
-	user, password, ok := strings.Cut(value, ":")
-	if !ok || user == "" {
-		return "", "", fmt.Errorf("credentials %s don't hold user:password", reference)
-	}
-	return user, password, nil
 }

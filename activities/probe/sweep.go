@@ -162,6 +162,7 @@ type shard struct {
 	a            *Activities
 	vantage      string
 	budget       budget
+	probes       []topology.Probe // as they were asked for
 	tasks        []task
 	notHeld      []string
 	skipped      []string
@@ -182,7 +183,7 @@ type task struct {
 
 // shardOf keeps what the inventory holds; each id once.
 func (a *Activities) shardOf(ids []string, probes []topology.Probe, vantage string, b budget) *shard {
-	s := &shard{a: a, vantage: vantage, budget: b}
+	s := &shard{a: a, vantage: vantage, budget: b, probes: probes}
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		if seen[id] {
@@ -195,7 +196,7 @@ func (a *Activities) shardOf(ids []string, probes []topology.Probe, vantage stri
 			continue
 		}
 		before := len(s.tasks)
-		s.addTasks(c, probes)
+		s.addTasks(c)
 		if len(s.tasks) == before {
 			s.skipped = append(s.skipped, id)
 		}
@@ -206,19 +207,21 @@ func (a *Activities) shardOf(ids []string, probes []topology.Probe, vantage stri
 	return s
 }
 
-func (s *shard) addTasks(c *inventory.Component, probes []topology.Probe) {
-	asked := func(p topology.Probe) bool {
-		return slices.Contains(probes, p) || len(probes) == 0 && weights[p] == service
-	}
-	if asked(topology.ProbeTCP) && c.Probe.Address != "" && len(c.Probe.TCP) > 0 {
+// asks says that the shard makes the probe where the profile answers it.
+func (s *shard) asks(p topology.Probe) bool {
+	return slices.Contains(s.probes, p) || len(s.probes) == 0 && weights[p] == service
+}
+
+func (s *shard) addTasks(c *inventory.Component) {
+	if s.asks(topology.ProbeTCP) && c.Probe.Address != "" && len(c.Probe.TCP) > 0 {
 		s.tasks = append(s.tasks, task{component: c, probe: topology.ProbeTCP})
 	}
-	if asked(topology.ProbeICMP) && c.Probe.ICMP {
+	if s.asks(topology.ProbeICMP) && c.Probe.ICMP {
 		if address, err := netip.ParseAddr(c.Probe.Address); err == nil {
 			s.tasks = append(s.tasks, task{component: c, probe: topology.ProbeICMP, ping: address.Unmap()})
 		}
 	}
-	if asked(topology.ProbePower) && c.Probe.BMC.URL != "" {
+	if (s.asks(topology.ProbePower) || s.asks(topology.ProbePSU)) && c.Probe.BMC.Given() {
 		s.tasks = append(s.tasks, task{component: c, probe: topology.ProbePower})
 	}
 }
@@ -239,8 +242,12 @@ func (s *shard) probe(ctx context.Context, progress func(done, total int)) {
 		})
 	})
 	wg.Go(func() {
+		wants := bmcWants{
+			power: s.asks(topology.ProbePower), supplies: s.asks(topology.ProbePSU),
+			log: s.asks(topology.ProbePower) && len(byProbe[topology.ProbePower]) <= logShard,
+		}
 		s.each(byProbe[topology.ProbePower], s.a.opts.BMCConcurrency, func(t task) []answer {
-			return []answer{s.a.probePower(ctx, t.component.Probe.BMC)}
+			return s.a.askBMC(ctx, t.component, wants)
 		})
 	})
 	wg.Go(func() { s.pingAll(ctx, byProbe[topology.ProbeICMP]) })

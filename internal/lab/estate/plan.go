@@ -142,17 +142,20 @@ func (p *plan) addRack(o Options, at rackAt, owners []string) {
 	for i, client := range owners {
 		unit := i + 1
 		address := fmt.Sprintf("127.%d.%d.%d", at.plan.octet, at.number, unit)
+		power := cords(unit, pduA, pduB)
 		p.add(inventory.Component{
 			ID:   fmt.Sprintf("%s%d-%02d%02d", at.plan.letter, at.roomNo, at.rackNo, unit),
 			Kind: inventory.KindServer, In: rack, Unit: unit, Client: client,
 			Label: fmt.Sprintf("VK-%s%d%02d%02d", strings.ToUpper(at.plan.letter), at.roomNo, at.rackNo, unit),
 			Needs: []inventory.Group{
 				{Name: "network", Members: []string{sw}},
-				{Name: "power", Members: cords(unit, pduA, pduB)},
+				{Name: "power", Members: power},
 			},
 			Probe: inventory.Profile{
 				Address: address, TCP: []int{o.serverPort()},
-				BMC: inventory.BMC{URL: fmt.Sprintf("http://%s:%d", address, o.bmcPort()), Credentials: o.Credentials},
+				BMC: inventory.BMC{
+					URL: fmt.Sprintf("http://%s:%d", address, o.bmcPort()), Credentials: o.Credentials, Supplies: supplies(power),
+				},
 			},
 		})
 	}
@@ -166,6 +169,18 @@ func cords(unit int, pduA, pduB string) []string {
 		return []string{pduA, pduB}
 	}
 	return []string{pduB}
+}
+
+// supplyName is what a BMC calls its n-th power supply, from 0.
+func supplyName(n int) string { return "PSU " + string(rune('A'+n)) }
+
+// supplies says which supply hangs on which of the PDUs.
+func supplies(pdus []string) map[string]string {
+	out := map[string]string{}
+	for n, pdu := range pdus {
+		out[supplyName(n)] = pdu
+	}
+	return out
 }
 
 // managed is the profile of a device with a management port.

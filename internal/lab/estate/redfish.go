@@ -197,7 +197,7 @@ func (l *Lab) power(path string, m *machine) object {
 			}
 			supplies = append(supplies, object{
 				"@odata.id": fmt.Sprintf("%s#/PowerSupplies/%d", path, i), "MemberId": strconv.Itoa(i),
-				"Name": "PSU " + string(rune('A'+i)), "PowerSupplyType": "AC", "LineInputVoltage": volts,
+				"Name": supplyName(i), "PowerSupplyType": "AC", "LineInputVoltage": volts,
 				"LineInputVoltageType": "AC240V", "PowerCapacityWatts": 550, "Status": health(live, state),
 			})
 		}

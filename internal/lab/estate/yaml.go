@@ -3,6 +3,8 @@ package estate
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,7 +83,8 @@ func component(c inventory.Component) string {
 		}
 		probe = append(probe, "tcp: ["+strings.Join(ports, ", ")+"]")
 		if c.Probe.BMC.URL != "" {
-			probe = append(probe, fmt.Sprintf("bmc: {url: %q, credentials: %q}", c.Probe.BMC.URL, c.Probe.BMC.Credentials))
+			probe = append(probe, fmt.Sprintf("bmc: {url: %q, credentials: %q, supplies: %s}",
+				c.Probe.BMC.URL, c.Probe.BMC.Credentials, pairs(c.Probe.BMC.Supplies)))
 		}
 		add("probe: {%s}", strings.Join(probe, ", "))
 	}
@@ -111,4 +114,13 @@ func contact(k inventory.Contact) string {
 
 func text(t inventory.Text) string {
 	return fmt.Sprintf("{ru: %q, en: %q}", t[inventory.Russian], t[inventory.English])
+}
+
+// pairs is a mapping on one line, by key.
+func pairs(m map[string]string) string {
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, strconv.Quote(key)+": "+m[key])
+	}
+	return "{" + strings.Join(out, ", ") + "}"
 }

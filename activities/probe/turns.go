@@ -1,0 +1,100 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+)
+
+// errCancelled is what a probe says that was stopped before it began.
+var errCancelled = errors.New("cancelled")
+
+// turns lets one conversation at a time have a device: BMCs and agents are
+// small computers, and several sweeps may want the same one.
+type turns struct {
+	mu      sync.Mutex
+	devices map[string]*turn
+}
+
+type turn struct {
+	free chan struct{} // holds one token while nobody talks
+	want int           // who talks or waits
+}
+
+// take waits for the device, no longer than ctx. Call leave in any case.
+func (t *turns) take(ctx context.Context, device string) (leave func(), ok bool) {
+	t.mu.Lock()
+	if t.devices == nil {
+		t.devices = map[string]*turn{}
+	}
+	mine := t.devices[device]
+	if mine == nil {
+		mine = &turn{free: make(chan struct{}, 1)}
+		mine.free <- struct{}{}
+		t.devices[device] = mine
+	}
+	mine.want++
+	t.mu.Unlock()
+	forget := func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if mine.want--; mine.want == 0 {
+			delete(t.devices, device)
+		}
+	}
+	select {
+	case <-mine.free:
+		return func() { mine.free <- struct{}{}; forget() }, true
+	case <-ctx.Done():
+		return forget, false
+	}
+}
+
+// busy says why a device was not asked.
+func busy(ctx context.Context, device string) string {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return "cancelled"
+	}
+	return device + " is busy with another question of ours"
+}
+
+// credentials resolves the reference; none means that the device asks for none.
+func (a *Activities) credentials(reference string) (user, password string, err error) {
+	if reference == "" {
+		return "", "", nil
+	}
+	return a.opts.Credentials(reference)
+}
+
+// readCredentials reads user:password from env:NAME or file:PATH. Its errors
+// name the reference, never what it holds.
+func readCredentials(reference string) (user, password string, err error) {
+	value, err := readSecret(reference)
+	if err != nil {
+		return "", "", err
+	}
+	user, password, ok := strings.Cut(value, ":")
+	if !ok || user == "" {
+		return "", "", fmt.Errorf("credentials %s don't hold user:password", reference)
+	}
+	return user, password, nil
+}
+
+// readSecret reads what env:NAME or file:PATH holds, without blanks around it.
+func readSecret(reference string) (string, error) {
+	kind, name, _ := strings.Cut(reference, ":")
+	switch kind {
+	case "env":
+		return strings.TrimSpace(os.Getenv(name)), nil
+	case "file":
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return "", fmt.Errorf("credentials %s can't be read", reference)
+		}
+		return strings.TrimSpace(string(raw)), nil
+	}
+	return "", errors.New("the credentials' reference must be env:NAME or file:PATH")
+}
