@@ -62,7 +62,7 @@ func (c *chronicle) believed(past bool, do func(n int32, o *Observation)) {
 		list, nodes = c.past, c.older
 	}
 	for i, n := range nodes {
-		if n != noNode && (!c.sees.dim || c.sees.believed(c.g, &list[i], n)) {
+		if n != noNode && c.sees.believes(c.g, list[i].Vantage, n) {
 			do(n, &list[i])
 		}
 	}

@@ -41,7 +41,7 @@ func (r *reporter) sharedEvidence(h int32, broken []int32) []Evidence {
 		case sight.silent():
 			silent++
 			for _, v := range sight.power {
-				power[v.result]++
+				power[results[v.result]]++
 				break
 			}
 		case sight.answered():
@@ -89,10 +89,10 @@ func (r *reporter) managementEvidence(id int32) []Evidence {
 	c := r.g.nodes[id].c
 	for _, v := range slices.Concat(sight.reach, sight.power) {
 		switch v.result {
-		case Down:
-			return []Evidence{{c.ID, v.probe, Down, 0, "management address of " + c.ID + " does not answer"}}
-		case Up:
-			return []Evidence{{c.ID, v.probe, Up, 0, "against it: management address of " + c.ID + " answers"}}
+		case isDown:
+			return []Evidence{{c.ID, probes[v.ask], Down, 0, "management address of " + c.ID + " does not answer"}}
+		case isUp:
+			return []Evidence{{c.ID, probes[v.ask], Up, 0, "against it: management address of " + c.ID + " answers"}}
 		}
 	}
 	return nil
@@ -103,7 +103,7 @@ func (r *reporter) partners(h int32) []int32 {
 	var out []int32
 	for _, part := range r.parts(h) {
 		for _, n := range part {
-			if n != h {
+			if n != h && r.isFailure(n) {
 				out = append(out, n)
 			}
 		}
@@ -116,15 +116,15 @@ func (r *reporter) partners(h int32) []int32 {
 func (r *reporter) survivors(h int32) []Evidence {
 	c := r.g.nodes[r.global[h]].c
 	r.stamp++
-	r.search.seen[h] = r.stamp
+	r.search.marks[h] = r.stamp
 	queue := []int32{h}
 	alive, sameRack := 0, 0
 	for i := 0; i < len(queue); i++ {
 		for _, u := range r.t.nodes[queue[i]].users {
-			if r.search.seen[u] == r.stamp {
+			if r.search.marks[u] == r.stamp {
 				continue
 			}
-			r.search.seen[u] = r.stamp
+			r.search.marks[u] = r.stamp
 			queue = append(queue, u)
 			id := r.global[u]
 			if sight := r.seen[id]; r.g.isServer(id) && r.t.state[u] == works && sight != nil && sight.answered() {
@@ -153,29 +153,26 @@ func (r *reporter) ownEvidence(n int32) []Evidence {
 	sight := r.seen[id]
 	var out []Evidence
 	for _, v := range sight.power {
-		text := map[Result]string{
-			Down: "BMC says PowerState Off", Up: "BMC says PowerState On", Unknown: "BMC does not answer",
+		text := [...]string{
+			isDown: "BMC says PowerState Off", isUp: "BMC says PowerState On", isUnknown: "BMC does not answer", isAlive: "BMC answers",
 		}[v.result]
-		out = append(out, Evidence{c.ID, ProbePower, v.result, 0, text})
+		out = append(out, Evidence{c.ID, ProbePower, results[v.result], 0, text})
 		break
 	}
-	told := map[Probe]bool{}
+	var told [asks]bool
 	for _, v := range sight.reach {
-		if v.result != Down || told[v.probe] {
+		if v.result != isDown || told[v.ask] {
 			continue
 		}
-		told[v.probe] = true
-		text := "does not answer ping"
-		if v.probe == ProbeTCP {
-			text = "does not accept TCP connections"
-		}
-		if d := plainDetail(v.detail); d != "" {
+		told[v.ask] = true
+		text := silences[v.ask]
+		if d := plainDetail(r.table.obs[v.row].Detail); d != "" {
 			text += " (" + d + ")"
 		}
 		if v.run > 1 {
 			text += fmt.Sprintf(", %d times in a row", v.run)
 		}
-		out = append(out, Evidence{c.ID, v.probe, Down, 0, text})
+		out = append(out, Evidence{c.ID, probes[v.ask], Down, 0, text})
 	}
 	if k := r.beside(n); k > 0 {
 		out = append(out, Evidence{Result: Up, Count: k, Text: fmt.Sprintf(
@@ -188,15 +185,15 @@ func (r *reporter) ownEvidence(n int32) []Evidence {
 // a direct need of n that has them as users too.
 func (r *reporter) beside(n int32) int {
 	r.stamp++
-	r.search.seen[n] = r.stamp
+	r.search.marks[n] = r.stamp
 	alive := 0
 	for _, grp := range r.t.nodes[n].groups {
 		for _, m := range grp.members {
 			for _, u := range r.t.nodes[m].users {
-				if r.search.seen[u] == r.stamp {
+				if r.search.marks[u] == r.stamp {
 					continue
 				}
-				r.search.seen[u] = r.stamp
+				r.search.marks[u] = r.stamp
 				if sight := r.seen[r.global[u]]; sight != nil && r.g.isServer(r.global[u]) && sight.answered() {
 					alive++
 				}
@@ -204,6 +201,12 @@ func (r *reporter) beside(n int32) int {
 		}
 	}
 	return alive
+}
+
+// silences are what a machine does when a probe of it gets no answer.
+var silences = [askPower]string{
+	askTCP: "does not accept TCP connections", askICMP: "does not answer ping", askSNMP: "does not answer SNMP", askTLS: "does not complete a TLS handshake",
+	askHTTP: "does not answer HTTP", askDNS: "does not answer DNS", askSSH: "does not answer SSH",
 }
 
 // plainDetail keeps what is known to hold no address.

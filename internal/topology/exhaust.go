@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	exhaustCandidates = 12        // at most 4096 hypotheses
+	exhaustCandidates = 14        // at most 16,384 hypotheses
 	exhaustWork       = 4_000_000 // hypotheses × nodes
 )
 

@@ -10,13 +10,15 @@ import (
 // Graph is the inventory as a directed graph: who needs whom, and who is
 // needed by whom. It never changes, and is safe for concurrent use.
 type Graph struct {
-	inv   *inventory.Inventory
-	nodes []node
-	index map[string]int32
-	scope []int32          // how many servers stand beneath each node
-	wired []bool           // whether an uplink stands above each node
-	site  []int32          // the node of each node's site; its own for a site
-	views map[string]int32 // vantage → the node of the site that it stands in; others are outside
+	inv        *inventory.Inventory
+	nodes      []node
+	index      map[string]int32
+	scope      []int32          // how many servers stand beneath each node
+	wired      []bool           // whether an uplink stands above each node
+	site       []int32          // the node of each node's site; its own for a site
+	sites      []int32          // the nodes of the sites, in order
+	siteNumber []int32          // which of these each node's site is, or noNode
+	views      map[string]int32 // vantage → the node of the site that it stands in; others are outside
 }
 
 // node is one component. Nodes are numbered in the order of their ids, so
@@ -25,11 +27,14 @@ type node struct {
 	c      *inventory.Component
 	uplink bool
 	groups []group
+	behind int32   // the node that says that management hangs on it, plus 1; 0: none
+	via    []int32 // what its own management hangs on, as far as it may
 	users  []int32 // nodes with a group that has this one as a member, in order
 }
 
 type group struct {
 	name    string
+	power   bool
 	network bool // its loss cuts the component off but leaves it powered
 	members []int32
 }
@@ -51,7 +56,7 @@ func New(inv *inventory.Inventory) *Graph {
 			for k, id := range need.Members {
 				members[k] = g.index[id]
 			}
-			n.groups[j] = group{name: need.Name, network: need.Name == "network", members: members}
+			n.groups[j] = group{name: need.Name, network: need.Name == "network", power: need.Name == "power", members: members}
 		}
 	}
 	linkUsers(g.nodes)
@@ -80,6 +85,20 @@ func (g *Graph) locate() {
 		g.site[i] = int32(i)
 		if s, ok := g.index[g.nodes[i].c.Site]; ok {
 			g.site[i] = s
+		}
+	}
+	number := map[int32]int32{}
+	for i := range g.nodes {
+		if g.nodes[i].c.Kind == inventory.KindSite {
+			number[int32(i)] = int32(len(g.sites))
+			g.sites = append(g.sites, int32(i))
+		}
+	}
+	g.siteNumber = make([]int32, len(g.nodes))
+	for i, s := range g.site {
+		g.siteNumber[i] = noNode
+		if k, ok := number[s]; ok {
+			g.siteNumber[i] = k
 		}
 	}
 	g.views = map[string]int32{}

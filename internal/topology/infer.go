@@ -36,24 +36,27 @@ func (g *Graph) Infer(obs []Observation) Inference { return g.InferAfter(obs, ni
 // InferAfter is the same, with older rows: those that are stale, and an earlier
 // sweep. They tell what came when, and nothing of what is so now.
 func (g *Graph) InferAfter(obs, past []Observation) Inference {
-	seen, nodes, sees := g.look(obs)
-	s := newSearch(g, seen)
+	v := g.look(obs)
+	s := newSearch(g, v.seen)
 	s.climb()
-	r := &reporter{search: s, seen: seen, explained: map[int32]bool{}}
-	out := Inference{Findings: []Finding{}, Blind: sees.blinded()}
+	r := &reporter{search: s, view: v, explained: map[int32]bool{}}
+	out := Inference{Findings: []Finding{}, Blind: v.sight.blinded()}
 	for _, h := range slices.Clone(s.chosen) {
+		if !s.isFailure(h) {
+			continue
+		}
 		out.Findings = append(out.Findings, r.shared(h))
 	}
 	own, unexplained := r.lone()
 	out.Findings = append(out.Findings, own...)
-	out.Findings, unexplained = r.inPart(out.Findings, unexplained, &chronicle{g: g, obs: obs, past: past, nodes: nodes, sees: sees})
+	out.Findings, unexplained = r.inPart(out.Findings, unexplained, &chronicle{g: g, obs: obs, past: past, nodes: v.table.node, sees: v.sight})
 	for _, n := range unexplained {
 		out.Unexplained = append(out.Unexplained, g.id(n))
 	}
 	slices.SortFunc(out.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), cmp.Compare(a.Component, b.Component))
 	})
-	for n, sight := range seen {
+	for n, sight := range v.seen {
 		switch {
 		case sight == nil || !g.isServer(int32(n)):
 		case sight.answered():
@@ -88,7 +91,7 @@ func (s *search) alternatives(h int32) []alternative {
 				continue // taken out and put back
 			}
 			key = append(key, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-			if _, had := slices.BinarySearch(best, n); !had {
+			if _, had := slices.BinarySearch(best, n); !had && s.isFailure(n) {
 				adds = append(adds, n)
 			}
 		}
@@ -119,7 +122,7 @@ func (s *search) alternatives(h int32) []alternative {
 // reporter turns the best hypothesis into findings.
 type reporter struct {
 	*search
-	seen      []*sighting    // by the graph's nodes
+	*view
 	explained map[int32]bool // the graph's nodes
 }
 
@@ -153,7 +156,7 @@ func (r *reporter) shared(h int32) Finding {
 		f.AmbiguousWith = r.ambiguity(alternatives, f.Explains)
 	}
 	if sight := r.seen[id]; sight != nil && r.g.isServer(id) {
-		f.PowerOff = sight.powerIs(Down)
+		f.PowerOff = sight.powerIs(isDown)
 	}
 	f.Evidence = r.sharedEvidence(h, broken)
 	return f
@@ -181,17 +184,17 @@ func (r *reporter) ambiguity(alternatives []alternative, explains []string) []st
 // brokenBy returns the nodes, itself included, that do not work because of h, in order.
 func (s *search) brokenBy(h int32) []int32 {
 	s.stamp++
-	s.seen[h] = s.stamp
+	s.marks[h] = s.stamp
 	out := []int32{h}
 	for i := 0; i < len(out); i++ {
 		for _, u := range s.t.nodes[out[i]].users {
-			if s.seen[u] == s.stamp || s.t.state[u] == works || s.t.failed[u] {
+			if s.marks[u] == s.stamp || s.t.state[u] == works || s.t.failed[u] {
 				continue
 			}
 			for j := range s.t.nodes[u].groups {
 				grp := &s.t.nodes[u].groups[j]
 				if slices.Contains(grp.members, out[i]) && s.t.group(grp) != works {
-					s.seen[u] = s.stamp
+					s.marks[u] = s.stamp
 					out = append(out, u)
 					break
 				}
@@ -213,7 +216,7 @@ type rival struct {
 // findings on the machines themselves, and those that nothing explains well.
 func (r *reporter) lone() (findings []Finding, unexplained []int32) {
 	var alone []int32
-	for n := range r.t.nodes {
+	for n := range r.failures {
 		id := r.global[n]
 		sight := r.seen[id]
 		if sight == nil || !r.g.isServer(id) || !sight.silent() || r.explained[id] || r.t.failed[n] {
@@ -237,7 +240,9 @@ func (r *reporter) lone() (findings []Finding, unexplained []int32) {
 			next = min(next, math.Log(max(l.own[works], 1e-12))-v.delta)
 			if v.delta >= math.Log(ambiguousShare) {
 				for _, m := range v.nodes {
-					ambiguous = append(ambiguous, r.g.id(r.global[m]))
+					if r.isFailure(m) {
+						ambiguous = append(ambiguous, r.g.id(r.global[m]))
+					}
 				}
 			}
 		}
@@ -248,7 +253,7 @@ func (r *reporter) lone() (findings []Finding, unexplained []int32) {
 		c := r.g.nodes[id].c
 		f := Finding{
 			Component: c.ID, Kind: c.Kind, Confidence: own / weight, LogOdds: next,
-			Explains: []string{c.ID}, PowerOff: r.seen[id].powerIs(Down), Evidence: r.ownEvidence(n),
+			Explains: []string{c.ID}, PowerOff: r.seen[id].powerIs(isDown), Evidence: r.ownEvidence(n),
 		}
 		if f.Confidence < certain {
 			slices.Sort(ambiguous)

@@ -7,35 +7,38 @@ import (
 )
 
 // The numbers that inference rests on. They are beliefs about hosting in
-// general, set once: what matters is their order of magnitude.
+// general, set once: what matters is their order of magnitude. What differs
+// from estate to estate, and from night to night, is estimated; see habits.
 const (
-	ownHung = 0.0018 // a server does not answer though its power is on
+	ownHung = 0.0015 // a server does not answer though its power is on
 	ownOff  = 0.001  // it is switched off
-	ownDead = 0.0007 // not even its BMC answers
+	ownDead = 0.001  // not even its BMC answers
 
 	falseDown      = 0.01 // a server that is well misses all attempts of a probe
 	falseUp        = 0.0005
+	serviceDown    = 0.05 // a program on a server that is well does not answer
 	confirmed      = 0.02 // a repetition with the same result is this much less likely to be chance
 	mostConfirmed  = 3    // further repetitions say nothing new
+	bmcMute        = 0.03 // a BMC that has power does not answer
 	wrongInventory = 0.01
 
 	ownFalseUp        = 0.02 // it answers though the component does not do its work
 	managedCutOff     = 0.6  // it answers though cut off: management networks are mostly, not always, separate
 	hostCutOff        = 0.05 // a hypervisor is asked where its guests are
-	wrongOwnInventory = 0.001
+	wrongOwnInventory = 0.0002
 	leastDownAnyway   = 0.003 // how often what the inventory is wrong about is dark, or cut off; more, where more is
 )
 
 // prior is how likely a component of each kind is to be broken just when
 // somebody looks because something is.
 var prior = map[inventory.Kind]float64{
-	inventory.KindSite:       2e-5,
+	inventory.KindSite:       1e-5,
 	inventory.KindRoom:       5e-5,
-	inventory.KindRack:       1e-4,
+	inventory.KindRack:       2e-4,
 	inventory.KindFeed:       3e-4,
 	inventory.KindPDU:        1e-3,
 	inventory.KindPhase:      5e-4,
-	inventory.KindUplink:     3e-4,
+	inventory.KindUplink:     3e-3,
 	inventory.KindSwitch:     1e-3,
 	inventory.KindCard:       5e-4,
 	inventory.KindHypervisor: 2e-3,
@@ -51,18 +54,81 @@ var logPrior = func() map[inventory.Kind]float64 {
 	return out
 }()
 
-// powerAnswers is P(power probe | what the machine's power really is), by up, down, unknown.
-var powerAnswers = [3][3]float64{
-	isOn:   {.97, .001, .029},
-	isOff:  {.01, .98, .01},
-	isDark: {.015, .001, .984},
-}
+// condition is what may be the matter with a machine, as its power shows it.
+type condition uint8
 
 const (
-	isOn = iota
-	isOff
-	isDark // neither it nor its BMC has power
+	isOn     condition = iota // well, or cut off from the network
+	isHung                    // powered, mute by its own fault
+	isOff                     // switched off
+	isDead                    // it and its BMC have no power, by its own fault
+	isDark                    // the same, by what it hangs on
+	isBeyond                  // on, in a site that has lost its uplinks and its management with them
+	isHidden                  // on, where the network that is lost carried its BMC
+	conditions
 )
+
+// told is P(up), P(down), P(unknown), P(alive: somebody answered, about something else).
+type told [4]float64
+
+// powerAnswers says what a BMC tells of its machine; the mute are added from habits.
+func powerAnswers(c condition, v *verdict, mute float64) float64 {
+	if v.hands {
+		return handsPower[c][v.result]
+	}
+	well := 1 - mute
+	switch c {
+	case isOff:
+		return told{.01 * well, .99 * well, mute, well}[v.result]
+	case isDark, isDead, isHidden:
+		return told{.012, .001, .987, .013}[v.result]
+	case isBeyond:
+		if !v.inside {
+			return told{.05, .001, .949, .05}[v.result]
+		}
+	}
+	return told{.999 * well, .001 * well, mute, well}[v.result]
+}
+
+// handsPower is what somebody sees who looks whether it is lit.
+var handsPower = [conditions]told{
+	isOn: {.997, .003, 1, 1}, isHung: {.99, .01, 1, 1}, isOff: {.02, .98, 1, 1},
+	isDead: {.02, .98, 1, 1}, isDark: {.003, .997, 1, 1}, isBeyond: {.997, .003, 1, 1}, isHidden: {.997, .003, 1, 1},
+}
+
+// besideMachine is P(down) of what is told of a server from beside it.
+var besideMachine = map[ask][conditions]float64{
+	askPort:   {isOn: .005, isHung: .25, isOff: .6, isDead: .97, isDark: .97, isBeyond: .005, isHidden: .005},
+	askOutlet: {isOn: .004, isHung: .004, isOff: .15, isDead: .3, isDark: .05, isBeyond: .004, isHidden: .004},
+	askPSU:    {isOn: .004, isHung: .01, isOff: .02, isDead: .5, isDark: .95, isBeyond: .004, isHidden: .004},
+	askGuest:  {isOn: .002, isHung: .05, isOff: .98, isDead: .98, isDark: .3, isBeyond: .002, isHidden: .002},
+	askFeed:   {isOn: .01, isHung: .01, isOff: .01, isDead: .5, isDark: .95, isBeyond: .01, isHidden: .01},
+}
+
+// besideGear is P(down) of what is told of any other component from beside it:
+// the supply that it feeds has no input, the port that it is plugged into no link.
+var besideGear = map[ask][states]float64{
+	askPSU:    {.006, .006, .006, .006, .006, .97, .97, .97}, // one cable or supply is bad, or stands in another PDU
+	askFeed:   {.004, .004, .004, .004, .004, .97, .97, .97},
+	askPort:   {.005, .005, .005, .02, .02, .98, .8, .8},
+	askOutlet: {.005, .005, .005, .005, .005, .05, .2, .2},
+	askGuest:  {.01, .01, .01, .01, .01, .5, .5, .5},
+}
+
+// gearPower is what the BMC of any other component tells of its power.
+var gearPower = [states]told{
+	works: {.96, .001, .039, .961}, isolated: {.96, .001, .039, .961}, remote: {.3, .001, .699, .3}, cutOff: {.96, .001, .039, .961},
+	hidden: {.02, .001, .979, .02}, powerless: {.02, .002, .978, .02}, failed: {.35, .3, .35, .65}, exposed: {.35, .3, .35, .65},
+}
+
+// handsGear is what somebody sees who looks whether it is lit.
+func handsGear(kind inventory.Kind, s state) told {
+	lit := [states]float64{.997, .997, .997, .997, .997, .003, .03, .03}[s]
+	if s >= failed && kind != inventory.KindPDU && kind != inventory.KindPhase && kind != inventory.KindFeed {
+		lit = .4 // lit, and hung
+	}
+	return told{lit, 1 - lit, 1, 1}
+}
 
 // likelihood holds, for one observed node, ln P(its observations | state), and
 // for a server that nothing depends on, how likely its own fault is in each state.
@@ -75,23 +141,42 @@ type likelihood struct {
 // gain is the most that any state could gain over the present one.
 func (l *likelihood) gain(s state) float64 { return l.from[works] - l.log[s] }
 
-// chanceOf is how likely a probe of something well goes unanswered by chance,
-// where that many do so once.
-func chanceOf(once float64, v verdict) float64 {
-	return once * math.Pow(max(confirmed, once), float64(min(v.run, mostConfirmed)-1))
+// weigh is the likelihood of a sighting.
+func (r *habits) weigh(kind inventory.Kind, leaf bool, s *sighting) likelihood {
+	if kind == inventory.KindServer {
+		return r.server(s, leaf)
+	}
+	return r.gear(kind, s)
 }
 
-// serverLikelihood weighs what was seen of a server. leaf: nothing depends on
-// it, so that its own faults are summed over here; otherwise the search decides
-// whether it has failed.
-func serverLikelihood(seen *sighting, leaf bool, anyway share) likelihood {
+// missed is P(down) of a probe of something well.
+func (r *habits) missed(v *verdict) float64 {
+	once := r.noise
+	switch {
+	case v.hands:
+		once = .002
+	case v.ask.service():
+		once = max(once, serviceDown)
+	}
+	again := max(confirmed, once)
+	for range min(v.run, mostConfirmed) - 1 {
+		once *= again
+	}
+	return once
+}
+
+// server weighs what was seen of a server. leaf: nothing depends on it, so that
+// its own faults are summed over here; otherwise the search decides whether it
+// has failed.
+func (r *habits) server(seen *sighting, leaf bool) likelihood {
 	reachable, unreachable, inSite := 1.0, 1.0, 1.0
 	within := false
-	for _, v := range seen.reach {
-		chance := chanceOf(anyway.noise, v)
-		well, ill := chance, 1-falseUp
-		if v.result == Up {
-			well, ill = 1-chance, falseUp
+	for i := range seen.reach {
+		v := &seen.reach[i]
+		well := r.missed(v)
+		ill := 1 - falseUp
+		if v.result == isUp {
+			well, ill = 1-well, falseUp
 		}
 		reachable *= well
 		unreachable *= ill
@@ -102,72 +187,137 @@ func serverLikelihood(seen *sighting, leaf bool, anyway share) likelihood {
 			inSite *= ill
 		}
 	}
-	power := [3]float64{1, 1, 1}
-	for _, v := range seen.power {
-		for i := range power {
-			power[i] *= powerAnswers[i][rank(v.result)]
+	power := r.conditions(seen)
+	own := unreachable * (r.hung*power[isHung] + r.off*power[isOff] + r.dead*power[isDead])
+	fault := r.hung + r.off + r.dead
+	if !leaf {
+		sum := [states]float64{
+			works: reachable * power[isOn], isolated: inSite * power[isOn], remote: inSite * power[isBeyond],
+			cutOff: unreachable * power[isOn], hidden: unreachable * power[isHidden],
+			powerless: unreachable * power[isDark], failed: own / fault, exposed: own / fault,
 		}
+		return seal(sum, [states]float64{}, wrongInventory, r)
 	}
-	faulty := unreachable * (ownHung*power[isOn] + ownOff*power[isOff] + ownDead*power[isDark])
-	const fault = ownHung + ownOff + ownDead
-	well, isolation := reachable*power[isOn], inSite*power[isOn]
-	if leaf {
-		well *= 1 - fault
-		isolation *= 1 - fault
+	mute := r.mute * unreachable * power[isOn] // by policy
+	sum := [states]float64{
+		works:     (1-fault-r.mute)*reachable*power[isOn] + mute + own,
+		isolated:  (1-fault)*inSite*power[isOn] + own,
+		remote:    (1-fault)*inSite*power[isBeyond] + own,
+		cutOff:    (1-fault)*unreachable*power[isOn] + own,
+		hidden:    unreachable * power[isHidden],
+		powerless: unreachable * power[isDark],
+		failed:    own / fault,
+		exposed:   own / fault,
+	}
+	of := [states]float64{works: own}
+	if within {
+		of[isolated], of[remote] = own, own
+	}
+	return seal(sum, of, wrongInventory, r)
+}
+
+// conditions is P(what is told of the machine's power and link | its condition).
+func (r *habits) conditions(seen *sighting) [conditions]float64 {
+	var out [conditions]float64
+	for c := range conditions {
+		p := 1.0
+		for i := range seen.power {
+			p *= powerAnswers(c, &seen.power[i], r.bmc)
+		}
+		for i := range seen.about {
+			v := &seen.about[i]
+			down := besideMachine[v.ask][c]
+			switch {
+			case v.result == isUnknown: // a hypervisor that says nothing of its guest
+				p *= [conditions]float64{.05, .05, .05, .05, .95, .5, .95}[c]
+			case v.hands && v.ask == askPSU && c != isOn:
+				p *= told{1 - down, down}[v.result]
+			case v.result == isUp:
+				p *= 1 - down
+			default:
+				p *= down
+			}
+		}
+		out[c] = p
+	}
+	return out
+}
+
+// gear weighs what was seen of any other component by its own management
+// address, and by what is beside it: direct evidence on it.
+func (r *habits) gear(kind inventory.Kind, seen *sighting) likelihood {
+	separate := managedCutOff
+	if kind == inventory.KindHypervisor {
+		separate = hostCutOff
+	}
+	// What it would answer where its management works, is lost, and is lost to those outside.
+	reached, lost, away := 1.0, 1.0, 1.0
+	for i := range seen.reach {
+		v := &seen.reach[i]
+		well, ill := 1-r.missed(v), ownFalseUp
+		if v.result != isUp {
+			well, ill = 1-well, 1-ill
+		}
+		reached *= well
+		lost *= ill
+		if v.inside {
+			away *= well
+		} else {
+			away *= ill
+		}
 	}
 	sum := [states]float64{
-		works:     well,
-		isolated:  isolation,
-		cutOff:    unreachable * power[isOn],
-		powerless: unreachable * power[isDark],
-		failed:    faulty / fault,
+		works: reached, isolated: separate*reached + (1-separate)*away, remote: .1*reached + .9*away,
+		cutOff: separate*reached + (1-separate)*lost, hidden: .5*reached + .5*lost,
+		powerless: lost, failed: lost, exposed: lost,
 	}
-	var own [states]float64
-	if leaf {
-		sum[works] += faulty
-		sum[isolated] += faulty
-		sum[cutOff] = unreachable * ((1-fault+ownHung)*power[isOn] + ownOff*power[isOff] + ownDead*power[isDark])
-		own[works] = faulty
-		if within {
-			own[isolated] = faulty
+	for i := range seen.power {
+		v := &seen.power[i]
+		if v.hands {
+			continue
+		}
+		for s := range sum {
+			sum[s] *= gearPower[s][v.result]
 		}
 	}
-	return seal(sum, own, wrongInventory, anyway)
-}
-
-// componentLikelihood weighs what was seen of any other component by its own
-// management address: direct evidence on it.
-func componentLikelihood(seen *sighting, cutOffAnswers, noise float64) likelihood {
-	sum := [states]float64{1, 1, 1, 1, 1}
-	for _, list := range [][]verdict{seen.reach, seen.power} {
-		for _, v := range list {
-			if v.result == Unknown {
-				continue
-			}
-			chance := chanceOf(noise, v)
-			given := [states]float64{1 - chance, cutOffAnswers, cutOffAnswers, ownFalseUp, ownFalseUp}
-			if v.result == Down {
-				given = [states]float64{chance, 1 - cutOffAnswers, 1 - cutOffAnswers, 1 - ownFalseUp, 1 - ownFalseUp}
-			}
-			if v.inside {
-				given[isolated] = given[works]
-			}
+	l := seal(sum, [states]float64{}, wrongOwnInventory, r)
+	for i := range seen.power {
+		if v := &seen.power[i]; v.hands {
 			for s := range sum {
-				sum[s] *= given[s]
+				l.log[s] += math.Log(handsGear(kind, state(s))[v.result])
 			}
 		}
 	}
-	return seal(sum, [states]float64{}, wrongOwnInventory, share{dark: leastDownAnyway, cut: leastDownAnyway})
+	l.beside(seen.about)
+	return l
 }
 
-// share says how much of the estate is without power, and without network, and
-// how many probes of what is well go unanswered.
-type share struct{ dark, cut, noise float64 }
+// beside adds what was told of a component from beside it. Each has a chance of
+// its own to be wrong, so that many together may outweigh the component's own address.
+func (l *likelihood) beside(about []verdict) {
+	for i := range about {
+		v := &about[i]
+		if v.result == isUnknown {
+			continue
+		}
+		for s := range states {
+			down := besideGear[v.ask][s]
+			if v.hands {
+				down = min(.997, max(.003, 3*down-1))
+			}
+			if v.result == isUp {
+				down = 1 - down
+			}
+			l.log[s] += math.Log(down)
+		}
+	}
+	l.seal()
+}
 
 // seal mixes in the chance that the inventory is wrong about this component, so
 // that no single contradiction is worth more than that, and takes logarithms.
-func seal(sum, own [states]float64, wrong float64, elsewhere share) likelihood {
-	anyway := (1-elsewhere.dark-elsewhere.cut)*sum[works] + elsewhere.dark*sum[powerless] + elsewhere.cut*sum[cutOff]
+func seal(sum, own [states]float64, wrong float64, r *habits) likelihood {
+	anyway := (1-r.dark-r.cut)*sum[works] + r.dark*sum[powerless] + r.cut*sum[cutOff]
 	var l likelihood
 	for s := range sum {
 		p := (1-wrong)*sum[s] + wrong*anyway

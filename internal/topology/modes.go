@@ -233,9 +233,9 @@ const (
 
 func silence(s *sighting) int {
 	switch {
-	case s.powerIs(Up):
+	case s.powerIs(isUp):
 		return silentOn
-	case s.powerIs(Down):
+	case s.powerIs(isDown):
 		return silentOff
 	case len(s.power) > 0:
 		return silentDark

@@ -101,7 +101,7 @@ func (m *modes) lossy() []cause {
 				side = 1
 			}
 			asked[side]++
-			if v.result == Down {
+			if v.result == isDown {
 				missed[side]++
 			}
 		}
@@ -280,7 +280,7 @@ func (m *modes) behind(nodes []int32, ways *carriers) map[int32]load {
 		if s == nil || !m.g.isServer(n) || m.explained[n] && !m.loose[n] {
 			continue
 		}
-		if s.silent() && (s.powerIs(Down) || len(s.power) > 0 && !s.powerIs(Up)) {
+		if s.silent() && (s.powerIs(isDown) || len(s.power) > 0 && !s.powerIs(isUp)) {
 			continue
 		}
 		for _, way := range ways.of(n) {

@@ -118,11 +118,7 @@ func (s *search) above(nodes []int32) []int32 {
 		out = s.visit(out, n)
 	}
 	for i := 0; i < len(out); i++ {
-		for _, grp := range s.t.nodes[out[i]].groups {
-			for _, m := range grp.members {
-				out = s.visit(out, m)
-			}
-		}
+		s.t.needs(out[i], func(m int32) { out = s.visit(out, m) })
 	}
 	slices.Sort(out)
 	return out
@@ -130,10 +126,10 @@ func (s *search) above(nodes []int32) []int32 {
 
 // visit appends a node that the present walk has not seen.
 func (s *search) visit(out []int32, n int32) []int32 {
-	if s.seen[n] == s.stamp {
+	if s.marks[n] == s.stamp {
 		return out
 	}
-	s.seen[n] = s.stamp
+	s.marks[n] = s.stamp
 	return append(out, n)
 }
 

@@ -29,143 +29,164 @@ type Sifted struct {
 // did not ask, or could not tell, the row stands.
 func (g *Graph) Sift(obs, before []Observation) Sifted {
 	var out Sifted
-	nodes := g.rowNodes(obs)
-	rows := make([]Observation, 0, len(obs))
-	kept := nodes[:0]
-	for i, n := range nodes {
+	t := g.tabulate(obs)
+	for i, n := range t.node {
 		if n != noNode {
-			rows, kept = append(rows, obs[i]), append(kept, n)
-		} else if _, known := g.index[obs[i].Component]; known {
+			continue
+		}
+		o := &obs[i]
+		_, known := g.index[o.Component]
+		if known && o.Peer != "" {
+			_, known = g.index[o.Peer]
+		}
+		if known {
 			out.Unreadable++
 		} else {
 			out.Strangers++
 		}
 	}
-	since := sweepStarts(rows)
-	vantages := numbers{}
-	was := g.lastWords(before, vantages)
-	type row struct {
-		asked
-		at     int64
-		result int
-	}
-	had := make(map[row]bool, len(rows))
-	out.Observations = rows[:0]
-	for i := range rows {
-		o := rows[i] // a copy: its place may be overwritten
-		question := asked{kept[i], probeNumber(o.Probe), vantages.of(o.Vantage)}
-		key := row{question, o.At.UnixNano(), rank(o.Result)}
+	since := t.sweepStarts()
+	was := g.lastWords(before, t.vantages)
+	const (
+		kept = iota
+		doubled
+		stale
+		wasSo
+	)
+	fate := make([]uint8, len(obs))
+	inChunks(len(g.nodes), func(from, to int) {
+		for n := from; n < to; n++ {
+			rows := t.of(int32(n))
+			for i := range rows {
+				r := &rows[i]
+				switch {
+				case i > 0 && sameRow(r, &rows[i-1]):
+					fate[r.i] = doubled
+				case r.at < since[r.vantage]:
+					fate[r.i] = stale
+				case r.result != isUp && was.silent(int32(n), r):
+					fate[r.i] = wasSo
+				}
+			}
+		}
+	})
+	out.Observations = make([]Observation, 0, len(t.rows))
+	for i, n := range t.node {
 		switch {
-		case had[key]:
+		case n == noNode:
+		case fate[i] == doubled:
 			out.Doubled++
-		case o.At.Before(since[o.Vantage]):
+		case fate[i] == stale:
 			out.Stale++
-			out.Past = append(out.Past, o)
-		case o.Result != Up && was.silent(question, &o):
+			out.Past = append(out.Past, obs[i])
+		case fate[i] == wasSo:
 			out.WasSo++
 		default:
-			had[key] = true
-			out.Observations = append(out.Observations, o)
+			out.Observations = append(out.Observations, obs[i])
 		}
 	}
 	out.Past = append(out.Past, before...)
 	return out
 }
 
+// sameRow says that the rows, of one component, tell the same; details may differ.
+func sameRow(a, b *row) bool { return sameQuestion(a, b) && a.at == b.at && a.result == b.result }
+
+func sameQuestion(a, b *row) bool {
+	return a.ask == b.ask && a.peer == b.peer && a.vantage == b.vantage
+}
+
 // sweepStarts finds, per vantage, the instant before which rows are stale:
 // staleAfter before the last instant that closes a window with a fair share of
 // the rows. A lone row from a clock gone mad makes no sweep.
-func sweepStarts(rows []Observation) map[string]time.Time {
-	times := map[string][]time.Time{}
-	for i := range rows {
-		times[rows[i].Vantage] = append(times[rows[i].Vantage], rows[i].At)
+func (t *table) sweepStarts() []int64 {
+	out := make([]int64, len(t.vantages))
+	first, last := make([]int64, len(out)), make([]int64, len(out))
+	count := make([]int, len(out))
+	for i := range t.rows {
+		r := &t.rows[i]
+		if count[r.vantage]++; count[r.vantage] == 1 {
+			first[r.vantage], last[r.vantage] = r.at, r.at
+		}
+		first[r.vantage], last[r.vantage] = min(first[r.vantage], r.at), max(last[r.vantage], r.at)
 	}
-	out := make(map[string]time.Time, len(times))
-	for vantage, at := range times {
-		slices.SortFunc(at, time.Time.Compare)
-		first := len(at) - 1
-		for last := len(at) - 1; last >= 0; last-- {
-			begin := at[last].Add(-staleAfter)
-			for first = min(first, last); first > 0 && !at[first-1].Before(begin); first-- {
-			}
-			if (last-first+1)*20 >= len(at) {
-				out[vantage] = begin
-				break
+	for v := range out {
+		out[v] = last[v] - int64(staleAfter)
+		if first[v] >= out[v] {
+			continue
+		}
+		at := make([]int64, 0, count[v])
+		for i := range t.rows {
+			if int(t.rows[i].vantage) == v {
+				at = append(at, t.rows[i].at)
 			}
 		}
+		out[v] = sweepStart(at)
 	}
 	return out
 }
 
-// asked is one question: what was asked of whom from where.
-type asked struct {
-	node    int32
-	probe   uint8
-	vantage int32
-}
-
-const anyVantage = -1
-
-// numbers counts vantages up as they come.
-type numbers map[string]int32
-
-func (n numbers) of(vantage string) int32 {
-	i, had := n[vantage]
-	if !had {
-		i = int32(len(n))
-		n[vantage] = i
-	}
-	return i
-}
-
-func probeNumber(p Probe) uint8 {
-	switch p {
-	case ProbeTCP:
-		return 0
-	case ProbeICMP:
-		return 1
-	}
-	return 2
-}
-
-// words are the last results of an earlier sweep; under anyVantage stands the
-// best from any.
-type words map[asked]Result
-
-func (g *Graph) lastWords(before []Observation, vantages numbers) words {
-	type last struct {
-		at     time.Time
-		result Result
-	}
-	newest := make(map[asked]last, len(before))
-	for i, n := range g.rowNodes(before) {
-		if n == noNode {
-			continue
+func sweepStart(at []int64) int64 {
+	slices.Sort(at)
+	first := len(at) - 1
+	for last := len(at) - 1; last >= 0; last-- {
+		begin := at[last] - int64(staleAfter)
+		for first = min(first, last); first > 0 && at[first-1] >= begin; first-- {
 		}
-		o := &before[i]
-		key := asked{n, probeNumber(o.Probe), vantages.of(o.Vantage)}
-		old, had := newest[key]
-		if !had || cmp.Or(o.At.Compare(old.at), -cmp.Compare(rank(o.Result), rank(old.result))) > 0 {
-			newest[key] = last{o.At, o.Result}
+		if (last-first+1)*20 >= len(at) {
+			return begin
 		}
 	}
-	w := make(words, 2*len(newest))
-	for key, l := range newest {
-		w[key] = l.result
-		key.vantage = anyVantage
-		if r, had := w[key]; !had || rank(l.result) < rank(r) {
-			w[key] = l.result
-		}
+	return at[0]
+}
+
+// words are the last results of an earlier sweep.
+type words struct {
+	table   *table
+	vantage []int // this sweep's vantages → the earlier one's; -1: it was not there
+}
+
+func (g *Graph) lastWords(before []Observation, vantages []string) *words {
+	if len(before) == 0 {
+		return nil
+	}
+	w := &words{table: g.tabulate(before), vantage: make([]int, len(vantages))}
+	for v, name := range vantages {
+		w.vantage[v] = slices.Index(w.table.vantages, name)
 	}
 	return w
 }
 
 // silent says that the same question had the same lack of an answer before.
-func (w words) silent(question asked, o *Observation) bool {
-	was, had := w[question]
-	if !had {
-		question.vantage = anyVantage
-		was, had = w[question]
+func (w *words) silent(n int32, r *row) bool {
+	if w == nil {
+		return false
 	}
-	return had && (was == o.Result || was == Down && o.Probe != ProbePower)
+	rows := w.table.of(n)
+	from, _ := slices.BinarySearchFunc(rows, r, func(a row, b *row) int {
+		return cmp.Or(cmp.Compare(a.ask, b.ask), cmp.Compare(a.peer, b.peer))
+	})
+	had, was := false, isUnknown
+	for i := from; i < len(rows) && rows[i].ask == r.ask && rows[i].peer == r.peer; i++ {
+		if i > from && sameQuestion(&rows[i], &rows[i-1]) {
+			continue // the latest counts
+		}
+		if int(rows[i].vantage) == w.vantage[r.vantage] {
+			had, was = true, rows[i].result
+			break
+		}
+		had, was = true, min(was, rows[i].result)
+	}
+	if !had && r.ask.reaches() { // a machine that answered nothing that it was asked
+		silent := false
+		for i := range rows {
+			if rows[i].ask.reaches() && rows[i].result != isUnknown {
+				if silent = rows[i].result == isDown; !silent {
+					break
+				}
+			}
+		}
+		return silent
+	}
+	return had && (was == r.result || was == isDown && r.ask.reaches())
 }

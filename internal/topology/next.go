@@ -136,8 +136,8 @@ func (r *reporter) telling(class []int32) []ProbeRequest {
 // again asks once more for what did not answer.
 func (r *reporter) again(n int32) []ProbeRequest {
 	for _, v := range r.seen[n].reach {
-		if v.result == Down {
-			return []ProbeRequest{{Component: r.g.id(n), Probe: v.probe, Why: "is it still down?"}}
+		if v.result == isDown {
+			return []ProbeRequest{{Component: r.g.id(n), Probe: probes[v.ask], Why: "is it still down?"}}
 		}
 	}
 	return nil

@@ -27,8 +27,11 @@ type search struct {
 	chosen []int32       // the hypothesis, in order
 	pairs  []pair
 	up     [][]int32 // ancestors of each node, made when needed
-	seen   []int32   // stamps for walks
+	marks  []int32   // stamps for walks
 	stamp  int32
+	habits *habits
+
+	failures int // the nodes from here on say that management hangs on something
 }
 
 // pair is a set of components that back each other up: they explain more
@@ -64,24 +67,24 @@ func newSearch(g *Graph, seen []*sighting) *search {
 		}
 	})
 	linkUsers(nodes)
+	nodes = s.linkBehind(nodes, seen)
 	s.t = newTrial(nodes)
 	s.like = make([]*likelihood, len(nodes))
 	s.prior = make([]float64, len(nodes))
 	s.below = make([]float64, len(nodes))
 	s.up = make([][]int32, len(nodes))
-	s.seen = make([]int32, len(nodes))
-	likely := map[sightingKey]*likelihood{}
-	elsewhere := g.shareDown(seen)
+	s.marks = make([]int32, len(nodes))
+	s.habits = g.habitsOf(seen)
+	likely := &weighed{g: g, habits: s.habits, known: map[string]*likelihood{}}
 	for i, n := range s.global {
-		s.prior[i] = logPrior[g.nodes[n].c.Kind]
-		if g.isServer(n) && len(g.nodes[n].users) == 0 {
-			s.prior[i] = math.Inf(-1) // its own faults are in its likelihood
+		s.prior[i] = s.priorOf(int32(i))
+		if !s.isFailure(int32(i)) {
+			continue
 		}
 		if sight := seen[n]; sight != nil {
-			s.like[i] = g.likelihoodOf(n, sight, elsewhere, likely)
+			s.like[i] = likely.of(n, sight)
 		}
 	}
-	s.easeDarkRacks(seen)
 	for i, l := range s.like {
 		if l != nil {
 			s.addGain(int32(i), l.gain(works))
@@ -89,74 +92,6 @@ func newSearch(g *Graph, seen []*sighting) *search {
 	}
 	s.findPairs()
 	return s
-}
-
-// shareDown is how many of the servers that were looked at are down: a machine
-// that stands elsewhere than the inventory has it is as often down as any. BMCs
-// tell how many of these have power.
-func (g *Graph) shareDown(seen []*sighting) share {
-	looked, down, dark, cut := 0, 0, 0, 0
-	for n, sight := range seen {
-		if sight == nil || !g.isServer(int32(n)) {
-			continue
-		}
-		looked++
-		if !sight.silent() {
-			continue
-		}
-		down++
-		switch {
-		case sight.powerIs(Up):
-			cut++
-		case sight.powerIs(Unknown):
-			dark++
-		}
-	}
-	out := share{leastDownAnyway, leastDownAnyway, noiseOf(seen)}
-	if looked < 5*leastRows || down == 0 {
-		return out
-	}
-	all := float64(down) / float64(looked)
-	split := (float64(dark) + 1) / (float64(dark+cut) + 2)
-	out.dark = min(.3, max(out.dark, all*split))
-	out.cut = min(.3, max(out.cut, all*(1-split)))
-	return out
-}
-
-// mostNoise bounds the estimate: beyond it hosts have policies, not losses.
-const mostNoise = 0.1
-
-// noiseOf estimates how many probes go unanswered by chance, from components
-// that answered one probe and not another from the same side.
-func noiseOf(seen []*sighting) float64 {
-	asked, lost := 0, 0
-	for _, sight := range seen {
-		if sight == nil {
-			continue
-		}
-		var up, down [2]int
-		for _, v := range sight.reach {
-			side := 0
-			if v.inside {
-				side = 1
-			}
-			if v.result == Up {
-				up[side]++
-			} else {
-				down[side]++
-			}
-		}
-		for side := range up {
-			if up[side] > 0 && up[side]+down[side] > 1 {
-				asked += up[side] + down[side]
-				lost += down[side]
-			}
-		}
-	}
-	if asked < 50*leastRows {
-		return falseDown
-	}
-	return min(mostNoise, max(falseDown, float64(lost)/float64(asked)))
 }
 
 func (s *search) localNode(n int32) node {
@@ -167,9 +102,26 @@ func (s *search) localNode(n int32) node {
 		for k, m := range grp.members {
 			members[k] = s.local[m]
 		}
-		out.groups[j] = group{name: grp.name, network: grp.network, members: members}
+		out.groups[j] = group{name: grp.name, network: grp.network, power: grp.power, members: members}
 	}
 	return out
+}
+
+// needs visits all that can change the node's state.
+func (t *trial) needs(n int32, visit func(int32)) {
+	from := &t.nodes[n]
+	for i := range from.groups {
+		for _, m := range from.groups[i].members {
+			visit(m)
+			if behind := t.nodes[m].behind; behind > 0 && from.groups[i].network {
+				visit(behind - 1)
+			}
+		}
+	}
+	for _, m := range from.via {
+		visit(m)
+		visit(t.nodes[m].behind - 1)
+	}
 }
 
 // ancestors of a local node, itself first.
@@ -179,17 +131,16 @@ func (s *search) ancestors(n int32) []int32 {
 	}
 	s.stamp++
 	stamp := s.stamp
-	s.seen[n] = stamp
+	s.marks[n] = stamp
 	out := []int32{n}
-	for i := 0; i < len(out); i++ {
-		for j := range s.t.nodes[out[i]].groups {
-			for _, m := range s.t.nodes[out[i]].groups[j].members {
-				if s.seen[m] != stamp {
-					s.seen[m] = stamp
-					out = append(out, m)
-				}
-			}
+	visit := func(m int32) {
+		if s.marks[m] != stamp {
+			s.marks[m] = stamp
+			out = append(out, m)
 		}
+	}
+	for i := 0; i < len(out); i++ {
+		s.t.needs(out[i], visit)
 	}
 	s.up[n] = out
 	return out
@@ -222,7 +173,13 @@ func (s *search) findPairs() {
 			continue
 		}
 		for _, grp := range s.t.nodes[n].groups {
-			if len(grp.members) < 2 || len(grp.members) > 4 {
+			if len(grp.members) > 4 {
+				continue
+			}
+			if with := s.withBehind(grp.members); grp.network && len(with) > len(grp.members) {
+				all = append(all, with)
+			}
+			if len(grp.members) < 2 {
 				continue
 			}
 			all = append(all, sortedPair(grp.members...))

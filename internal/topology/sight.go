@@ -8,97 +8,118 @@ const (
 	seeingShare = .3
 )
 
+// How much of a site a vantage has lost from view.
+const (
+	inView  uint8 = iota
+	lost          // only vantages that stand elsewhere see it: its uplinks may be gone
+	lostAll       // one that stands on the same side sees it: it is the vantage's own fault
+)
+
 // sight is how well the vantages see the sites.
 type sight struct {
-	dim    bool // whether any vantage has lost any site
-	number map[string]int
-	blind  []bool           // by vantage: it sees nothing that others see
-	dimmed []map[int32]bool // by vantage: sites that it, and only it, has lost from view
+	t     *table
+	blind []bool    // by vantage: it sees nothing that others see
+	lost  [][]uint8 // by vantage and number of the site
+	dim   bool      // any of these
 }
 
 // sightOf compares what the vantages see of each site. One that gets no answer
 // where others do is blind itself, or cut off from that site as a whole: nothing
 // follows for any machine.
-func (g *Graph) sightOf(obs []Observation, nodes []int32) *sight {
-	type view struct{ asked, answered int }
-	s := &sight{number: map[string]int{}}
-	var views []map[int32]*view
-	var names []string
-	var at *view
-	vantage, site := "", int32(noNode)
-	var v int
-	for i, n := range nodes {
-		o := &obs[i]
-		if n == noNode || o.Result == Unknown || o.Probe == ProbePower {
+func (g *Graph) sightOf(t *table) *sight {
+	s := &sight{t: t, blind: make([]bool, len(t.vantages)), lost: make([][]uint8, len(t.vantages))}
+	asked, answered := g.tally(t)
+	for v, name := range t.vantages {
+		s.lost[v] = make([]uint8, len(g.sites))
+		if name == Hands {
 			continue
 		}
-		if at == nil || site != g.site[n] || vantage != o.Vantage {
-			vantage, site = o.Vantage, g.site[n]
-			var had bool
-			if v, had = s.number[vantage]; !had {
-				v = len(views)
-				s.number[vantage] = v
-				views, names = append(views, map[int32]*view{}), append(names, vantage)
-			}
-			if at = views[v][site]; at == nil {
-				at = &view{}
-				views[v][site] = at
-			}
-		}
-		at.asked++
-		if o.Result == Up {
-			at.answered++
-		}
-	}
-	sees := func(v int, site int32, as *view) bool {
-		at := views[v][site]
-		return at != nil && at.asked >= leastRows && 2*at.asked >= as.asked && float64(at.answered) >= seeingShare*float64(at.asked)
-	}
-	s.blind, s.dimmed = make([]bool, len(views)), make([]map[int32]bool, len(views))
-	for v := range views {
-		s.dimmed[v] = map[int32]bool{}
-		looked := 0
-		for site, at := range views[v] {
-			if at.asked < leastRows {
+		looked, gone, sure := 0, 0, false
+		within, inside := g.views[name]
+		for site := range g.sites {
+			if asked[v][site] < leastRows {
 				continue
 			}
 			looked++
-			if float64(at.answered) >= blindShare*float64(at.asked) {
+			if float64(answered[v][site]) >= blindShare*float64(asked[v][site]) {
 				continue
 			}
-			for other := range views {
-				if other != v && sees(other, site, at) {
-					s.dimmed[v][site], s.dim = true, true
+			for other, from := range t.vantages {
+				if other == v || asked[other][site] < leastRows || 2*asked[other][site] < asked[v][site] ||
+					float64(answered[other][site]) < seeingShare*float64(asked[other][site]) {
+					continue
+				}
+				// The two see the site by the same way, unless one of them stands within it.
+				stands, placed := g.views[from]
+				here := inside && within == g.sites[site]
+				there := placed && stands == g.sites[site]
+				if s.lost[v][site] = max(s.lost[v][site], lost); here == there || here {
+					s.lost[v][site], sure = lostAll, true
 				}
 			}
+			if s.lost[v][site] != inView {
+				s.dim = true
+				gone++
+			}
 		}
-		_, within := g.views[names[v]]
-		s.blind[v] = looked > 0 && len(s.dimmed[v]) == looked && (within || looked > 1)
+		s.blind[v] = looked > 0 && gone == looked && (sure || inside || looked > 1)
 	}
 	return s
 }
 
-// believed says whether the row says anything about its component.
-func (s *sight) believed(g *Graph, o *Observation, n int32) bool {
-	v, known := s.number[o.Vantage]
-	switch {
-	case !known:
-		return true
-	case s.blind[v]:
+// tally counts, by vantage and site, who was asked and who answered.
+func (g *Graph) tally(t *table) (asked, answered [][]int) {
+	asked, answered = make([][]int, len(t.vantages)), make([][]int, len(t.vantages))
+	for v := range t.vantages {
+		asked[v], answered[v] = make([]int, len(g.sites)), make([]int, len(g.sites))
+	}
+	for n := range g.nodes {
+		site := g.siteNumber[n]
+		if site == noNode {
+			continue
+		}
+		for _, r := range t.of(int32(n)) {
+			if !r.ask.reaches() || r.result == isUnknown {
+				continue
+			}
+			asked[r.vantage][site]++
+			if r.result == isUp {
+				answered[r.vantage][site]++
+			}
+		}
+	}
+	return asked, answered
+}
+
+// believed says whether what the vantage told says anything about the node.
+func (s *sight) believed(g *Graph, vantage uint16, n int32) bool {
+	if s.blind[vantage] {
 		return false
 	}
+	site := g.siteNumber[n]
+	if site == noNode || s.lost[vantage][site] == inView {
+		return true
+	}
 	// What is behind the uplinks has a state for being cut off with its site.
-	return g.wired[n] || !s.dimmed[v][g.site[n]]
+	return g.wired[n] && s.lost[vantage][site] == lost
+}
+
+// believes is the same for a vantage by name.
+func (s *sight) believes(g *Graph, vantage string, n int32) bool {
+	if !s.dim {
+		return true
+	}
+	v, known := slices.BinarySearch(s.t.vantages, vantage)
+	return !known || s.believed(g, uint16(v), n)
 }
 
 // blinded names the vantages that see nothing, in order.
 func (s *sight) blinded() []string {
 	var out []string
-	for name, v := range s.number {
+	for v, name := range s.t.vantages {
 		if s.blind[v] {
 			out = append(out, name)
 		}
 	}
-	slices.Sort(out)
 	return out
 }

@@ -1,52 +1,59 @@
 package topology
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 
 	"vakhta/internal/inventory"
 )
 
 // sighting is what was seen of one component, the latest from each vantage.
 type sighting struct {
-	reach []verdict // TCP and ICMP, without those that could not tell
-	power []verdict
+	reach []verdict // probes of the component itself, without those that could not tell
+	power []verdict // what its BMC, or somebody on site, says of its power
+	told  []verdict // what it says of its peers
+	about []verdict // what others beside it say of it, without those that could not tell
 }
 
 // verdict is the latest result of one probe from one vantage.
 type verdict struct {
-	probe  Probe
-	result Result
-	detail string
-	inside bool // asked from within the component's own site
-	run    int  // how many times in a row, at different times, it was the same
+	row     int32 // of the table's observations
+	peer    int32 // the node at the other end: of told the peer, of about the one that was asked
+	vantage uint16
+	ask     ask
+	result  uint8
+	run     uint8 // how many times in a row, at different times, it was the same
+	inside  bool  // asked from within the component's own site
+	hands   bool  // somebody looked
 }
 
 // answered says that some probe got an answer; silent, that those made got none.
 func (s *sighting) answered() bool {
-	return slices.ContainsFunc(s.reach, func(v verdict) bool { return v.result == Up }) ||
-		len(s.reach) == 0 && s.powerIs(Up)
+	for i := range s.reach {
+		if s.reach[i].result == isUp {
+			return true
+		}
+	}
+	return len(s.reach) == 0 && s.powerIs(isUp)
 }
 
 func (s *sighting) silent() bool {
-	return !s.answered() && (len(s.reach) > 0 || s.powerIs(Down))
+	return !s.answered() && (len(s.reach) > 0 || s.powerIs(isDown))
 }
 
-func (s *sighting) powerIs(r Result) bool {
-	return slices.ContainsFunc(s.power, func(v verdict) bool { return v.result == r })
+func (s *sighting) powerIs(result uint8) bool {
+	return slices.ContainsFunc(s.power, func(v verdict) bool { return v.result == result })
 }
 
 // silentIn says that what was seen is silence such as that state makes: one
 // that is isolated may well answer within its site.
 func (s *sighting) silentIn(st state) bool {
-	if st != isolated {
+	if st != isolated && st != remote {
 		return s.silent()
 	}
 	outside := false
 	for _, v := range s.reach {
 		if !v.inside {
-			if v.result == Up {
+			if v.result == isUp {
 				return false
 			}
 			outside = true
@@ -57,145 +64,208 @@ func (s *sighting) silentIn(st state) bool {
 
 // answeredIn says that an answer came that the state does not allow.
 func (s *sighting) answeredIn(st state) bool {
-	if st != isolated {
+	if st != isolated && st != remote {
 		return s.answered()
 	}
-	return slices.ContainsFunc(s.reach, func(v verdict) bool { return v.result == Up && !v.inside })
+	return slices.ContainsFunc(s.reach, func(v verdict) bool { return v.result == isUp && !v.inside })
 }
 
 // confirmedDown says that the silence was seen more than once.
 func (s *sighting) confirmedDown() bool {
 	probes := 0
 	for _, v := range s.reach {
-		if v.result == Down {
-			probes += v.run
+		if v.result == isDown {
+			probes += int(v.run)
 		}
 	}
 	return probes > 1
 }
 
+// view is what a set of observations shows.
+type view struct {
+	table *table
+	sight *sight
+	seen  []*sighting // by node; nil where nothing was seen
+}
+
 // sightings sorts the observations out: the last by time counts, per component,
-// probe and vantage; copies and unknown components do not.
-func (g *Graph) sightings(obs []Observation) []*sighting {
-	out, _, _ := g.look(obs)
-	return out
-}
+// probe, peer and vantage; copies and unknown components do not.
+func (g *Graph) sightings(obs []Observation) []*sighting { return g.look(obs).seen }
 
-// look is the same, with the rows' nodes and what the vantages see.
-func (g *Graph) look(obs []Observation) (out []*sighting, nodes []int32, sees *sight) {
-	nodes = g.rowNodes(obs)
-	sees = g.sightOf(obs, nodes)
-	last := make([]int32, len(g.nodes)) // the last row of each node
-	for n := range last {
-		last[n] = noNode
-	}
-	before := make([]int32, len(obs)) // the row before it, of the same node
-	for i, n := range nodes {
-		if n != noNode && (!sees.dim || sees.believed(g, &obs[i], n)) {
-			before[i], last[n] = last[n], int32(i)
-		}
-	}
-	out = make([]*sighting, len(g.nodes))
-	inChunks(len(last), func(from, to int) {
-		var rows []*Observation
+func (g *Graph) look(obs []Observation) *view {
+	t := g.tabulate(obs)
+	v := &view{table: t, sight: g.sightOf(t), seen: make([]*sighting, len(g.nodes))}
+	all := make([]sighting, len(g.nodes))
+	// Each node's verdicts have their own part of this: as many as it has rows, and one drawn from them.
+	verdicts := make([]verdict, len(t.rows)+len(g.nodes))
+	inChunks(len(g.nodes), func(from, to int) {
 		for n := from; n < to; n++ {
-			rows = rows[:0]
-			for i := last[n]; i != noNode; i = before[i] {
-				rows = append(rows, &obs[i])
-			}
-			if len(rows) > 0 {
-				out[n] = g.sightingOf(int32(n), rows)
-			}
-		}
-	})
-	return out, nodes, sees
-}
-
-// sightingOf sorts out the observations of one component.
-func (g *Graph) sightingOf(n int32, rows []*Observation) *sighting {
-	slices.SortFunc(rows, func(a, b *Observation) int {
-		return cmp.Or(strings.Compare(string(a.Probe), string(b.Probe)),
-			strings.Compare(a.Vantage, b.Vantage), b.At.Compare(a.At),
-			// at one instant the better result counts: an answer is proof, silence is not
-			cmp.Compare(rank(a.Result), rank(b.Result)), strings.Compare(a.Detail, b.Detail))
-	})
-	s := &sighting{reach: make([]verdict, 0, len(rows))}
-	for i := 0; i < len(rows); {
-		first := rows[i]
-		v := verdict{probe: first.Probe, result: first.Result, detail: first.Detail, inside: g.inside(first.Vantage, n), run: 1}
-		same, at := true, first.At
-		for i++; i < len(rows) && rows[i].Probe == first.Probe && rows[i].Vantage == first.Vantage; i++ {
-			if rows[i].At.Equal(at) {
+			if t.start[n] == t.start[n+1] {
 				continue
 			}
-			at = rows[i].At
-			if same = same && rows[i].Result == first.Result; same {
-				v.run++
+			room := verdicts[int(t.start[n])+n : int(t.start[n])+n : int(t.start[n+1])+n+1]
+			if v.sightingOf(g, int32(n), room, &all[n]) {
+				v.seen[n] = &all[n]
 			}
 		}
+	})
+	if t.peers {
+		v.tellPeers(all)
+	}
+	return v
+}
+
+// sightingOf sorts out what was asked of one component; false: nothing is left.
+func (v *view) sightingOf(g *Graph, n int32, room []verdict, s *sighting) bool {
+	rows := v.table.of(n)
+	out := room
+	base := false // whether anything but services was asked
+	for i := 0; i < len(rows); {
+		first := rows[i]
+		d := verdict{row: first.i, peer: first.peer, vantage: first.vantage, ask: first.ask, result: first.result, run: 1}
+		same, at := true, first.at
+		for i++; i < len(rows) && rows[i].ask == first.ask && rows[i].peer == first.peer && rows[i].vantage == first.vantage; i++ {
+			if rows[i].at == at {
+				continue
+			}
+			at = rows[i].at
+			if same = same && rows[i].result == first.result; same && d.run < 255 {
+				d.run++
+			}
+		}
+		if !v.sight.believed(g, d.vantage, n) || d.ask.reaches() && d.result == isUnknown {
+			continue
+		}
+		name := v.table.vantages[d.vantage]
+		d.hands = name == Hands
+		d.inside = d.hands || g.inside(name, n)
+		if d.ask.service() && d.result == isDown && base {
+			continue // the service fails; whether the machine does, the others tell
+		}
+		base = base || d.ask.reaches() && !d.ask.service()
+		out = append(out, d)
+	}
+	s.split(out, g.nodes[n].c.Kind)
+	return len(out) > 0
+}
+
+// split puts the verdicts, which are in order, where they belong.
+func (s *sighting) split(all []verdict, kind inventory.Kind) {
+	reach, power := 0, 0
+	for _, v := range all {
 		switch {
-		case v.probe == ProbePower:
-			s.power = append(s.power, v)
-		case v.result != Unknown:
-			s.reach = append(s.reach, v)
+		case v.ask.reaches():
+			reach++
+		case v.ask == askPower:
+			power++
 		}
 	}
-	return s
-}
-
-func tells(o *Observation) bool {
-	return (o.Probe == ProbeTCP || o.Probe == ProbeICMP || o.Probe == ProbePower) &&
-		(o.Result == Up || o.Result == Down || o.Result == Unknown)
-}
-
-func rank(r Result) int {
-	switch r {
-	case Up:
-		return 0
-	case Down:
-		return 1
-	default:
-		return 2
+	s.reach, s.power, s.told = all[:reach:reach], all[reach:reach+power:reach+power], all[reach+power:]
+	if len(s.told) == 0 {
+		return
 	}
-}
-
-// sightingKey stands for all sightings that weigh the same: few kinds of
-// sighting make up a large sweep.
-type sightingKey struct {
-	server, leaf, host bool
-	seen               string
-}
-
-// likelihoodOf weighs a sighting of node n, or finds the weight among those known.
-func (g *Graph) likelihoodOf(n int32, s *sighting, elsewhere share, known map[sightingKey]*likelihood) *likelihood {
-	key := sightingKey{
-		server: g.isServer(n), leaf: len(g.nodes[n].users) == 0,
-		host: g.nodes[n].c.Kind == inventory.KindHypervisor,
+	// Whoever tells of others answers; whoever tells nothing may not.
+	heard := slices.IndexFunc(s.told, func(v verdict) bool { return v.result != isUnknown && !v.hands })
+	voice := s.told[max(heard, 0)]
+	if voice.hands {
+		return
 	}
-	text := make([]byte, 0, 16)
-	for _, v := range s.reach {
-		where := byte(0)
-		if v.inside {
-			where = 8
+	end := all[len(all):cap(all)]
+	voice.peer, voice.run = noNode, 1
+	switch {
+	case kind == inventory.KindServer && power == 0:
+		if voice.ask = askPower; voice.result != isUnknown {
+			voice.result = isAlive
 		}
-		text = append(text, where|byte(rank(v.result)), byte(min(v.run, mostConfirmed)))
+		s.power = append(end[:0], voice)
+	case kind != inventory.KindServer && reach == 0 && voice.ask != askFeed:
+		voice.ask = askSNMP
+		if voice.result != isUnknown {
+			voice.result = isUp
+		} else {
+			voice.result = isDown
+		}
+		s.reach = append(end[:0], voice)
 	}
-	text = append(text, '/')
-	for _, v := range s.power {
-		text = append(text, byte(rank(v.result)), byte(min(v.run, mostConfirmed)))
+}
+
+// tellPeers hands on what was said about others.
+func (v *view) tellPeers(all []sighting) {
+	count := make([]int32, len(all)+1)
+	each := func(do func(about int32, d verdict)) {
+		for n := range all {
+			if v.seen[n] == nil {
+				continue
+			}
+			for _, d := range all[n].told {
+				if d.result == isUnknown && d.ask != askGuest {
+					continue
+				}
+				about := d.peer
+				if d.peer = int32(n); about == noNode {
+					about = int32(n)
+				}
+				do(about, d)
+			}
+		}
 	}
-	key.seen = string(text)
-	if l := known[key]; l != nil {
+	each(func(about int32, _ verdict) { count[about+1]++ })
+	for n := range all {
+		count[n+1] += count[n]
+	}
+	out := make([]verdict, count[len(all)])
+	next := slices.Clone(count)
+	each(func(about int32, d verdict) {
+		out[next[about]] = d
+		next[about]++
+	})
+	for n := range all {
+		if count[n] < count[n+1] {
+			all[n].about = out[count[n]:count[n+1]:count[n+1]]
+			v.seen[n] = &all[n]
+		}
+	}
+}
+
+// weighed are the sightings that weigh the same: few kinds of sighting make up
+// a large sweep.
+type weighed struct {
+	g      *Graph
+	habits *habits
+	known  map[string]*likelihood
+	key    []byte
+}
+
+// of weighs the sighting of a node, or finds the weight among those known.
+func (w *weighed) of(n int32, s *sighting) *likelihood {
+	kind := w.g.nodes[n].c.Kind
+	leaf := kind == inventory.KindServer && len(w.g.nodes[n].users) == 0
+	if len(s.about) > 8 {
+		l := w.habits.weigh(kind, leaf, s)
+		return &l
+	}
+	w.key = append(w.key[:0], kind...)
+	if leaf {
+		w.key = append(w.key, '!')
+	}
+	for _, list := range [...][]verdict{s.reach, s.power, s.about} {
+		w.key = append(w.key, '/')
+		for i := range list {
+			v := &list[i]
+			flags := v.result << 2
+			if v.inside {
+				flags |= 1
+			}
+			if v.hands {
+				flags |= 2
+			}
+			w.key = append(w.key, byte(v.ask), flags, min(v.run, mostConfirmed))
+		}
+	}
+	if l := w.known[string(w.key)]; l != nil {
 		return l
 	}
-	answers := managedCutOff
-	if key.host {
-		answers = hostCutOff
-	}
-	l := componentLikelihood(s, answers, elsewhere.noise)
-	if key.server {
-		l = serverLikelihood(s, key.leaf, elsewhere)
-	}
-	known[key] = &l
+	l := w.habits.weigh(kind, leaf, s)
+	w.known[string(w.key)] = &l
 	return &l
 }

@@ -6,11 +6,14 @@ type state uint8
 const (
 	works     state = iota
 	isolated        // its site has lost its uplinks: only vantages within see it
+	remote          // the same, and its management hangs on these uplinks, too
 	cutOff          // powered, but without network
+	hidden          // the same, and its management hangs on the network that is lost
 	powerless       // what it stands in, hangs on or is fed by is lost
 	failed          // broken itself
+	exposed         // the same, and the network that is lost behind it carried the management of what is before it
 
-	states = 5
+	states = 8
 )
 
 // trial holds the states of all nodes under a set of failed ones, and can
@@ -59,13 +62,25 @@ func (t *trial) undo(length int) {
 
 // evaluate is the law of the graph: AND over groups of OR over members.
 func (t *trial) evaluate(n int32) state {
+	from := &t.nodes[n]
+	worst := works
+	for i := range from.groups {
+		if s := t.group(&from.groups[i]); s > worst {
+			worst = s
+		}
+	}
 	if t.failed[n] {
+		if worst == hidden || worst == remote {
+			return exposed
+		}
 		return failed
 	}
-	worst := works
-	for i := range t.nodes[n].groups {
-		if s := t.group(&t.nodes[n].groups[i]); s > worst {
-			worst = s
+	if worst == works {
+		for _, m := range from.via {
+			switch s := t.beyond(m); s {
+			case remote, hidden:
+				return s
+			}
 		}
 	}
 	return worst
@@ -73,22 +88,41 @@ func (t *trial) evaluate(n int32) state {
 
 // group is what the group leaves of the component that needs it.
 func (t *trial) group(g *group) state {
-	best := failed
+	best := exposed
 	for _, m := range g.members {
 		s := t.state[m]
-		if s == works {
+		switch {
+		case s == works, g.power && s < powerless && len(t.nodes[m].via) > 0: // a PDU feeds on, though nobody can ask it
 			return works
-		}
-		if g.network && t.nodes[m].uplink {
-			s = isolated
+		case g.network:
+			s = t.beyond(m)
 		}
 		best = min(best, s)
 	}
-	switch {
-	case best == isolated:
-		return isolated
-	case g.network || best == cutOff:
-		return cutOff
+	if !g.network && best > hidden {
+		return powerless
 	}
-	return powerless
+	return best
+}
+
+// beyond is the state of what has its network from a node.
+func (t *trial) beyond(m int32) state {
+	s := t.state[m]
+	if s == works {
+		return works
+	}
+	bare := s == remote || s == hidden || s == exposed
+	if behind := t.nodes[m].behind; behind > 0 && t.failed[behind-1] {
+		bare = true
+	}
+	away := t.nodes[m].uplink || s == isolated || s == remote
+	switch {
+	case away && bare:
+		return remote
+	case away:
+		return isolated
+	case bare:
+		return hidden
+	}
+	return cutOff
 }

@@ -3,7 +3,7 @@ package faultgen
 import (
 	"fmt"
 	"math/rand/v2"
-	"strings"
+	"slices"
 	"time"
 )
 
@@ -18,21 +18,25 @@ type Noise struct {
 	HalfDark     int     // racks half of which their owners switched off
 	NoPower      bool    // BMCs are not asked
 	ICMPOnly     bool    // nothing but ping
+	Messy        float64 // rows that come twice, are a day old, or of nobody
 }
 
 // NoiseA is the ordinary noise, Harsh four times as much with a blind vantage
 // and half-dark racks, PingOnly the ordinary noise where nothing but ping is allowed.
 var (
-	NoiseA   = Noise{FalseDown: .01, NeverAnswers: .02, Missing: .05, WrongRack: .01, OwnFaults: .003}
-	Harsh    = Noise{FalseDown: .04, NeverAnswers: .08, Missing: .20, WrongRack: .04, OwnFaults: .012, BlindVantage: true, HalfDark: 6}
-	PingOnly = Noise{FalseDown: .01, NeverAnswers: .02, Missing: .05, WrongRack: .01, OwnFaults: .003, NoPower: true, ICMPOnly: true}
+	NoiseA   = Noise{FalseDown: .01, NeverAnswers: .02, Missing: .05, WrongRack: .01, OwnFaults: .003, Messy: .01}
+	Harsh    = Noise{FalseDown: .04, NeverAnswers: .08, Missing: .20, WrongRack: .04, OwnFaults: .012, BlindVantage: true, HalfDark: 6, Messy: .04}
+	PingOnly = Noise{FalseDown: .01, NeverAnswers: .02, Missing: .05, WrongRack: .01, OwnFaults: .003, NoPower: true, ICMPOnly: true, Messy: .01}
 )
 
 // Row is one observation, in the words of the observations' format.
 type Row struct {
-	Component, Probe, Vantage string
-	At                        time.Time
-	Result                    string
+	Component string    `json:"component"`
+	Probe     string    `json:"probe"`
+	Peer      string    `json:"peer,omitempty"`
+	Vantage   string    `json:"vantage"`
+	At        time.Time `json:"at"`
+	Result    string    `json:"result"`
 }
 
 // Case is one night: what broke, what probes saw, and what they had seen the day before.
@@ -43,60 +47,74 @@ type Case struct {
 	Earlier []Row
 }
 
-// Outside is the vantage outside of all sites.
-const Outside = "outside"
-
 // Case draws one.
 func (e *Estate) Case(seed uint64, faults int, noise Noise) Case {
 	r := rand.New(rand.NewPCG(seed, 0x6e69676874))
-	w := &world{e: e, broken: map[string]bool{}, own: make([]ownFault, len(e.servers)), stands: make([]int, len(e.servers)), talksOn: map[string]bool{}}
-	l := &looker{world: w, r: r, noise: noise, mute: make([]bool, len(e.servers)), muteBMC: make([]bool, len(e.servers))}
-	for n := range e.servers {
-		w.stands[n] = e.servers[n].rack
-		if r.Float64() < noise.WrongRack && e.servers[n].host < 0 {
-			w.stands[n] = r.IntN(len(e.racks))
+	w := newWorld(e)
+	l := &looker{world: w, r: r, noise: noise, mute: make([]bool, len(e.things)), muteBMC: make([]bool, len(e.things))}
+	for _, n := range e.servers {
+		if r.Float64() < noise.WrongRack && e.things[n].host < 0 {
+			if other := e.servers[r.IntN(len(e.servers))]; e.things[other].host < 0 {
+				w.stands[n] = other
+			}
 		}
 		l.mute[n], l.muteBMC[n] = r.Float64() < noise.NeverAnswers, r.Float64() < noise.NeverAnswers
 	}
 	for i := range noise.HalfDark {
 		if i%2 == 0 { // since yesterday or longer
-			l.darken(r.IntN(len(e.racks)))
+			l.darken()
 		}
 	}
 	now := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
 	c := Case{Own: map[string]bool{}}
 	c.Earlier = l.look(now.Add(-24*time.Hour), "")
-	old := append([]ownFault(nil), w.own...)
+	old := slices.Clone(w.own)
 	for i := range noise.HalfDark {
 		if i%2 == 1 {
-			l.darken(r.IntN(len(e.racks)))
+			l.darken()
 		}
 	}
-	for n := range e.servers {
+	for _, n := range e.servers {
 		if r.Float64() < noise.OwnFaults && w.own[n] == healthy {
 			w.own[n] = ownFault(1 + r.IntN(3))
 		}
 	}
 	c.Broken = w.draw(r, faults)
-	for _, id := range c.Broken {
-		// Its controller may live though it forwards nothing.
-		w.talksOn[id] = strings.HasSuffix(id, "-tor") && r.Float64() < .05
-	}
-	p := w.lay()
-	for n := range e.servers {
-		if w.own[n] != healthy && old[n] == healthy && !l.mute[n] && w.fed(p, n) && p.tor[w.stands[n]] {
-			c.Own[e.servers[n].id] = true
+	h := w.lay()
+	for _, n := range e.servers {
+		if w.own[n] != healthy && old[n] == healthy && !l.mute[n] && h.fed[n] && w.linked(h, n) && (e.Style.Inside || h.outward[e.things[w.stands[n]].site]) {
+			c.Own[e.things[n].id] = true
 		}
 	}
 	blind := ""
-	if noise.BlindVantage {
-		blind = Outside // or one within a site that is seen from without
-		if site := r.IntN(3); site < 2 && p.outward[site] {
-			blind = insideOf(e.sites[site])
+	if all := e.vantages(); noise.BlindVantage && len(all) > 1 {
+		blind = all[r.IntN(len(all))].name
+		for i, s := range e.sites { // not the only eye that is left on a site
+			if blind == insideOf(e.things[s].id) && (!h.outward[i] || len(e.Style.Outside) == 0) || len(e.Style.Outside) == 1 && blind == e.Style.Outside[0] && w.broken[s] {
+				blind = ""
+			}
 		}
 	}
 	c.Rows = l.look(now, blind)
 	return c
+}
+
+type vantage struct {
+	name string
+	site int // -1: outside
+}
+
+func (e *Estate) vantages() []vantage {
+	var out []vantage
+	for _, name := range e.Style.Outside {
+		out = append(out, vantage{name, -1})
+	}
+	if e.Style.Inside {
+		for i, s := range e.sites {
+			out = append(out, vantage{insideOf(e.things[s].id), i})
+		}
+	}
+	return out
 }
 
 // looker makes the probes.
@@ -109,122 +127,170 @@ type looker struct {
 	at            time.Time
 	blind         string
 	skew          map[string]time.Duration
+	now           *how
 }
 
-func (l *looker) darken(rack int) {
-	for l.e.racks[rack].hypervisor {
-		rack = (rack + 1) % len(l.e.racks)
+// darken switches every second machine of a rack off.
+func (l *looker) darken() {
+	one := &l.e.things[l.e.servers[l.r.IntN(len(l.e.servers))]]
+	if one.host >= 0 {
+		return
 	}
-	for i, n := range l.e.racks[rack].servers {
-		if i%2 == 0 {
-			l.own[n] = off
+	k := 0
+	for _, n := range l.e.servers {
+		if t := &l.e.things[n]; slices.Equal(t.tor, one.tor) {
+			if k++; k%2 == 0 {
+				l.own[n] = off
+			}
 		}
 	}
 }
 
 func (l *looker) look(at time.Time, blind string) []Row {
 	l.rows, l.at, l.blind, l.skew = nil, at, blind, map[string]time.Duration{}
-	for _, v := range []string{Outside, insideOf(l.e.sites[0]), insideOf(l.e.sites[1])} {
-		l.skew[v] = time.Duration(l.r.IntN(180)-90) * time.Second
+	all := l.e.vantages()
+	for _, v := range all {
+		l.skew[v.name] = time.Duration(l.r.IntN(180)-90) * time.Second
 	}
-	p := l.lay()
-	for i := range l.e.sites {
-		for j, u := range l.e.uplinks[i] {
-			l.managed(u.id, i, p.uplink[i][j], true, p)
+	l.now = l.lay()
+	for i := range l.e.things {
+		t := &l.e.things[i]
+		site := l.e.things[l.stands[i]].site
+		for _, v := range all {
+			if v.site >= 0 && (v.site != site || !l.now.fed[l.e.sites[site]]) {
+				continue // it asks its own site, and loses its power with that
+			}
+			seen := v.site == site || l.now.outward[site]
+			switch {
+			case t.kind == "server":
+				l.server(i, v, seen)
+			case t.gear:
+				l.gear(i, v, seen)
+			}
 		}
 	}
-	for i := range l.e.rooms {
-		m := &l.e.rooms[i]
-		for _, id := range m.aggs {
-			l.managed(id, m.site, p.room[i] && (p.feed[i][0] || p.feed[i][1]), true, p)
-		}
-	}
-	for i := range l.e.racks {
-		k := &l.e.racks[i]
-		path := k.outOfBand || p.tor[i]
-		site := l.e.rooms[k.room].site
-		for j, id := range k.pdus {
-			l.managed(id, site, p.rack[i] && p.feed[k.room][j], path, p)
-		}
-		l.managed(k.tor, site, p.torFed[i], k.outOfBand || p.agg[k.room][0] || p.agg[k.room][1], p)
-	}
-	for _, h := range l.e.hosts {
-		l.managed(h.id, l.e.rooms[l.e.racks[h.rack].room].site, fedBy(p.pdu[h.rack], both), p.tor[h.rack], p)
-	}
-	for n := range l.e.servers {
-		l.server(n, p)
-	}
+	l.mess()
 	return l.rows
 }
 
-// managed probes the address of a piece of equipment, from within its site and from outside.
-func (l *looker) managed(id string, site int, fed, path bool, p *power) {
-	well := fed && path && (l.ok(id) || l.talksOn[id])
-	at := l.at
-	for range 2 { // equipment is asked twice, a minute apart
-		for _, probe := range []string{"tcp", "icmp"} {
-			l.reach(id, probe, insideOf(l.e.sites[site]), well)
-			l.reach(id, probe, Outside, well && p.outward[site])
+func (l *looker) gear(i int, v vantage, seen bool) {
+	well := seen && l.answers(l.now, i)
+	for k := range 2 {
+		if k == 1 && !l.e.Style.GearTwice {
+			break
 		}
-		l.at = l.at.Add(time.Minute)
+		for _, probe := range l.e.Style.Gear {
+			l.reach(i, probe, v, well, time.Duration(k)*time.Minute)
+		}
 	}
-	l.at = at
+	if l.e.Style.Beside && v.site >= 0 && l.e.things[i].kind == "pdu" {
+		l.beside(i, "feed", l.e.things[i].power, v, well, func(p int) bool { return l.now.forwards[p] })
+	}
 }
 
-func (l *looker) server(n int, p *power) {
-	s := &l.e.servers[n]
-	rack := l.stands[n]
-	site := l.e.rooms[l.e.racks[rack].room].site
-	fed := l.fed(p, n)
-	answers := fed && p.tor[rack] && l.own[n] == healthy && !l.mute[n]
-	inside := insideOf(l.e.sites[site])
-	if s.tcp {
-		l.reach(s.id, "tcp", inside, answers)
+func (l *looker) server(i int, v vantage, seen bool) {
+	t := &l.e.things[i]
+	well := seen && l.answers(l.now, i) && !l.mute[i]
+	if t.tcp {
+		l.reach(i, "tcp", v, well, 0)
 	}
-	if s.icmp {
-		l.reach(s.id, "icmp", inside, answers)
+	if t.icmp && (v.site >= 0 || !t.tcp || !l.e.Style.Inside || l.noise.ICMPOnly) {
+		l.reach(i, "icmp", v, well, 0)
 	}
-	if s.tcp {
-		l.reach(s.id, "tcp", Outside, answers && p.outward[site])
-	} else {
-		l.reach(s.id, "icmp", Outside, answers && p.outward[site])
+	// One vantage asks the BMCs: the one within, where there is one.
+	if v.site < 0 && (l.e.Style.Inside || v.name != l.e.Style.Outside[0]) {
+		return
 	}
-	if !s.bmc || l.noise.NoPower || l.r.Float64() < l.noise.Missing {
+	told := l.now.fed[i] && seen && l.managed(l.now, i) && l.own[i] != dead && !l.muteBMC[i] && v.name != l.blind
+	if t.bmc && !l.noise.NoPower {
+		l.power(i, v, told)
+	}
+	if l.e.Style.Beside && !l.noise.NoPower && l.stands[i] == i {
+		if t.bmc {
+			l.beside(i, "psu", t.power, v, told, func(p int) bool { return l.now.forwards[p] })
+		}
+		for _, sw := range t.network {
+			l.port(sw, i, v)
+		}
+	}
+}
+
+func (l *looker) power(i int, v vantage, told bool) {
+	if l.r.Float64() < l.noise.Missing {
 		return
 	}
 	result := "up"
 	switch {
-	case !fed || l.own[n] == dead || l.muteBMC[n] || l.blind == inside,
-		!l.e.racks[rack].outOfBand && !p.tor[rack], l.r.Float64() < l.noise.FalseDown:
+	case !told || l.r.Float64() < l.noise.FalseDown:
 		result = "unknown"
-	case l.own[n] == off:
+	case l.own[i] == off:
 		result = "down"
 	}
-	l.row(s.id, "power", inside, result)
+	l.row(i, "power", "", v, result, 0)
 }
 
-func (l *looker) reach(id, probe, vantage string, answers bool) {
+// beside asks thing i of each of its peers.
+func (l *looker) beside(i int, probe string, peers []int, v vantage, told bool, well func(int) bool) {
+	for _, p := range peers {
+		if l.r.Float64() < l.noise.Missing || l.noise.ICMPOnly {
+			continue
+		}
+		result := "up"
+		switch {
+		case !told || v.name == l.blind:
+			result = "unknown"
+		case !well(p) || l.r.Float64() < l.noise.FalseDown:
+			result = "down"
+		}
+		l.row(i, probe, l.e.things[p].id, v, result, 0)
+	}
+}
+
+// port asks a switch for its link to a machine.
+func (l *looker) port(sw, i int, v vantage) {
+	live := l.now.fed[i] && (l.own[i] == healthy || l.own[i] == hung || l.own[i] == off && l.r.IntN(2) == 0)
+	l.beside(sw, "port", []int{i}, v, l.answers(l.now, sw), func(int) bool { return live })
+}
+
+func (l *looker) reach(i int, probe string, v vantage, answers bool, later time.Duration) {
 	if l.r.Float64() < l.noise.Missing || probe != "icmp" && l.noise.ICMPOnly {
 		return
 	}
 	result := "up"
-	if !answers || vantage == l.blind || l.r.Float64() < l.noise.FalseDown {
+	if !answers || v.name == l.blind || l.r.Float64() < l.noise.FalseDown {
 		result = "down"
 	}
-	l.row(id, probe, vantage, result)
+	l.row(i, probe, "", v, result, later)
 }
 
-func (l *looker) row(id, probe, vantage, result string) {
-	for _, site := range l.e.sites {
-		if vantage == insideOf(site) && !l.ok(site) {
-			return // the vantage lost its power with the site
+func (l *looker) row(i int, probe, peer string, v vantage, result string, later time.Duration) {
+	at := l.at.Add(later).Add(l.skew[v.name]).Add(time.Duration(l.r.IntN(3_000_000)) * time.Microsecond)
+	l.rows = append(l.rows, Row{l.e.things[i].id, probe, peer, v.name, at, result})
+}
+
+// mess adds rows that must not count, and takes the order away.
+func (l *looker) mess() {
+	other := map[string]string{"up": "down", "down": "up", "unknown": "up"}
+	for k := range int(l.noise.Messy * float64(len(l.rows))) {
+		row := l.rows[l.r.IntN(len(l.rows))]
+		switch k % 3 {
+		case 1:
+			row.At, row.Result = row.At.Add(-23*time.Hour), other[row.Result]
+		case 2:
+			row.Component += "-gone"
 		}
+		l.rows = append(l.rows, row)
 	}
-	at := l.at.Add(l.skew[vantage]).Add(time.Duration(l.r.IntN(3_000_000)) * time.Microsecond)
-	l.rows = append(l.rows, Row{id, probe, vantage, at, result})
+	// Shards of a sweep come in at any time; within one the rows stand together.
+	const shard = 500
+	var out []Row
+	for _, k := range l.r.Perm((len(l.rows) + shard - 1) / shard) {
+		out = append(out, l.rows[k*shard:min(len(l.rows), (k+1)*shard)]...)
+	}
+	l.rows = out
 }
 
 // String says the case in one line, for whoever looks into it.
 func (c *Case) String() string {
-	return fmt.Sprintf("broken %v, %d servers by themselves, %d rows", c.Broken, len(c.Own), len(c.Rows))
+	return fmt.Sprintf("broken %v, %d servers by themselves", c.Broken, len(c.Own))
 }

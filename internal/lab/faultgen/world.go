@@ -15,209 +15,225 @@ const (
 	dead             // its power supply is gone, its BMC with it
 )
 
-// world is how things really are: which component is broken, where machines really stand.
+// world is how things really are: what is broken, where machines really stand.
 type world struct {
-	e       *Estate
-	broken  map[string]bool
-	own     []ownFault
-	stands  []int // the rack where each server really is
-	talksOn map[string]bool
+	e      *Estate
+	broken []bool
+	own    []ownFault // by thing
+	stands []int      // whose place and cables a thing really has; mostly its own
 }
 
-// power says what is fed and what forwards, computed afresh for a world.
-type power struct {
-	room, rack []bool
-	feed       [][2]bool // by room
-	agg        [][2]bool
-	pdu        [][2]bool // by rack
-	tor        []bool    // works and has somebody to forward to
-	torFed     []bool
-	uplink     [][2]bool
-	outward    []bool // by site: some uplink works
-	host       []bool
+func newWorld(e *Estate) *world {
+	w := &world{e: e, broken: make([]bool, len(e.things)), own: make([]ownFault, len(e.things)), stands: make([]int, len(e.things))}
+	for i := range w.stands {
+		w.stands[i] = i
+	}
+	return w
 }
 
-func (w *world) ok(id string) bool { return !w.broken[id] }
+// how says how the things fare, computed afresh for a world.
+type how struct {
+	fed      []bool // has electricity
+	forwards []bool // carries others: power for feeds and PDUs, packets for switches and uplinks
+	outward  []bool // by site: some uplink works
+}
 
-// lay follows the cables from the site down.
-func (w *world) lay() *power {
+// lay follows the cables from the sites down.
+func (w *world) lay() *how {
 	e := w.e
-	p := &power{}
-	for i, site := range e.sites {
-		var up [2]bool
-		for j, u := range e.uplinks[i] {
-			up[j] = w.ok(site) && w.ok(u.id)
+	h := &how{fed: make([]bool, len(e.things)), forwards: make([]bool, len(e.things)), outward: make([]bool, len(e.sites))}
+	for i := range e.things {
+		if w.stands[i] == i {
+			w.layOne(h, i)
 		}
-		p.uplink = append(p.uplink, up)
-		p.outward = append(p.outward, up[0] || up[1])
 	}
-	for i := range e.rooms {
-		m := &e.rooms[i]
-		room := w.ok(e.sites[m.site]) && w.ok(m.id)
-		var feed, agg [2]bool
-		for j := range feed {
-			feed[j] = room && w.ok(m.feeds[j])
+	for i := range e.things { // by cables that were laid above
+		if w.stands[i] != i {
+			w.layOne(h, i)
 		}
-		for j := range agg {
-			agg[j] = room && (feed[0] || feed[1]) && w.ok(m.aggs[j])
+	}
+	for s := range h.outward {
+		if e.Style.Literal || len(e.uplinks[s]) == 0 {
+			h.outward[s] = true // what forwards says it all
 		}
-		p.room, p.feed, p.agg = append(p.room, room), append(p.feed, feed), append(p.agg, agg)
 	}
-	for i := range e.racks {
-		k := &e.racks[i]
-		rack := p.room[k.room] && w.ok(k.id)
-		var pdu [2]bool
-		for j := range pdu {
-			pdu[j] = rack && p.feed[k.room][j] && w.ok(k.pdus[j])
-		}
-		fed := fedBy(pdu, k.torSides)
-		p.rack, p.pdu, p.torFed = append(p.rack, rack), append(p.pdu, pdu), append(p.torFed, fed)
-		p.tor = append(p.tor, fed && w.ok(k.tor) && (p.agg[k.room][0] || p.agg[k.room][1]))
-	}
-	for _, h := range e.hosts {
-		p.host = append(p.host, fedBy(p.pdu[h.rack], both) && w.ok(h.id))
-	}
-	return p
+	return h
 }
 
-func fedBy(pdu [2]bool, sides uint8) bool {
-	return pdu[0] && sides&sideA != 0 || pdu[1] && sides&sideB != 0
+func (w *world) layOne(h *how, i int) {
+	e, t := w.e, &w.e.things[w.stands[i]]
+	fed := len(t.power) == 0 || anyOf(t.power, h.forwards)
+	for _, in := range t.in {
+		fed = fed && h.fed[in]
+	}
+	if t.host >= 0 {
+		fed = fed && h.fed[t.host] && !w.broken[t.host]
+	}
+	switch t.kind {
+	case "site", "room", "rack":
+		fed = fed && !w.broken[i]
+	case "uplink":
+		h.outward[t.site] = h.outward[t.site] || fed && !w.broken[i]
+	}
+	h.fed[i] = fed
+	h.forwards[i] = fed && !w.broken[i]
+	if t.kind == "switch" {
+		// Within the site an aggregation switch goes on without uplinks, unless somebody takes the graph at its word.
+		up := len(t.network) == 0 || e.things[t.network[0]].kind == "uplink" && !e.Style.Literal || anyOf(t.network, h.forwards)
+		h.forwards[i] = h.forwards[i] && up
+	}
 }
 
-// fed says whether server n has electricity.
-func (w *world) fed(p *power, n int) bool {
-	s := &w.e.servers[n]
-	if s.host >= 0 {
-		return p.host[s.host]
+func anyOf(list []int, ok []bool) bool {
+	return slices.ContainsFunc(list, func(i int) bool { return ok[i] })
+}
+
+// linked says whether thing i has its network.
+func (w *world) linked(h *how, i int) bool {
+	t := &w.e.things[w.stands[i]]
+	if t.host >= 0 {
+		t = &w.e.things[t.host]
 	}
-	return fedBy(p.pdu[w.stands[n]], s.sides)
+	return len(t.network) == 0 || anyOf(t.network, h.forwards)
+}
+
+// managed says whether the management of thing i can be reached within its site.
+func (w *world) managed(h *how, i int) bool {
+	t := &w.e.things[w.stands[i]]
+	return !t.inBand || len(t.tor) == 0 || anyOf(t.tor, h.forwards)
+}
+
+// answers says whether the address of thing i would answer within its site.
+func (w *world) answers(h *how, i int) bool {
+	t := &w.e.things[i]
+	switch {
+	case t.kind == "server":
+		return h.fed[i] && w.linked(h, i) && w.own[i] == healthy
+	case w.e.Style.Literal && t.kind == "switch":
+		return h.forwards[i]
+	case t.kind == "switch" || t.kind == "hypervisor":
+		return h.fed[i] && !w.broken[i] && (t.kind != "hypervisor" || w.linked(h, i))
+	}
+	return h.fed[i] && !w.broken[i] && w.managed(h, i)
 }
 
 // Kinds are the kinds of fault that are drawn, each as often as the others.
-var Kinds = []string{"site", "room", "rack", "feed", "pdu", "tor", "agg", "agg pair", "uplink", "uplink pair", "hypervisor", "server"}
+var Kinds = []string{"site", "room", "rack", "feed", "pdu", "switch", "agg", "agg pair", "uplink", "uplink pair", "hypervisor", "server"}
 
-// draw breaks so many things, none of which is dead already because of another.
-// It returns the components broken, apart from servers.
+// draw breaks so many things, none of which is without effect because of
+// another. It returns the ids of the components broken, apart from servers.
 func (w *world) draw(r *rand.Rand, faults int) []string {
 	e := w.e
-	var drawn [][]string
-	lost := false
-	for tries := 0; len(drawn) < faults && tries < 200; tries++ {
-		m, k := &e.rooms[r.IntN(len(e.rooms))], &e.racks[r.IntN(len(e.racks))]
-		site := r.IntN(len(e.sites))
-		up := e.uplinks[site]
-		var ids []string
-		switch kind := Kinds[r.IntN(len(Kinds))]; kind {
-		case "site", "uplink pair":
-			if lost { // one at a time: both sites away look like no eyes at all
-				continue
-			}
-			lost = true
-			ids = []string{e.sites[site]}
-			if kind == "uplink pair" {
-				ids = []string{up[0].id, up[1].id}
-			}
-		case "room":
-			ids = []string{m.id}
-		case "rack":
-			ids = []string{k.id}
-		case "feed":
-			ids = []string{m.feeds[r.IntN(2)]}
-		case "pdu":
-			ids = []string{k.pdus[r.IntN(2)]}
-		case "tor":
-			ids = []string{k.tor}
-		case "agg":
-			ids = []string{m.aggs[r.IntN(2)]}
-		case "agg pair":
-			ids = m.aggs[:]
-		case "uplink":
-			ids = []string{up[r.IntN(2)].id}
-		case "hypervisor":
-			if len(e.hosts) == 0 {
-				continue
-			}
-			ids = []string{e.hosts[r.IntN(len(e.hosts))].id}
-		case "server":
-			w.own[r.IntN(len(e.servers))] = ownFault(1 + r.IntN(3))
-			drawn = append(drawn, nil)
-			continue
+	byKind := map[string][]int{}
+	for i := range e.things {
+		kind := e.things[i].kind
+		if kind == "switch" && len(e.things[i].tor) == 0 {
+			kind = "agg"
 		}
-		drawn = append(drawn, slices.Clone(ids))
-		if !w.allMatter(drawn) {
-			drawn = drawn[:len(drawn)-1]
+		byKind[kind] = append(byKind[kind], i)
+	}
+	var drawn [][]int
+	sitesLost := 0
+	for tries, n := 0, 0; n < faults && tries < 300; tries++ {
+		kind := Kinds[r.IntN(len(Kinds))]
+		from := byKind[kind]
+		switch kind {
+		case "agg pair":
+			from = byKind["agg"]
+		case "uplink pair":
+			from = byKind["uplink"]
+		}
+		if len(from) == 0 || (kind == "site" || kind == "uplink pair") && sitesLost+1 >= max(2, len(e.sites)) {
+			continue // a sweep that gets no answer at all says nothing
+		}
+		one := from[r.IntN(len(from))]
+		set := []int{one}
+		switch kind {
+		case "server":
+			w.own[one] = ownFault(1 + r.IntN(3))
+			n++
+			continue
+		case "agg pair", "uplink pair":
+			set = w.siblings(one)
+		}
+		if w.matter(append(slices.Clone(drawn), set)) {
+			drawn = append(drawn, set)
+			n++
+			if kind == "site" || kind == "uplink pair" {
+				sitesLost++
+			}
+		}
+	}
+	for _, set := range drawn {
+		for _, i := range set {
+			w.broken[i] = true
 		}
 	}
 	var out []string
-	for _, ids := range drawn {
-		out = append(out, ids...)
+	for i, broken := range w.broken {
+		if broken {
+			out = append(out, e.things[i].id)
+		}
 	}
 	slices.Sort(out)
-	for _, id := range out {
-		w.broken[id] = true
-	}
 	return out
 }
 
-// allMatter says that every fault changes something that the others leave
-// whole: a PDU in a rack that has lost its room is nobody's finding.
-func (w *world) allMatter(drawn [][]string) bool {
-	whole := func(without int) string {
-		w.broken = map[string]bool{}
-		for i, ids := range drawn {
-			if i != without {
-				for _, id := range ids {
-					w.broken[id] = true
+// siblings are the things that back each other up with this one.
+func (w *world) siblings(one int) []int {
+	for i := range w.e.things {
+		if n := w.e.things[i].network; slices.Contains(n, one) {
+			return n
+		}
+	}
+	return []int{one}
+}
+
+// matter says that each of the sets changes something that a probe can tell and
+// that the others leave whole: a PDU in a rack that has lost its room is nobody's finding.
+func (w *world) matter(sets [][]int) bool {
+	was, own := w.broken, w.own
+	defer func() { w.broken, w.own = was, own }()
+	w.own = make([]ownFault, len(w.own))
+	print := func(without, half int) string {
+		w.broken = make([]bool, len(w.e.things))
+		for k, set := range sets {
+			for j, i := range set {
+				if k != without || half >= 0 && j != half {
+					w.broken[i] = true
 				}
 			}
 		}
 		return w.fingerprint()
 	}
-	all := whole(-1)
-	for i, ids := range drawn {
-		if len(ids) > 0 && whole(i) == all {
-			return false
-		}
-	}
-	w.broken = map[string]bool{}
-	return true
-}
-
-// fingerprint is the state of all equipment that a probe can tell, as text. What stands
-// behind two dead aggregation switches is nobody's finding until these are back.
-func (w *world) fingerprint() string {
-	p := w.lay()
-	out := make([]byte, 0, 8*len(w.e.racks))
-	bit := func(list ...bool) {
-		for _, b := range list {
-			if b {
-				out = append(out, '1')
-			} else {
-				out = append(out, '0')
+	all := print(-1, -1)
+	for k, set := range sets {
+		for j := range set { // each half of a pair, too
+			if print(k, j) == all {
+				return false
 			}
 		}
 	}
-	for i := range p.uplink {
-		bit(p.uplink[i][:]...)
-	}
-	for i := range p.room {
-		bit(p.room[i])
-		bit(p.feed[i][:]...)
-		bit(p.agg[i][:]...)
-	}
-	for i := range p.rack {
-		k := &w.e.racks[i]
-		if room := p.agg[k.room]; !room[0] && !room[1] {
-			continue
+	return true
+}
+
+// fingerprint is what a perfect sweep would see.
+func (w *world) fingerprint() string {
+	h := w.lay()
+	out := make([]byte, 0, 2*len(w.e.things))
+	for i := range w.e.things {
+		t := &w.e.things[i]
+		away := h.outward[t.site]
+		mark := byte(0)
+		if (t.gear && len(w.e.Style.Gear) > 0 || t.kind == "server") && w.answers(h, i) {
+			if mark |= 1; away {
+				mark |= 2
+			}
 		}
-		bit(p.tor[i])
-		if k.outOfBand || p.tor[i] {
-			bit(p.rack[i], p.torFed[i] && w.ok(k.tor))
-			bit(p.pdu[i][:]...)
+		if t.bmc && h.fed[i] && w.managed(h, i) {
+			mark |= 4
 		}
-	}
-	for i, h := range w.e.hosts {
-		bit(p.host[i] && p.tor[h.rack])
+		out = append(out, mark)
 	}
 	return string(out)
 }

@@ -34,18 +34,22 @@ type bench struct {
 	profile string
 	estate  *faultgen.Estate
 	graph   *topology.Graph
+	servers int // asked for of the estate
+
+	noBefore bool
+	dump     string
 }
 
 const maxFaults = 5
 
 // run measures one regime.
 func (b *bench) run(r regime) ([]figure, error) {
-	if b.estate == nil || b.estate.Servers() < r.servers || b.estate.Servers() >= r.servers+1000 {
+	if b.estate == nil || b.estate.Style.Name != r.style.Name || b.servers != r.servers {
 		var err error
-		if b.estate, err = faultgen.Build(r.servers, b.seed); err != nil {
+		if b.estate, err = faultgen.Build(r.style, r.servers, 1); err != nil {
 			return nil, err
 		}
-		b.graph = topology.New(b.estate.Inventory)
+		b.graph, b.servers = topology.New(b.estate.Inventory), r.servers
 	}
 	if b.profile != "" {
 		f, err := os.Create(b.profile)
@@ -61,10 +65,15 @@ func (b *bench) run(r regime) ([]figure, error) {
 	t := tally{}
 	for i := range r.cases {
 		seed := b.seed + uint64(i)
-		night := b.estate.Case(seed, 1+i%maxFaults, r.noise)
+		night := b.estate.Case(seed, 1+int(seed-1)%maxFaults, r.noise)
+		if b.dump != "" && i == 0 {
+			if err := dump(b.dump, b.estate, &night); err != nil {
+				return nil, err
+			}
+		}
 		obs := observations(night.Rows)
 		var earlier []topology.Observation
-		if r.earlier {
+		if !b.noBefore {
 			earlier = observations(night.Earlier)
 		}
 		sifted := b.graph.Sift(obs, earlier).Observations
@@ -104,7 +113,7 @@ func processorTime() time.Duration {
 func observations(rows []faultgen.Row) []topology.Observation {
 	out := make([]topology.Observation, len(rows))
 	for i, r := range rows {
-		out[i] = topology.Observation{Component: r.Component, Probe: topology.Probe(r.Probe), Vantage: r.Vantage, At: r.At, Result: topology.Result(r.Result)}
+		out[i] = topology.Observation{Component: r.Component, Probe: topology.Probe(r.Probe), Peer: r.Peer, Vantage: r.Vantage, At: r.At, Result: topology.Result(r.Result)}
 	}
 	return out
 }

@@ -19,8 +19,8 @@ import (
 // regime is a kind of night, with its goals.
 type regime struct {
 	name     string
+	style    *faultgen.Style
 	noise    faultgen.Noise
-	earlier  bool // an earlier sweep is known
 	servers  int
 	cases    int
 	accuracy bool // goals on who is named
@@ -31,13 +31,31 @@ type regime struct {
 	ece      float64
 }
 
-func regimes(cases int) []regime {
-	return []regime{
-		{name: "full evidence", noise: faultgen.NoiseA, earlier: true, servers: 30_000, cases: cases, accuracy: true, least: .99, exact: .97, ece: .02},
-		{name: "harsh", noise: faultgen.Harsh, earlier: true, servers: 30_000, cases: cases, accuracy: true, least: .97, ece: .03},
-		{name: "ping only", noise: faultgen.PingOnly, earlier: true, servers: 30_000, cases: cases, wrong: true},
-		{name: "100k", noise: faultgen.NoiseA, earlier: true, servers: 100_000, cases: (cases + 1) / 2, accuracy: true, latency: true, least: .99, exact: .97, ece: .02},
+// regimes are the issue's, on the estate of the first style; then those of the
+// other styles on smaller ones.
+func regimes(cases, small int) []regime {
+	full := regime{name: "full evidence", noise: faultgen.NoiseA, accuracy: true, least: .99, exact: .97, ece: .02}
+	harsh := regime{name: "harsh", noise: faultgen.Harsh, accuracy: true, least: .97, ece: .03}
+	ping := regime{name: "ping only", noise: faultgen.PingOnly, wrong: true}
+	var out []regime
+	add := func(r regime, style *faultgen.Style, name string, servers, cases int) {
+		r.name, r.style, r.servers, r.cases = name+", "+r.name, style, servers, cases
+		r.latency = servers == 100_000
+		out = append(out, r)
 	}
+	for _, r := range []regime{full, harsh, ping} {
+		add(r, &faultgen.Styles[0], "30k", 30_000, cases)
+	}
+	add(full, &faultgen.Styles[0], "100k", 100_000, (cases+1)/2)
+	for i := range faultgen.Styles {
+		for _, r := range []regime{full, harsh, ping} {
+			if r.name == "ping only" && faultgen.Styles[i].ICMP < .5 {
+				continue
+			}
+			add(r, &faultgen.Styles[i], faultgen.Styles[i].Name, small, cases)
+		}
+	}
+	return out
 }
 
 func main() {
@@ -45,14 +63,17 @@ func main() {
 	seed := flag.Uint64("seed", 1, "the first seed")
 	only := flag.String("only", "", "regimes whose name holds this")
 	servers := flag.Int("servers", 0, "instead of the regime's number of servers")
+	small := flag.Int("small", 6000, "servers of the styles that are measured on smaller estates")
+	dump := flag.String("dump", "", "write the first night's estate.yaml, sweep.jsonl and before.jsonl, and what broke, into this folder")
+	noBefore := flag.Bool("no-before", false, "without the sweep of the day before")
 	verbose := flag.Bool("v", false, "tell every night that went wrong, on stderr")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the inferences")
 	flag.Parse()
 	fmt.Fprintln(os.Stderr, machine())
 	missed := 0
 	out := json.NewEncoder(os.Stdout)
-	b := &bench{seed: *seed, verbose: *verbose, profile: *profile}
-	for _, r := range regimes(*cases) {
+	b := &bench{seed: *seed, verbose: *verbose, profile: *profile, noBefore: *noBefore, dump: *dump}
+	for _, r := range regimes(*cases, *small) {
 		if !strings.Contains(r.name, *only) {
 			continue
 		}

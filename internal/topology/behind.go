@@ -1,0 +1,132 @@
+package topology
+
+import (
+	"math"
+	"slices"
+
+	"vakhta/internal/inventory"
+)
+
+// How often the management of what is behind a switch, or an uplink as seen
+// from outside, hangs on it instead of on a network of its own.
+const (
+	behindSwitch = 0.05
+	behindUplink = 0.4
+)
+
+// linkBehind adds, for each switch and uplink behind which management is dark, a
+// node that stands for "the management of what is behind it hangs on it". It is
+// part of a hypothesis like a failure, so that it is one coincidence a switch and
+// not one for each machine; but it breaks nothing, and no report names it.
+func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
+	switches := map[string][]int32{} // by rack
+	for i := range nodes {
+		if c := nodes[i].c; c.Kind == inventory.KindSwitch && c.Rack != "" && len(nodes[i].users) > 0 {
+			switches[c.Rack] = append(switches[c.Rack], int32(i))
+		}
+	}
+	dark := s.darkBehind(nodes, switches, seen)
+	s.failures = len(nodes)
+	for i := range s.failures {
+		if share := hangsOn(nodes[i].c.Kind); dark[i] && share > 0 && len(nodes[i].users) > 0 {
+			nodes = append(nodes, node{c: nodes[i].c, users: nodes[i].users})
+			nodes[i].behind = int32(len(nodes))
+			s.global = append(s.global, s.global[i])
+		}
+	}
+	for i := range s.failures {
+		c := nodes[i].c
+		if c.Kind != inventory.KindPDU || c.Rack == "" {
+			continue
+		}
+		for _, m := range switches[c.Rack] {
+			if behind := nodes[m].behind; behind > 0 {
+				nodes[i].via = append(nodes[i].via, m)
+				nodes[m].users = append(nodes[m].users, int32(i))
+				nodes[behind-1].users = nodes[m].users
+			}
+		}
+	}
+	return nodes
+}
+
+// darkBehind marks what has dark management behind it.
+func (s *search) darkBehind(nodes []node, switches map[string][]int32, seen []*sighting) []bool {
+	dark := make([]bool, len(nodes))
+	var stack []int32
+	up := func(m int32) {
+		if !dark[m] {
+			dark[m] = true
+			stack = append(stack, m)
+		}
+	}
+	for i, n := range s.global {
+		if sight := seen[n]; sight != nil && sight.managementDark(nodes[i].c.Kind) {
+			up(int32(i))
+		}
+	}
+	for len(stack) > 0 {
+		n := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		for i := range nodes[n].groups {
+			if grp := &nodes[n].groups[i]; grp.name != "power" {
+				for _, m := range grp.members {
+					up(m)
+				}
+			}
+		}
+		if c := nodes[n].c; c.Kind == inventory.KindPDU && c.Rack != "" {
+			for _, m := range switches[c.Rack] {
+				up(m)
+			}
+		}
+	}
+	return dark
+}
+
+// hangsOn is how often management hangs on a component of the kind.
+func hangsOn(kind inventory.Kind) float64 {
+	switch kind {
+	case inventory.KindSwitch, inventory.KindCard:
+		return behindSwitch
+	case inventory.KindUplink:
+		return behindUplink
+	}
+	return 0
+}
+
+// priorOf is the log odds of a node before anything was seen.
+func (s *search) priorOf(n int32) float64 {
+	kind := s.t.nodes[n].c.Kind
+	switch {
+	case int(n) >= s.failures:
+		p := hangsOn(kind)
+		return math.Log(p / (1 - p))
+	case kind == inventory.KindServer && len(s.t.nodes[n].users) == 0:
+		return math.Inf(-1) // its own faults are in its likelihood
+	}
+	return logPrior[kind]
+}
+
+// isFailure says that the node stands for a failure.
+func (s *search) isFailure(n int32) bool { return int(n) < s.failures }
+
+// managementDark says that a BMC or a management address did not answer.
+func (s *sighting) managementDark(kind inventory.Kind) bool {
+	if kind == inventory.KindServer {
+		return s.silent() && s.powerIs(isUnknown)
+	}
+	return s.silent()
+}
+
+// withBehind is the set together with the management behind its members.
+func (s *search) withBehind(nodes []int32) pair {
+	out := pair(append([]int32(nil), nodes...))
+	for _, n := range nodes {
+		if behind := s.t.nodes[n].behind; behind > 0 {
+			out = append(out, behind-1)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

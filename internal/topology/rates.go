@@ -1,0 +1,201 @@
+package topology
+
+import "math"
+
+// habits are what differs from estate to estate and from night to night: how
+// much of it is down anyway, how often probes fail, how often machines do.
+type habits struct {
+	dark, cut       float64 // of the servers: without power, without network
+	noise           float64 // a probe of what is well goes unanswered
+	bmc             float64 // a BMC that has power does not answer
+	hung, off, dead float64 // a server has such a fault of its own
+	mute            float64 // a server never answers, by policy
+}
+
+// usual are the rates where too little was seen to estimate any.
+func usual() *habits {
+	return &habits{
+		dark: leastDownAnyway, cut: leastDownAnyway, noise: falseDown, bmc: bmcMute,
+		hung: ownHung, off: ownOff, dead: ownDead,
+	}
+}
+
+const (
+	mostNoise   = 0.1  // beyond it hosts have policies, not losses
+	mostHung    = 0.01 // beyond it, too
+	weightOfOwn = 1000 // so many servers the usual rates of own faults are worth
+	leastLiving = 300
+)
+
+// habitsOf estimates the rates from what was seen.
+func (g *Graph) habitsOf(seen []*sighting) *habits {
+	r := usual()
+	r.noise = noiseOf(seen)
+	r.elsewhere(g, seen)
+	r.ownFaults(g, seen)
+	return r
+}
+
+// elsewhere estimates how much of the estate is down: a machine that stands
+// elsewhere than the inventory has it is as often down as any. BMCs tell how many
+// of these have power.
+func (r *habits) elsewhere(g *Graph, seen []*sighting) {
+	looked, down, dark, cut := 0, 0, 0, 0
+	for n, sight := range seen {
+		if sight == nil || !g.isServer(int32(n)) {
+			continue
+		}
+		looked++
+		if !sight.silent() {
+			continue
+		}
+		down++
+		switch {
+		case sight.powerIs(isUp):
+			cut++
+		case sight.powerIs(isUnknown):
+			dark++
+		}
+	}
+	if looked < 5*leastRows || down == 0 {
+		return
+	}
+	all := float64(down) / float64(looked)
+	split := (float64(dark) + 1) / (float64(dark+cut) + 2)
+	r.dark = min(.3, max(r.dark, all*split))
+	r.cut = min(.3, max(r.cut, all*(1-split)))
+}
+
+// noiseOf estimates how many probes go unanswered by chance, from components
+// that answered one probe and not another from the same side.
+func noiseOf(seen []*sighting) float64 {
+	asked, lost := 0, 0
+	for _, sight := range seen {
+		if sight == nil {
+			continue
+		}
+		var up, down [2]int
+		for i := range sight.reach {
+			v := &sight.reach[i]
+			side := 0
+			if v.inside {
+				side = 1
+			}
+			if v.result == isUp {
+				up[side]++
+			} else {
+				down[side]++
+			}
+		}
+		for side := range up {
+			if up[side] > 0 && up[side]+down[side] > 1 {
+				asked += up[side] + down[side]
+				lost += down[side]
+			}
+		}
+	}
+	if asked < 50*leastRows {
+		return falseDown
+	}
+	return min(mostNoise, max(falseDown, float64(lost)/float64(asked)))
+}
+
+// ownFaults estimates how often servers are down by themselves, from those
+// that stand among others that answer.
+func (r *habits) ownFaults(g *Graph, seen []*sighting) {
+	living := g.living(seen)
+	var servers, bmcAsked, bmcLost, off, dark, unasked int
+	silent, byChance := 0.0, 0.0
+	for n, sight := range seen {
+		if sight == nil || len(sight.reach) == 0 || !g.isServer(int32(n)) || !living.surround(&g.nodes[n]) {
+			continue
+		}
+		servers++
+		chance := 1.0
+		for i := range sight.reach {
+			chance *= r.missed(&sight.reach[i])
+		}
+		byChance += chance
+		told, lost := len(sight.power) > 0, sight.powerIs(isUnknown) && !sight.powerIs(isUp) && !sight.powerIs(isDown)
+		if !told {
+			unasked++
+		}
+		switch {
+		case sight.answered():
+			if told {
+				bmcAsked++
+				if lost {
+					bmcLost++
+				}
+			}
+		case sight.powerIs(isDown):
+			off++
+		case lost:
+			dark++
+		default:
+			silent++
+		}
+	}
+	if servers < leastLiving {
+		return
+	}
+	r.bmc = min(.3, max(.003, (float64(bmcLost)+bmcMute*200)/(float64(bmcAsked)+200)))
+	asked := float64(servers - unasked)
+	shrunk := func(found, of, usual float64) float64 {
+		return (max(0, found) + usual*weightOfOwn) / (of + weightOfOwn)
+	}
+	r.off = min(.02, shrunk(float64(off), asked, ownOff))
+	// Some stand elsewhere, where more is down.
+	hung := silent - byChance - wrongInventory*r.cut*float64(servers) - (ownOff+ownDead)*float64(unasked)
+	r.hung = shrunk(hung, float64(servers), ownHung)
+	r.dead = min(.02, shrunk(float64(dark)-r.bmc*(byChance+max(0, hung))-wrongInventory*r.dark*asked, asked, ownDead))
+	if r.hung > mostHung {
+		r.mute = min(.3, r.hung-ownHung)
+		r.hung = ownHung
+	}
+}
+
+// lives says behind which nodes servers answer for the most part: those that
+// hang on the node alone, and those that have it first of several.
+type lives [2][]bool
+
+func (g *Graph) living(seen []*sighting) lives {
+	var up, down [2][]int32
+	var out lives
+	for k := range out {
+		up[k], down[k], out[k] = make([]int32, len(g.nodes)), make([]int32, len(g.nodes)), make([]bool, len(g.nodes))
+	}
+	for n, sight := range seen {
+		if sight == nil || !g.isServer(int32(n)) {
+			continue
+		}
+		count := &up
+		if !sight.answered() {
+			count = &down
+		}
+		for i := range g.nodes[n].groups {
+			members := g.nodes[n].groups[i].members
+			count[min(len(members)-1, 1)][members[0]]++
+		}
+	}
+	for k := range out {
+		for n := range g.nodes {
+			out[k][n] = up[k][n] > 0 && 2*up[k][n] >= 3*down[k][n]
+		}
+	}
+	return out
+}
+
+// surround says that what the node leans on carries others in the same way.
+func (l *lives) surround(n *node) bool {
+	for i := range n.groups {
+		members := n.groups[i].members
+		if !l[min(len(members)-1, 1)][members[0]] {
+			return false
+		}
+	}
+	return true
+}
+
+// lnOf is a logarithm that JSON can hold.
+func lnOf(p float64) float64 { return math.Log(max(p, 1e-12)) }
