@@ -60,12 +60,12 @@ func (g *Graph) Sift(obs, before []Observation) Sifted {
 			for i := range rows {
 				r := &rows[i]
 				switch {
-				case i > 0 && sameRow(r, &rows[i-1]):
-					fate[r.i] = doubled
 				case r.at < since[r.vantage]:
 					fate[r.i] = stale
 				case r.result != isUp && was.silent(int32(n), r):
 					fate[r.i] = wasSo
+				case i > 0 && sameRow(r, &rows[i-1]):
+					fate[r.i] = doubled
 				}
 			}
 		}

@@ -139,7 +139,7 @@ func (s *search) ancestors(n int32) []int32 {
 			out = append(out, m)
 		}
 	}
-	for i := 0; i < len(out); i++ {
+	for i := 0; i < len(out); i++ { //nolint:intrange // it grows
 		s.t.needs(out[i], visit)
 	}
 	s.up[n] = out

@@ -170,14 +170,16 @@ func (s *sighting) split(all []verdict, kind inventory.Kind) {
 	if voice.hands {
 		return
 	}
-	end := all[len(all):cap(all)]
+	all = append(all, verdict{}) // there is room for it
+	one := all[len(all)-1:]
 	voice.peer, voice.run = noNode, 1
 	switch {
 	case kind == inventory.KindServer && power == 0:
 		if voice.ask = askPower; voice.result != isUnknown {
 			voice.result = isAlive
 		}
-		s.power = append(end[:0], voice)
+		one[0] = voice
+		s.power = one
 	case kind != inventory.KindServer && reach == 0 && voice.ask != askFeed:
 		voice.ask = askSNMP
 		if voice.result != isUnknown {
@@ -185,7 +187,8 @@ func (s *sighting) split(all []verdict, kind inventory.Kind) {
 		} else {
 			voice.result = isDown
 		}
-		s.reach = append(end[:0], voice)
+		one[0] = voice
+		s.reach = one
 	}
 }
 

@@ -1,7 +1,5 @@
 package topology
 
-import "math"
-
 // habits are what differs from estate to estate and from night to night: how
 // much of it is down anyway, how often probes fail, how often machines do.
 type habits struct {
@@ -196,6 +194,3 @@ func (l *lives) surround(n *node) bool {
 	}
 	return true
 }
-
-// lnOf is a logarithm that JSON can hold.
-func lnOf(p float64) float64 { return math.Log(max(p, 1e-12)) }
