@@ -79,6 +79,7 @@ type Profile struct {
 	// SNMP and Proxmox are what devices beside the machines answer: switches and PDUs, hypervisors.
 	SNMP    *SNMP    `json:"snmp,omitempty"`
 	Proxmox *Proxmox `json:"proxmox,omitempty"`
+	Services
 }
 
 // Contact is a person or a duty desk, at a client or in a team.

@@ -14,7 +14,7 @@ var (
 	documentFields  = []string{"version", "vantages", "sites", "components", "clients", "teams"}
 	siteFields      = []string{"id", "name", "timezone", "vantages", "support"}
 	componentFields = []string{"id", "kind", "name", "in", "unit", "client", "label", "needs", "probe"}
-	profileFields   = []string{"address", "tcp", "icmp", "bmc", "snmp", "proxmox"}
+	profileFields   = append([]string{"address", "tcp", "icmp", "bmc", "snmp", "proxmox"}, serviceFields...)
 	clientFields    = []string{"id", "name", "language", "timezone", "contacts"}
 	contactFields   = []string{"id", "name", "language", "timezone", "addresses", "ladder"}
 	teamFields      = []string{"id", "name", "members", "levels", "repeat"}
@@ -201,13 +201,15 @@ func (d *decoder) profile(n *yaml.Node) Profile {
 			agent = value
 		case "proxmox":
 			p.Proxmox = d.proxmox(value)
+		default:
+			d.services(&p.Services, key, value)
 		}
 	})
 	if agent != nil { // last: its address may be the probe's
 		p.SNMP = d.snmp(agent, p.Address)
 	}
-	if p.Address == "" && (len(p.TCP) > 0 || p.ICMP) {
-		d.wrong(n, "asks for probes but has no address; add address: or remove tcp and icmp")
+	if p.Address == "" && (len(p.TCP) > 0 || p.ICMP || !p.Services.empty()) {
+		d.wrong(n, "asks for probes but has no address; add address: or remove tcp, icmp and what is served")
 	}
 	return p
 }
