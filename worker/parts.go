@@ -65,6 +65,8 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 			return probe.New(inv, st, probe.Options{
 				Vantage: vantage, Rate: float64(cfg.Probe.Rate), Concurrency: cfg.Probe.Concurrency, BMCTimeout: cfg.Probe.BMCTimeout,
 				Timeout: cfg.Probe.Timeout, Attempts: cfg.Probe.Attempts, Observed: m.observed, Plans: st,
+				PerTarget: cfg.Probe.PerTarget, PerNetwork: cfg.Probe.PerNetwork, ServiceTimeout: cfg.Probe.ServiceTimeout,
+				GapFloor: cfg.Probe.GapFloor, GapCeiling: cfg.Probe.GapCeiling,
 			})
 		},
 	}, nil

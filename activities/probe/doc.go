@@ -1,5 +1,6 @@
-// Package probe asks components whether they are well: TCP connect, ping, and
-// the power state that a BMC reports over Redfish. [Activities] holds what the
+// Package probe asks components whether they are well: TCP connect, ping, what
+// they serve (TLS, HTTP, DNS, SSH), and the power state that a BMC reports over
+// Redfish. [Activities] holds what the
 // workflows call: Sweep makes one round of probes and stores the observations,
 // Watch waits until the set of components that are up changes.
 //
@@ -13,8 +14,7 @@ import (
 	"context"
 	"time"
 
-	"golang.org/x/time/rate"
-
+	"vakhta/activities/probe/pace"
 	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
 )
@@ -37,8 +37,18 @@ type Options struct {
 	// Rate is how many connection attempts and echo requests the worker starts
 	// per second, over all its activities; 0 is 5,000.
 	Rate float64
-	// Concurrency bounds the components that one activity probes at once; 0 is 512.
+	// PerTarget and PerNetwork bound the probes within any second to one address
+	// and to one /24 (IPv6: /64); 0 is 40 and 4,000.
+	PerTarget  int
+	PerNetwork int
+	// Concurrency bounds the components that one activity connects to at once; 0 is 512.
 	Concurrency int
+	// ServiceConcurrency bounds the services (TLS, HTTP, DNS, SSH) that one
+	// activity asks at once, of each kind; 0 is 64.
+	ServiceConcurrency int
+	// ServiceTimeout is what one service gets from the accepted connection to its
+	// whole answer; 0 is 2 s.
+	ServiceTimeout time.Duration
 	// BMCConcurrency bounds the BMCs that are asked at once; 0 is 64.
 	BMCConcurrency int
 	// BMCTimeout is what one BMC gets for all its answers; 0 is 3 s.
@@ -53,6 +63,10 @@ type Options struct {
 	// Habits makes time-outs tight where a host's usual round trip is known; nil
 	// spaces all attempts by Timeout / Attempts.
 	Habits Habits
+	// GapFloor and GapCeiling bound the time from one attempt to the next that
+	// Habits lead to; 0 is 20 ms and 250 ms.
+	GapFloor   time.Duration
+	GapCeiling time.Duration
 	// Observed is told of the observations of every sweep; nil drops it. For metrics.
 	Observed func(vantage string, obs []topology.Observation)
 	// Plans reads planned shards; nil: the worker makes none.
@@ -65,6 +79,24 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Rate <= 0 {
 		o.Rate = 5000
+	}
+	if o.PerTarget <= 0 {
+		o.PerTarget = 40
+	}
+	if o.PerNetwork <= 0 {
+		o.PerNetwork = 4000
+	}
+	if o.ServiceConcurrency <= 0 {
+		o.ServiceConcurrency = 64
+	}
+	if o.ServiceTimeout <= 0 {
+		o.ServiceTimeout = 2 * time.Second
+	}
+	if o.GapFloor <= 0 {
+		o.GapFloor = 20 * time.Millisecond
+	}
+	if o.GapCeiling <= 0 {
+		o.GapCeiling = 250 * time.Millisecond
 	}
 	if o.Concurrency <= 0 {
 		o.Concurrency = 512
@@ -95,16 +127,14 @@ type Activities struct {
 	inv  Inventory
 	sink Sink
 	opts Options
-	pace *rate.Limiter
+	pace *pace.Pacer
 	// turns are the devices that are asked just now.
 	turns turns
 }
 
-// paceBurst lets a small sweep start at once.
-const paceBurst = 512
-
 // New returns the activities of a worker.
 func New(inv Inventory, sink Sink, opts Options) *Activities {
 	opts = opts.withDefaults()
-	return &Activities{inv: inv, sink: sink, opts: opts, pace: rate.NewLimiter(rate.Limit(opts.Rate), paceBurst)}
+	limits := pace.Limits{PerSecond: opts.Rate, PerTarget: opts.PerTarget, PerNetwork: opts.PerNetwork}
+	return &Activities{inv: inv, sink: sink, opts: opts, pace: pace.New(limits)}
 }

@@ -14,3 +14,42 @@ type Habits interface {
 	// It is asked once per sweep activity, for at most MaxSweep components.
 	UsualRTTs(ctx context.Context, vantage string, components []string) (map[string]time.Duration, error)
 }
+
+const (
+	// The gap between two attempts at a host whose usual round trip is known is
+	// rttFactor round trips and rttMargin, within Options.GapFloor and GapCeiling.
+	rttFactor = 3
+	rttMargin = 10 * time.Millisecond
+
+	// lingerGaps is how many gaps the last attempt of such a host waits: it is the
+	// last chance, so that it gets more than the others.
+	lingerGaps = 2
+)
+
+// learn asks for the usual round trips, where the parameters left the budget
+// to the worker. What can't be learned is no failure: the default holds.
+func (s *shard) learn(ctx context.Context, components []string) {
+	if s.a.opts.Habits == nil {
+		return
+	}
+	usual, err := s.a.opts.Habits.UsualRTTs(ctx, s.vantage, components)
+	if err != nil {
+		return
+	}
+	s.tight = make(map[string]time.Duration, len(usual))
+	for id, rtt := range usual {
+		s.tight[id] = min(max(rttFactor*rtt+rttMargin, s.a.opts.GapFloor), s.a.opts.GapCeiling)
+	}
+}
+
+// budgetOf is the component's own budget. With fewer attempts than the worker's
+// default it is never tight: speed is not to cost a false alarm.
+func (s *shard) budgetOf(component string) budget {
+	gap, ok := s.tight[component]
+	if !ok || s.budget.attempts < s.a.opts.Attempts {
+		return s.budget
+	}
+	b := s.budget
+	b.timeout, b.spacing = gap*time.Duration(b.attempts-1+lingerGaps), gap
+	return b
+}

@@ -37,12 +37,14 @@ type SweepParams struct {
 	Round      int      `json:"round"`
 	Vantage    string   `json:"vantage,omitempty"` // default: the worker's
 	Components []string `json:"components"`        // at most MaxSweep
-	// Probes to make; none means what each component's profile answers of what
-	// asks the component itself. Those that ask a device beside it (power, psu,
-	// snmp, port, outlet, feed, guest) are made only where they are named here.
+	// Probes to make; none means what each component's profile answers of tcp
+	// and icmp, or of tls, http, dns and ssh where it names neither of the two.
+	// Those that ask a device beside it (power, psu, snmp, port, outlet, feed,
+	// guest) are made only where they are named here.
 	Probes []topology.Probe `json:"probes,omitempty"`
-	// TimeoutMs is the budget of one probe, all its attempts included; 0 is 300.
-	// BMCs have their own (Options.BMCTimeout).
+	// TimeoutMs is the budget of one probe, all its attempts included; 0 is 300,
+	// or what suits the component's usual round trip where that is known. BMCs and
+	// services have their own (Options.BMCTimeout, Options.ServiceTimeout).
 	TimeoutMs int `json:"timeoutMs,omitempty"`
 	Attempts  int `json:"attempts,omitempty"` // 0 is 3
 }
@@ -80,7 +82,7 @@ type Progress struct {
 
 // Sweep probes one shard once, stores the observations and counts them.
 func (a *Activities) Sweep(ctx context.Context, p SweepParams) (SweepResult, error) {
-	s, err := a.newShard(&p)
+	s, err := a.newShard(ctx, &p)
 	if err != nil {
 		return SweepResult{}, err
 	}
@@ -112,7 +114,7 @@ func invalid(field, format string, args ...any) error {
 	return temporal.NewNonRetryableApplicationError(field+" "+fmt.Sprintf(format, args...), "InvalidInput", nil, field)
 }
 
-func (a *Activities) newShard(p *SweepParams) (*shard, error) {
+func (a *Activities) newShard(ctx context.Context, p *SweepParams) (*shard, error) {
 	if p.Vantage == "" {
 		p.Vantage = a.opts.Vantage
 	}
@@ -137,11 +139,15 @@ func (a *Activities) newShard(p *SweepParams) (*shard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.shardOf(p.Components, p.Probes, p.Vantage, b), nil
+	s := a.shardOf(p.Components, p.Probes, p.Vantage, b)
+	if p.TimeoutMs == 0 {
+		s.learn(ctx, p.Components)
+	}
+	return s, nil
 }
 
 func (a *Activities) newBudget(timeoutMs, attempts int) (budget, error) {
-	b := budget{time.Duration(timeoutMs) * time.Millisecond, attempts}
+	b := budget{timeout: time.Duration(timeoutMs) * time.Millisecond, attempts: attempts}
 	if b.timeout == 0 {
 		b.timeout = a.opts.Timeout
 	}
@@ -162,7 +168,8 @@ type shard struct {
 	a            *Activities
 	vantage      string
 	budget       budget
-	probes       []topology.Probe // as they were asked for
+	probes       []topology.Probe         // as they were asked for
+	tight        map[string]time.Duration // gaps between attempts, of components whose usual round trip is known
 	tasks        []task
 	notHeld      []string
 	skipped      []string
@@ -178,7 +185,7 @@ type shard struct {
 type task struct {
 	component *inventory.Component
 	probe     topology.Probe // which of the shard's pools it runs in
-	ping      netip.Addr
+	address   netip.Addr     // of the component itself, for those that ask it
 }
 
 // shardOf keeps what the inventory holds; each id once.
@@ -212,13 +219,20 @@ func (s *shard) asks(p topology.Probe) bool {
 	return slices.Contains(s.probes, p) || len(s.probes) == 0 && weights[p] == service
 }
 
+// addTasks adds the probes that the profile answers, of those that are asked
+// for. Without any, services are asked only where there is neither tcp nor icmp.
 func (s *shard) addTasks(c *inventory.Component) {
-	if s.asks(topology.ProbeTCP) && c.Probe.Address != "" && len(c.Probe.TCP) > 0 {
-		s.tasks = append(s.tasks, task{component: c, probe: topology.ProbeTCP})
-	}
-	if s.asks(topology.ProbeICMP) && c.Probe.ICMP {
-		if address, err := netip.ParseAddr(c.Probe.Address); err == nil {
-			s.tasks = append(s.tasks, task{component: c, probe: topology.ProbeICMP, ping: address.Unmap()})
+	if address, err := netip.ParseAddr(c.Probe.Address); err == nil {
+		add := func(p topology.Probe, answers bool) {
+			if answers && s.asks(p) {
+				s.tasks = append(s.tasks, task{component: c, probe: p, address: address.Unmap()})
+			}
+		}
+		add(topology.ProbeTCP, len(c.Probe.TCP) > 0)
+		add(topology.ProbeICMP, c.Probe.ICMP)
+		alone := len(c.Probe.TCP) == 0 && !c.Probe.ICMP
+		for _, p := range serviceProbes {
+			add(p, services[p].named(&c.Probe) && (alone || len(s.probes) > 0))
 		}
 	}
 	if (s.asks(topology.ProbePower) || s.asks(topology.ProbePSU)) && c.Probe.BMC.Given() {
@@ -238,7 +252,7 @@ func (s *shard) probe(ctx context.Context, progress func(done, total int)) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		s.each(byProbe[topology.ProbeTCP], s.a.opts.Concurrency, func(t task) []answer {
-			return []answer{s.a.probeTCP(ctx, t.component.Probe.Address, t.component.Probe.TCP, s.budget)}
+			return []answer{s.a.probeTCP(ctx, t.address, t.component.Probe.TCP, s.budgetOf(t.component.ID), s.budget)}
 		})
 	})
 	wg.Go(func() {
@@ -251,6 +265,7 @@ func (s *shard) probe(ctx context.Context, progress func(done, total int)) {
 		})
 	})
 	wg.Go(func() { s.pingAll(ctx, byProbe[topology.ProbeICMP]) })
+	wg.Go(func() { s.askServices(ctx, byProbe) })
 	wg.Wait()
 	s.observations = slices.Concat(s.found...)
 }
@@ -271,34 +286,6 @@ func (s *shard) each(tasks []int, limit int, do func(task) []answer) {
 	}
 	close(next)
 	wg.Wait()
-}
-
-func (s *shard) pingAll(ctx context.Context, tasks []int) {
-	for _, f := range []family{family4, family6} {
-		var mine []int
-		var addresses []netip.Addr
-		for _, i := range tasks {
-			if s.tasks[i].ping.Is4() == (f.protocol == family4.protocol) {
-				mine = append(mine, i)
-				addresses = append(addresses, s.tasks[i].ping)
-			}
-		}
-		if len(mine) == 0 {
-			continue
-		}
-		p, err := openPinger(f)
-		if err != nil {
-			for _, i := range mine {
-				s.settle(i, answer{result: topology.Unknown, detail: err.Error()})
-			}
-			continue
-		}
-		answers := p.ping(ctx, addresses, s.budget, s.a.pace.Wait)
-		_ = p.conn.Close()
-		for n, i := range mine {
-			s.settle(i, answers[n])
-		}
-	}
 }
 
 // progressEvery is how many probes are done between two heartbeats; the SDK

@@ -227,7 +227,7 @@ func TestCancelledSweepCallsNobodyDown(t *testing.T) {
 	var sink memory
 	ctx, cancel := context.WithCancel(t.Context())
 	a := New(l.Inventory(), &sink, Options{})
-	s := a.shardOf(l.Inventory().ServersAt("spb"), nil, "msk", budget{time.Hour, 1})
+	s := a.shardOf(l.Inventory().ServersAt("spb"), nil, "msk", budget{timeout: time.Hour, attempts: 1})
 	s.probe(ctx, func(int, int) { cancel() })
 	for _, o := range s.observations {
 		if o.Result != topology.Unknown || o.Detail != "cancelled" {
@@ -312,7 +312,7 @@ func BenchmarkSweep500(b *testing.B) {
 	ids := l.Inventory().ServersOf(estate.Romashka)
 	wrong := 0
 	for b.Loop() {
-		s := a.shardOf(ids, nil, "msk", budget{defaultTimeout, defaultAttempts})
+		s := a.shardOf(ids, nil, "msk", budget{timeout: defaultTimeout, attempts: defaultAttempts})
 		s.probe(b.Context(), func(int, int) {})
 		if r := s.result(); r.Down != 1 || r.Unknown != 0 {
 			wrong++

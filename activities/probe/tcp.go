@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"syscall"
 	"time"
@@ -21,15 +22,38 @@ type answer struct {
 	peer   string         // the component at the other end, for probes from beside
 }
 
+var cancelled = answer{result: topology.Unknown, detail: "cancelled"}
+
 // budget is the time of one probe, and the attempts that share it.
 type budget struct {
 	timeout  time.Duration
 	attempts int
+	spacing  time.Duration // from one attempt to the next; 0 spreads them evenly
 }
+
+func (b budget) gap() time.Duration {
+	if b.spacing > 0 {
+		return b.spacing
+	}
+	return b.timeout / time.Duration(b.attempts)
+}
+
+// linger is what is left for the last attempt.
+func (b budget) linger() time.Duration { return b.timeout - time.Duration(b.attempts-1)*b.gap() }
 
 // probeTCP says up as soon as one of the ports accepts. It is down when every
 // port refused or kept silent, unknown when we could not tell for one of them.
-func (a *Activities) probeTCP(ctx context.Context, address string, ports []int, b budget) answer {
+// Where this process was too busy for a tight budget, it asks again with the
+// patient one.
+func (a *Activities) probeTCP(ctx context.Context, address netip.Addr, ports []int, tight, patient budget) answer {
+	got := a.probePorts(ctx, address, ports, tight)
+	if got.detail == detailBusy && tight.timeout < patient.timeout {
+		got = a.probePorts(ctx, address, ports, patient)
+	}
+	return got
+}
+
+func (a *Activities) probePorts(ctx context.Context, address netip.Addr, ports []int, b budget) answer {
 	if len(ports) == 1 {
 		return a.probePort(ctx, address, ports[0], b)
 	}
@@ -55,26 +79,55 @@ func (a *Activities) probeTCP(ctx context.Context, address string, ports []int, 
 	return verdict
 }
 
-// probePort connects. The kernel repeats a lost SYN after a whole second, so
-// that within the budget we dial again ourselves: attempt n starts n/attempts
-// into it, and the earlier ones stay on, so that a slow path is not a dead one.
-// Only the first attempt waits for its turn: the others keep its distance.
-func (a *Activities) probePort(ctx context.Context, address string, port int, b budget) answer {
-	if err := a.pace.Wait(ctx); err != nil {
-		return answer{result: topology.Unknown, detail: "cancelled"}
+func (a *Activities) probePort(ctx context.Context, address netip.Addr, port int, b budget) answer {
+	conn, got := a.dial(ctx, address, port, b)
+	if conn != nil {
+		_ = conn.Close()
 	}
-	target := net.JoinHostPort(address, strconv.Itoa(port))
+	return atPort(port, got)
+}
+
+// atPort says which port is meant, where it was the port that answered.
+func atPort(port int, got answer) answer {
+	if got.result != topology.Unknown {
+		got.detail = fmt.Sprintf("port %d: %s", port, got.detail)
+	}
+	return got
+}
+
+// dialled is what came of one attempt to connect.
+type dialled struct {
+	conn net.Conn
+	answer
+}
+
+func (d dialled) drop() {
+	if d.conn != nil {
+		_ = d.conn.Close()
+	}
+}
+
+// dial connects; the connection is nil unless the answer is up. The kernel
+// repeats a lost SYN after a whole second, so that within the budget we dial
+// again ourselves: the attempts are a gap apart, and the earlier ones stay on,
+// so that a slow path is not a dead one. Only the first attempt waits for its
+// turn: the others keep its distance.
+func (a *Activities) dial(ctx context.Context, address netip.Addr, port int, b budget) (net.Conn, answer) {
+	if a.pace.AdmitWait(ctx, address, b.attempts) != nil || a.pace.Wait(ctx) != nil {
+		return nil, cancelled
+	}
+	target := net.JoinHostPort(address.String(), strconv.Itoa(port))
 	started := time.Now()
 	dialCtx, cancel := context.WithDeadline(ctx, started.Add(b.timeout))
 	defer cancel()
-	dial := func(done chan<- answer) { done <- connect(dialCtx, target) }
+	done := make(chan dialled, b.attempts)
+	attempt := func() { done <- connect(dialCtx, target) }
 
-	done := make(chan answer, b.attempts)
 	running := 1
-	go dial(done)
-	again := time.NewTicker(b.timeout / time.Duration(b.attempts))
+	go attempt()
+	again := time.NewTicker(b.gap())
 	defer again.Stop()
-	var found answer
+	var found dialled
 	for launched := 1; ; {
 		select {
 		case got := <-done:
@@ -82,19 +135,19 @@ func (a *Activities) probePort(ctx context.Context, address string, port int, b 
 			if found.result == "" || got.result == topology.Up {
 				found = got
 			}
-			if running > 0 && got.result != topology.Up && dialCtx.Err() == nil && !settled(got) {
+			if running > 0 && got.result != topology.Up && dialCtx.Err() == nil && !settled(got.answer) {
 				continue
 			}
 			cancel()
 			for ; running > 0; running-- {
-				<-done
+				(<-done).drop()
 			}
-			return late(found, started, b, port)
+			return found.conn, late(found.answer, started, b)
 		case <-again.C:
 			if launched < b.attempts && dialCtx.Err() == nil {
 				launched++
 				running++
-				go dial(done)
+				go attempt()
 			}
 		}
 	}
@@ -106,27 +159,25 @@ func settled(got answer) bool { return got.detail != detailTimeout }
 
 // late turns a timeout into "cannot tell" when this process itself noticed it
 // late by half the budget: a starved worker must not call machines dead.
-func late(got answer, started time.Time, b budget, port int) answer {
+func late(got answer, started time.Time, b budget) answer {
 	if got.detail == detailTimeout && time.Since(started) > b.timeout*3/2 {
-		return answer{result: topology.Unknown, detail: "the prober was too busy to tell"}
-	}
-	if got.result != topology.Unknown {
-		got.detail = fmt.Sprintf("port %d: %s", port, got.detail)
+		return answer{result: topology.Unknown, detail: detailBusy}
 	}
 	return got
 }
 
-const detailTimeout = "timeout"
+const (
+	detailTimeout = "timeout"
+	detailBusy    = "the prober was too busy to tell"
+)
 
-func connect(ctx context.Context, target string) answer {
+func connect(ctx context.Context, target string) dialled {
 	started := time.Now()
 	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", target)
 	if err != nil {
-		return explain(err)
+		return dialled{answer: explain(err)}
 	}
-	rtt := time.Since(started)
-	_ = c.Close()
-	return answer{result: topology.Up, detail: "accepted", rtt: rtt}
+	return dialled{c, answer{result: topology.Up, detail: "accepted", rtt: time.Since(started)}}
 }
 
 // explain tells what the network said of the target from trouble of our own.
@@ -140,7 +191,7 @@ func explain(err error) answer {
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EHOSTDOWN):
 		return answer{result: topology.Down, detail: "host unreachable"}
 	case errors.Is(err, context.Canceled):
-		return answer{result: topology.Unknown, detail: "cancelled"}
+		return cancelled
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return answer{result: topology.Down, detail: detailTimeout}
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):

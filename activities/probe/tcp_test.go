@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -15,6 +16,8 @@ import (
 	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
 )
+
+var localhost = netip.MustParseAddr("127.0.0.1")
 
 func listening(t *testing.T) (port int) {
 	t.Helper()
@@ -47,7 +50,7 @@ func closedPort(t *testing.T) int {
 func TestMachineIsUpIfOneOfItsPortsAccepts(t *testing.T) {
 	a := New(&inventory.Inventory{}, &memory{}, Options{})
 	open, closed, closedToo := listening(t), closedPort(t), closedPort(t)
-	b := budget{patient * time.Millisecond, 2}
+	b := budget{timeout: patient * time.Millisecond, attempts: 2}
 	tests := []struct {
 		ports  []int
 		result topology.Result
@@ -60,7 +63,7 @@ func TestMachineIsUpIfOneOfItsPortsAccepts(t *testing.T) {
 		{[]int{closed, closedToo}, topology.Down, "connection refused"},
 	}
 	for _, tt := range tests {
-		got := a.probeTCP(t.Context(), "127.0.0.1", tt.ports, b)
+		got := a.probeTCP(t.Context(), localhost, tt.ports, b, b)
 		if got.result != tt.result || !strings.Contains(got.detail, tt.detail) {
 			t.Errorf("%v: %+v, want %s, %s", tt.ports, got, tt.result, tt.detail)
 		}
@@ -97,16 +100,16 @@ func TestTroubleOfOurOwnIsNotTheMachines(t *testing.T) {
 }
 
 func TestStarvedProberCannotTell(t *testing.T) {
-	b := budget{time.Second, 1}
+	b := budget{timeout: time.Second, attempts: 1}
 	timeout := answer{result: topology.Down, detail: detailTimeout}
-	if got := late(timeout, time.Now().Add(-time.Minute), b, 22); got.result != topology.Unknown {
+	if got := late(timeout, time.Now().Add(-time.Minute), b); got.result != topology.Unknown {
 		t.Errorf("a timeout noticed a minute late: %+v, want unknown", got)
 	}
-	if got := late(timeout, time.Now(), b, 22); got.result != topology.Down {
+	if got := late(timeout, time.Now(), b); got.result != topology.Down {
 		t.Errorf("a timeout in time: %+v, want down", got)
 	}
 	refused := answer{result: topology.Down, detail: "connection refused"}
-	if got := late(refused, time.Now().Add(-time.Minute), b, 22); got.result != topology.Down {
+	if got := late(refused, time.Now().Add(-time.Minute), b); got.result != topology.Down {
 		t.Errorf("a refusal, however late: %+v, want down", got)
 	}
 }
@@ -158,7 +161,9 @@ func TestLostRequestIsRepeatedSoonerThanTheKernelWould(t *testing.T) {
 	before := listenDrops(t)
 	a := New(&inventory.Inventory{}, &memory{}, Options{})
 	got := make(chan answer, 1)
-	go func() { got <- a.probePort(t.Context(), "127.0.0.1", port, budget{30 * time.Second, 300}) }()
+	go func() {
+		got <- a.probePort(t.Context(), localhost, port, budget{timeout: 30 * time.Second, attempts: 300})
+	}()
 	for listenDrops(t) == before {
 		time.Sleep(time.Millisecond)
 	}

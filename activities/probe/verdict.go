@@ -21,6 +21,7 @@ const (
 // weights are the probes that there are.
 var weights = map[topology.Probe]weight{
 	topology.ProbeTCP: service, topology.ProbeICMP: service,
+	topology.ProbeTLS: service, topology.ProbeHTTP: service, topology.ProbeDNS: service, topology.ProbeSSH: service,
 	topology.ProbePower: device, topology.ProbeSNMP: device,
 	topology.ProbePSU: beside, topology.ProbePort: beside, topology.ProbeOutlet: beside,
 	topology.ProbeFeed: beside, topology.ProbeGuest: beside,

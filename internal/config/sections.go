@@ -113,21 +113,38 @@ type Probe struct {
 	Attempts    int           `yaml:"attempts"`    // inside that budget
 	Rate        int           `yaml:"rate"`        // packets or connections per second of one worker
 	Concurrency int           `yaml:"concurrency"` // connections open at once
-	BMCTimeout  time.Duration `yaml:"bmcTimeout"`  // budget of one question to a BMC
+	PerTarget   int           `yaml:"perTarget"`   // probes within a second to one address
+	PerNetwork  int           `yaml:"perNetwork"`  // probes within a second to one /24 or /64
+	// GapFloor and GapCeiling bound the time between two attempts at a host whose
+	// usual round trip is known.
+	GapFloor       time.Duration `yaml:"gapFloor"`
+	GapCeiling     time.Duration `yaml:"gapCeiling"`
+	ServiceTimeout time.Duration `yaml:"serviceTimeout"` // budget of one TLS, HTTP, DNS or SSH check
+	BMCTimeout     time.Duration `yaml:"bmcTimeout"`     // budget of one question to a BMC
 }
 
 // ValidateAndSetDefaults fills the limits.
 func (p *Probe) ValidateAndSetDefaults() error {
 	setDefault(&p.Timeout, 300*time.Millisecond)
 	setDefault(&p.Attempts, 3)
-	setDefault(&p.Rate, 20_000)
+	setDefault(&p.Rate, 100_000)
 	setDefault(&p.Concurrency, 256)
+	setDefault(&p.PerTarget, 40)
+	setDefault(&p.PerNetwork, 4000)
+	setDefault(&p.GapFloor, 20*time.Millisecond)
+	setDefault(&p.GapCeiling, 250*time.Millisecond)
+	setDefault(&p.ServiceTimeout, 2*time.Second)
 	setDefault(&p.BMCTimeout, 2*time.Second)
 	return errors.Join(
 		within("probe.timeout", p.Timeout, 10*time.Millisecond, 30*time.Second),
 		within("probe.attempts", p.Attempts, 1, 10),
 		within("probe.rate", p.Rate, 1, 1_000_000),
 		within("probe.concurrency", p.Concurrency, 1, 10_000),
+		within("probe.perTarget", p.PerTarget, 2*p.Attempts, 10_000),
+		within("probe.perNetwork", p.PerNetwork, 2*p.Attempts, 1_000_000),
+		within("probe.gapFloor", p.GapFloor, time.Millisecond, 10*time.Second),
+		within("probe.gapCeiling", p.GapCeiling, p.GapFloor, 10*time.Second),
+		within("probe.serviceTimeout", p.ServiceTimeout, 100*time.Millisecond, 30*time.Second),
 		within("probe.bmcTimeout", p.BMCTimeout, 100*time.Millisecond, time.Minute),
 	)
 }
