@@ -56,6 +56,10 @@ type Options struct {
 	// BMCVerifyTLS asks for a valid certificate of each BMC. Most have one that
 	// they signed themselves, on a network of their own.
 	BMCVerifyTLS bool
+	// SNMPConcurrency and SNMPTimeout are the same for switches and PDUs; 0 is 64
+	// and 2 s.
+	SNMPConcurrency int
+	SNMPTimeout     time.Duration
 	// Timeout and Attempts are a probe's budget where the parameters name none;
 	// 0 is 300 ms and 3.
 	Timeout  time.Duration
@@ -74,6 +78,9 @@ type Options struct {
 	// Credentials resolves a credential reference to user and password; nil
 	// reads env:NAME and file:PATH on the worker's machine.
 	Credentials func(reference string) (user, password string, err error)
+	// Secret resolves a reference to what it holds, for SNMP agents and
+	// hypervisors; nil is as for Credentials.
+	Secret func(reference string) (string, error)
 }
 
 func (o Options) withDefaults() Options {
@@ -107,6 +114,12 @@ func (o Options) withDefaults() Options {
 	if o.BMCTimeout <= 0 {
 		o.BMCTimeout = 3 * time.Second
 	}
+	if o.SNMPConcurrency <= 0 {
+		o.SNMPConcurrency = 64
+	}
+	if o.SNMPTimeout <= 0 {
+		o.SNMPTimeout = 2 * time.Second
+	}
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
@@ -118,6 +131,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Credentials == nil {
 		o.Credentials = readCredentials
+	}
+	if o.Secret == nil {
+		o.Secret = readSecret
 	}
 	return o
 }

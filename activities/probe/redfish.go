@@ -119,9 +119,14 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 func explainBMC(ctx context.Context, err error) string {
 	err = firstFailure(err)
 	var refused *schemas.Error
+	var status statusError
 	switch {
 	case errors.As(err, &refused) && refused.HTTPReturnedStatusCode == http.StatusUnauthorized:
 		return "the BMC refuses our credentials"
+	case errors.As(err, &status) && (status == http.StatusUnauthorized || status == http.StatusForbidden):
+		return "the BMC refuses our credentials"
+	case errors.As(err, &status):
+		return fmt.Sprintf("the BMC answers with status %d", int(status))
 	case errors.As(err, &refused):
 		return fmt.Sprintf("the BMC answers with status %d", refused.HTTPReturnedStatusCode)
 	case ctx.Err() != nil:

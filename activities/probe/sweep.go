@@ -238,6 +238,23 @@ func (s *shard) addTasks(c *inventory.Component) {
 	if (s.asks(topology.ProbePower) || s.asks(topology.ProbePSU)) && c.Probe.BMC.Given() {
 		s.tasks = append(s.tasks, task{component: c, probe: topology.ProbePower})
 	}
+	if len(s.agentProbes(c)) > 0 {
+		s.tasks = append(s.tasks, task{component: c, probe: topology.ProbeSNMP})
+	}
+	if s.asks(topology.ProbeGuest) && c.CanAsk(string(topology.ProbeGuest)) {
+		s.tasks = append(s.tasks, task{component: c, probe: topology.ProbeGuest})
+	}
+}
+
+// agentProbes are those of the shard that the component's SNMP agent answers.
+func (s *shard) agentProbes(c *inventory.Component) []topology.Probe {
+	var out []topology.Probe
+	for _, p := range []topology.Probe{topology.ProbeSNMP, topology.ProbePort, topology.ProbeOutlet, topology.ProbeFeed} {
+		if s.asks(p) && c.CanAsk(string(p)) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // probe makes every probe of the shard, each kind at its own concurrency, and
@@ -262,6 +279,16 @@ func (s *shard) probe(ctx context.Context, progress func(done, total int)) {
 		}
 		s.each(byProbe[topology.ProbePower], s.a.opts.BMCConcurrency, func(t task) []answer {
 			return s.a.askBMC(ctx, t.component, wants)
+		})
+	})
+	wg.Go(func() {
+		s.each(byProbe[topology.ProbeSNMP], s.a.opts.SNMPConcurrency, func(t task) []answer {
+			return s.a.askSNMP(ctx, t.component, s.agentProbes(t.component))
+		})
+	})
+	wg.Go(func() {
+		s.each(byProbe[topology.ProbeGuest], s.a.opts.BMCConcurrency, func(t task) []answer {
+			return s.a.askProxmox(ctx, t.component.Probe.Proxmox)
 		})
 	})
 	wg.Go(func() { s.pingAll(ctx, byProbe[topology.ProbeICMP]) })

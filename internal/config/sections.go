@@ -120,7 +120,8 @@ type Probe struct {
 	GapFloor       time.Duration `yaml:"gapFloor"`
 	GapCeiling     time.Duration `yaml:"gapCeiling"`
 	ServiceTimeout time.Duration `yaml:"serviceTimeout"` // budget of one TLS, HTTP, DNS or SSH check
-	BMCTimeout     time.Duration `yaml:"bmcTimeout"`     // budget of one question to a BMC
+	BMCTimeout     time.Duration `yaml:"bmcTimeout"`     // budget of one conversation with a BMC or a hypervisor
+	SNMPTimeout    time.Duration `yaml:"snmpTimeout"`    // budget of one conversation with a switch or a PDU
 }
 
 // ValidateAndSetDefaults fills the limits.
@@ -135,6 +136,7 @@ func (p *Probe) ValidateAndSetDefaults() error {
 	setDefault(&p.GapCeiling, 250*time.Millisecond)
 	setDefault(&p.ServiceTimeout, 2*time.Second)
 	setDefault(&p.BMCTimeout, 2*time.Second)
+	setDefault(&p.SNMPTimeout, 2*time.Second)
 	return errors.Join(
 		within("probe.timeout", p.Timeout, 10*time.Millisecond, 30*time.Second),
 		within("probe.attempts", p.Attempts, 1, 10),
@@ -146,6 +148,7 @@ func (p *Probe) ValidateAndSetDefaults() error {
 		within("probe.gapCeiling", p.GapCeiling, p.GapFloor, 10*time.Second),
 		within("probe.serviceTimeout", p.ServiceTimeout, 100*time.Millisecond, 30*time.Second),
 		within("probe.bmcTimeout", p.BMCTimeout, 100*time.Millisecond, time.Minute),
+		within("probe.snmpTimeout", p.SNMPTimeout, 100*time.Millisecond, time.Minute),
 	)
 }
 

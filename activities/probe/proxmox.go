@@ -1,0 +1,113 @@
+package probe
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+// askProxmox asks a hypervisor's API which of its guests run, within BMCTimeout:
+// GET /api2/json/nodes/{node}/qemu with an API token (Proxmox VE API).
+func (a *Activities) askProxmox(ctx context.Context, p *inventory.Proxmox) []answer {
+	unknown := func(detail string) []answer {
+		return []answer{{probe: topology.ProbeGuest, result: topology.Unknown, detail: detail}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.opts.BMCTimeout)
+	defer cancel()
+	if a.pace.Wait(ctx) != nil {
+		return unknown("cancelled")
+	}
+	token, err := a.opts.Secret(p.Credentials)
+	if err == nil && (token == "" || strings.ContainsAny(token, "\r\n")) {
+		err = fmt.Errorf("credentials %s don't hold USER@REALM!TOKENID=SECRET", p.Credentials)
+	}
+	if err != nil {
+		return unknown(err.Error())
+	}
+	leave, free := a.turns.take(ctx, p.URL)
+	defer leave()
+	if !free {
+		return unknown(busy(ctx, "the hypervisor's API"))
+	}
+	guests, err := a.listGuests(ctx, p, token)
+	if err != nil {
+		return unknown(strings.ReplaceAll(explainBMC(ctx, err), "the BMC", "the hypervisor's API"))
+	}
+	return guestAnswers(p.Guests, guests)
+}
+
+// guest is an item of the answer; a guest that is paused has another qmpstatus.
+type guest struct {
+	VMID   int    `json:"vmid"`
+	Status string `json:"status"` // running or stopped
+	QMP    string `json:"qmpstatus"`
+}
+
+func (a *Activities) listGuests(ctx context.Context, p *inventory.Proxmox, token string) ([]guest, error) {
+	transport, err := bmcTransport(p.URL, a.opts.BMCVerifyTLS)
+	if err != nil {
+		return nil, err
+	}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+"/api2/json/nodes/"+url.PathEscape(p.Node)+"/qemu", nil)
+	if err != nil {
+		return nil, errNotUnderstood
+	}
+	req.Header.Set("Authorization", "PVEAPIToken="+token)
+	resp, err := bounded{transport}.RoundTrip(req) // no redirects are followed
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, statusError(resp.StatusCode)
+	}
+	var body struct {
+		Data []guest `json:"data"`
+	}
+	if json.NewDecoder(resp.Body).Decode(&body) != nil || body.Data == nil {
+		return nil, errNotUnderstood
+	}
+	return body.Data, nil
+}
+
+var errNotUnderstood = errors.New("the answer is not understood")
+
+// statusError is an answer other than 200.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
+
+func guestAnswers(mapped map[string]string, guests []guest) []answer {
+	byID := make(map[string]guest, len(guests))
+	for _, g := range guests {
+		byID[fmt.Sprint(g.VMID)] = g
+	}
+	e := ends{probe: topology.ProbeGuest}
+	for _, id := range slices.Sorted(maps.Keys(mapped)) {
+		g, there := byID[id]
+		switch {
+		case !there: // moved to another node, or the token may not see it
+			e.add(mapped[id], "VM "+id+" is not on this node", topology.Unknown)
+		case g.Status == "running" && (g.QMP == "" || g.QMP == "running"):
+			e.add(mapped[id], "VM "+id+" is running", topology.Up)
+		case g.Status == "running" && g.QMP != "paused" && g.QMP != "suspended": // migrating, saving …: it is at work
+			e.add(mapped[id], "VM "+id+" is "+short(g.QMP, logLength), topology.Unknown)
+		case g.Status == "running" || g.Status == "stopped":
+			e.add(mapped[id], "VM "+id+" is "+short(cmp.Or(g.QMP, g.Status), logLength), topology.Down)
+		default:
+			e.add(mapped[id], "VM "+id+" has no state", topology.Unknown)
+		}
+	}
+	return e.answers(0)
+}
