@@ -13,7 +13,7 @@ TOOLS     := $(BIN)/.tools
 CHECK_DIRS := . internal/devserver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev build devserver test check race lint vuln bench bench-localize bench-infer fmt gen compose clean
+.PHONY: help demo dev build devserver test check race lint vuln bench bench-localize bench-infer bench-sweep fmt gen compose clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ bench-localize: build ## Measure localization end to end: a client's 500 servers
 
 bench-infer: ## Measure inference on generated estates, faults and noise (ARGS='-cases 200 -only full -v')
 	go run ./internal/lab/inferbench $(ARGS)
+
+bench-sweep: ## Measure ping sweeps in two network namespaces, fping in turn (root; ARGS='-rounds 21')
+	.ci/setup bench
+	go run ./internal/lab/sweepbench $(ARGS)
 
 fmt: $(TOOLS) ## Format the Go code
 	@git ls-files --cached --others --exclude-standard '*.go' | xargs -r $(BIN)/gofumpt -w

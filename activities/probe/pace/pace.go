@@ -19,8 +19,12 @@ type Limits struct {
 	PerNetwork int     // probes within any second to one /24 (IPv4) or /64 (IPv6)
 }
 
-// burst lets a small sweep start at once.
-const burst = 512
+const (
+	// A small sweep starts at once: a twentieth of a second's probes may leave
+	// together, or leastBurst, if that is no more than a second's.
+	leastBurst   = 512
+	burstSeconds = .05
+)
 
 const (
 	networkBits4 = 24
@@ -45,11 +49,12 @@ type Pacer struct {
 // New returns a pacer.
 func New(l Limits) *Pacer {
 	p := &Pacer{
-		all: rate.NewLimiter(rate.Inf, burst), seed: maphash.MakeSeed(), began: time.Now(),
+		all: rate.NewLimiter(rate.Inf, leastBurst), seed: maphash.MakeSeed(), began: time.Now(),
 		target: newWindow(l.PerTarget), network: newWindow(l.PerNetwork),
 	}
 	if l.PerSecond > 0 {
 		p.all.SetLimit(rate.Limit(l.PerSecond))
+		p.all.SetBurst(int(max(1, min(max(l.PerSecond*burstSeconds, leastBurst), l.PerSecond))))
 	}
 	return p
 }
@@ -59,7 +64,7 @@ func (p *Pacer) Wait(ctx context.Context) error { return p.all.Wait(ctx) }
 
 // WaitN waits until n more probes may leave the worker.
 func (p *Pacer) WaitN(ctx context.Context, n int) error {
-	for ; n > burst; n -= burst {
+	for burst := p.all.Burst(); n > burst; n -= burst {
 		if err := p.all.WaitN(ctx, burst); err != nil {
 			return err
 		}
