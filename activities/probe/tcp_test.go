@@ -136,14 +136,15 @@ func listenDrops(t *testing.T) int {
 	return 0
 }
 
-// The kernel repeats a lost SYN after a second: a connection that took less was
-// one of ours, made again.
-func TestLostRequestIsRepeatedSoonerThanTheKernelWould(t *testing.T) {
+// fullListener is a socket whose queue of connections is full, so that the
+// kernel drops every further SYN.
+func fullListener(t *testing.T) (fd, port int) {
+	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = syscall.Close(fd) }()
+	t.Cleanup(func() { _ = syscall.Close(fd) })
 	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
 		t.Fatal(err)
 	}
@@ -151,13 +152,34 @@ func TestLostRequestIsRepeatedSoonerThanTheKernelWould(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := name.(*syscall.SockaddrInet4).Port
+	port = name.(*syscall.SockaddrInet4).Port
 	full, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) // the queue has room for this one
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer full.Close()
+	t.Cleanup(func() { _ = full.Close() })
+	return fd, port
+}
 
+// openSockets counts this process's.
+func openSockets(t *testing.T) (n int) {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skipf("no list of open files: %v", err)
+	}
+	for _, f := range files {
+		if target, err := os.Readlink("/proc/self/fd/" + f.Name()); err == nil && strings.HasPrefix(target, "socket:") {
+			n++
+		}
+	}
+	return n
+}
+
+// The kernel repeats a lost SYN after a second: a connection that took less was
+// one of ours, made again.
+func TestLostRequestIsRepeatedSoonerThanTheKernelWould(t *testing.T) {
+	fd, port := fullListener(t)
 	before := listenDrops(t)
 	a := New(&inventory.Inventory{}, &memory{}, Options{})
 	got := make(chan answer, 1)
