@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/gosnmp/gosnmp"
 
 	"vakhta/internal/inventory"
+	"vakhta/internal/lab/estate"
 	"vakhta/internal/topology"
 )
 
@@ -290,5 +292,45 @@ func TestSNMPCredentialsAreReadOrRefusedWithoutTheSecret(t *testing.T) {
 		case err == nil && g.MsgFlags&gosnmp.AuthPriv != want:
 			t.Errorf("%q: flags %v, want %v", secret, g.MsgFlags, want)
 		}
+	}
+}
+
+func TestLabsDevicesTellWhatPhysicsSays(t *testing.T) {
+	l := lab(t, estate.Options{})
+	fault(t, l, "m2-0401", estate.Off)
+	fault(t, l, "m2-0402", estate.Down) // it hangs: its link is up
+	fault(t, l, "msk-r2-k05-pdu-a", estate.Down)
+	fault(t, l, "msk-uplink-1", estate.Down)
+	var sink memory
+	a := New(l.Inventory(), &sink, Options{})
+	r, err := run(t.Context(), t, a, a.Sweep, params(
+		[]string{"msk-r2-k04-sw", "msk-r2-k04-pdu-a", "msk-r2-k05-pdu-a", "msk-r2-k05-sw"},
+		topology.ProbeSNMP, topology.ProbePort, topology.ProbeOutlet, topology.ProbeFeed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]topology.Result{
+		"msk-r2-k04-sw/snmp/msk":                    topology.Up,
+		"msk-r2-k04-sw/port/msk/m2-0401":            topology.Down,
+		"msk-r2-k04-sw/port/msk/m2-0402":            topology.Up,
+		"msk-r2-k04-sw/port/msk/m2-0403":            topology.Up,
+		"msk-r2-k04-sw/port/msk/msk-uplink-1":       topology.Down,
+		"msk-r2-k04-sw/port/msk/msk-uplink-2":       topology.Up,
+		"msk-r2-k04-pdu-a/snmp/msk":                 topology.Up,
+		"msk-r2-k04-pdu-a/outlet/msk/m2-0401":       topology.Up,
+		"msk-r2-k04-pdu-a/outlet/msk/msk-r2-k04-sw": topology.Up,
+		"msk-r2-k04-pdu-a/feed/msk/msk-r2-feed-a":   topology.Up,
+		"msk-r2-k05-pdu-a/snmp/msk":                 topology.Down,
+		"msk-r2-k05-pdu-a/outlet/msk":               topology.Unknown,
+		"msk-r2-k05-pdu-a/feed/msk":                 topology.Unknown,
+		"msk-r2-k05-sw/port/msk/m2-0501":            topology.Down, // without power
+		"msk-r2-k05-sw/port/msk/m2-0528":            topology.Up,   // on both PDUs
+	} {
+		if o := sink.rows["s1/1/"+key]; o.Result != want {
+			t.Errorf("%s: %q (%s), want %s", key, o.Result, o.Detail, want)
+		}
+	}
+	if r.Up != 3 || !slices.Equal(r.DownIDs, []string{"msk-r2-k05-pdu-a"}) {
+		t.Errorf("%+v, want the silent PDU alone down", r)
 	}
 }

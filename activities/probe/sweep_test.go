@@ -60,6 +60,7 @@ func lab(t testing.TB, o estate.Options) *estate.Lab {
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	t.Setenv("VAKHTA_LAB_BMC", estate.DefaultBMCUser+":"+estate.DefaultBMCPassword)
+	t.Setenv("VAKHTA_LAB_SNMP", estate.DefaultSNMPCommunity)
 	return l
 }
 

@@ -1,6 +1,6 @@
 // Package estate is a simulated hosting provider on 127.0.0.0/8: two sites,
-// 1,200 servers of 40 clients, with real TCP listeners and BMCs that speak
-// Redfish. [Generate] makes its inventory; [Open] or [Start] brings it to life;
+// 1,200 servers of 40 clients, with real TCP listeners, BMCs that speak
+// Redfish, and switches and PDUs that speak SNMP. [Generate] makes its inventory; [Open] or [Start] brings it to life;
 // faults are put on any component through Go ([Lab.SetFault]) or HTTP
 // ([Lab.Handler]), and what follows from them (a PDU dies, 24 machines lose
 // power, their listeners close and their BMCs fall silent) follows from the
@@ -26,6 +26,10 @@ const (
 	// DefaultCredentials is the reference that the inventory holds for every
 	// BMC: the environment variable that must hold "user:password".
 	DefaultCredentials = "env:VAKHTA_LAB_BMC"
+	// DefaultSNMPCommunity is what the agents of switches and PDUs ask for, and
+	// DefaultSNMPCredentials the reference to it in the inventory.
+	DefaultSNMPCommunity   = "lab-only"
+	DefaultSNMPCredentials = "env:VAKHTA_LAB_SNMP"
 )
 
 // Options says how the estate is made and how it behaves.
@@ -34,7 +38,7 @@ type Options struct {
 	// estate (sites, racks, clients, counts) is the same for every seed.
 	Seed int64
 	// BasePort is where the ports start: servers accept on BasePort+22, BMCs on
-	// BasePort+443, the management of PDUs, switches and uplinks on BasePort+23.
+	// BasePort+443, SNMP agents (UDP) on BasePort+161, the management of PDUs, switches and uplinks on BasePort+23.
 	// 0 is DefaultBasePort. Open moves it when one of the ports is taken.
 	BasePort int
 	// AckWithin is how long a team's first level has to acknowledge; 0 is
@@ -70,4 +74,5 @@ func (o Options) withDefaults() Options {
 
 func (o Options) serverPort() int     { return o.BasePort + 22 }
 func (o Options) managementPort() int { return o.BasePort + 23 }
+func (o Options) snmpPort() int       { return o.BasePort + 161 }
 func (o Options) bmcPort() int        { return o.BasePort + 443 }

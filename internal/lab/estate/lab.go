@@ -39,6 +39,7 @@ type Lab struct {
 	wg       sync.WaitGroup
 	wake     chan struct{}
 	bmcs     *http.Server
+	agents   []*agent     // of switches and PDUs
 	reserved net.Listener // holds the base port for Open's estates; nil after Start
 
 	mu         sync.Mutex
@@ -78,13 +79,30 @@ func Start(ctx context.Context, inv *inventory.Inventory, opts Options) (*Lab, e
 		l.machines[c.ID] = l.newMachine(c)
 	}
 	l.mu.Lock()
-	err := l.reconcile(time.Now())
+	err := errors.Join(l.reconcile(time.Now()), l.openAgents(ctx))
 	l.mu.Unlock()
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	l.wg.Go(func() { l.run(ctx) })
 	return l, nil
+}
+
+// openAgents starts the SNMP agents. The lab is locked.
+func (l *Lab) openAgents(ctx context.Context) error {
+	for _, id := range l.ids {
+		c := l.components[id]
+		if c.Probe.SNMP == nil {
+			continue
+		}
+		a, err := openAgent(ctx, c)
+		if err != nil {
+			return err
+		}
+		l.agents = append(l.agents, a)
+		l.wg.Go(func() { l.serveAgent(a) })
+	}
+	return nil
 }
 
 func (l *Lab) newMachine(c *inventory.Component) *machine {
@@ -132,6 +150,9 @@ func (l *Lab) shut() {
 	}
 	for c := range l.conns {
 		_ = c.Close()
+	}
+	for _, a := range l.agents {
+		_ = a.conn.Close()
 	}
 	_ = l.bmcs.Close() // what it would complain of is closed already
 }

@@ -3,6 +3,7 @@ package estate
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 
 	"vakhta/internal/inventory"
@@ -123,13 +124,20 @@ func (p *plan) addRack(o Options, at rackAt, owners []string) {
 		},
 	})
 	for n, side := range []string{"a", "b"} {
+		profile := managed(o, at.plan, at.number, n+1)
+		profile.SNMP = o.agent(profile.Address)
+		profile.SNMP.Outlets = at.outlets(sw, n)
+		profile.SNMP.Feeds = map[string]string{"1": at.room + "-feed-" + side}
 		p.add(inventory.Component{
 			ID: rack + "-pdu-" + side, Kind: inventory.KindPDU, In: rack,
 			Name:  inventory.Text{inventory.Russian: "PDU " + strings.ToUpper(side), inventory.English: "PDU " + strings.ToUpper(side)},
 			Needs: []inventory.Group{{Name: "power", Members: []string{at.room + "-feed-" + side}}},
-			Probe: managed(o, at.plan, at.number, n+1),
+			Probe: profile,
 		})
 	}
+	profile := managed(o, at.plan, at.number, 3)
+	profile.SNMP = o.agent(profile.Address)
+	profile.SNMP.Ports = at.ports()
 	p.add(inventory.Component{
 		ID: sw, Kind: inventory.KindSwitch, In: rack, Unit: unitsPerRack + 2,
 		Name: inventory.Text{inventory.Russian: "коммутатор", inventory.English: "switch"},
@@ -137,14 +145,14 @@ func (p *plan) addRack(o Options, at rackAt, owners []string) {
 			{Name: "network", Members: at.uplinks},
 			{Name: "power", Members: []string{pduA, pduB}},
 		},
-		Probe: managed(o, at.plan, at.number, 3),
+		Probe: profile,
 	})
 	for i, client := range owners {
 		unit := i + 1
 		address := fmt.Sprintf("127.%d.%d.%d", at.plan.octet, at.number, unit)
 		power := cords(unit, pduA, pduB)
 		p.add(inventory.Component{
-			ID:   fmt.Sprintf("%s%d-%02d%02d", at.plan.letter, at.roomNo, at.rackNo, unit),
+			ID:   at.server(unit),
 			Kind: inventory.KindServer, In: rack, Unit: unit, Client: client,
 			Label: fmt.Sprintf("VK-%s%d%02d%02d", strings.ToUpper(at.plan.letter), at.roomNo, at.rackNo, unit),
 			Needs: []inventory.Group{
@@ -159,6 +167,40 @@ func (p *plan) addRack(o Options, at rackAt, owners []string) {
 			},
 		})
 	}
+}
+
+// server is the id of the machine at the unit.
+func (at rackAt) server(unit int) string {
+	return fmt.Sprintf("%s%d-%02d%02d", at.plan.letter, at.roomNo, at.rackNo, unit)
+}
+
+// ports says what is plugged into the rack's switch: a machine each, and the uplinks.
+func (at rackAt) ports() map[string]string {
+	out := map[string]string{}
+	for unit := 1; unit <= unitsPerRack; unit++ {
+		out[fmt.Sprintf("Gi1/0/%d", unit)] = at.server(unit)
+	}
+	for n, uplink := range at.uplinks {
+		out[fmt.Sprintf("Te1/1/%d", n+1)] = uplink
+	}
+	return out
+}
+
+// outlets says what hangs on the PDU of the side (0 is A): the machine at the
+// unit with the outlet's number, and the switch behind them.
+func (at rackAt) outlets(sw string, side int) map[string]string {
+	out := map[string]string{strconv.Itoa(unitsPerRack + 1): sw}
+	for unit := 1; unit <= unitsPerRack; unit++ {
+		if onA, onB := unit <= lastDouble, unit > lastOnA; side == 0 && onA || side == 1 && onB {
+			out[strconv.Itoa(unit)] = at.server(unit)
+		}
+	}
+	return out
+}
+
+// agent is the SNMP agent at the address.
+func (o Options) agent(address string) *inventory.SNMP {
+	return &inventory.SNMP{Address: fmt.Sprintf("%s:%d", address, o.snmpPort()), Credentials: DefaultSNMPCredentials}
 }
 
 func cords(unit int, pduA, pduB string) []string {

@@ -2,6 +2,7 @@ package estate
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -86,6 +87,9 @@ func component(c inventory.Component) string {
 			probe = append(probe, fmt.Sprintf("bmc: {url: %q, credentials: %q, supplies: %s}",
 				c.Probe.BMC.URL, c.Probe.BMC.Credentials, pairs(c.Probe.BMC.Supplies)))
 		}
+		if s := c.Probe.SNMP; s != nil {
+			probe = append(probe, "snmp: "+agentYAML(s))
+		}
 		add("probe: {%s}", strings.Join(probe, ", "))
 	}
 	return strings.Join(fields, ", ")
@@ -116,10 +120,28 @@ func text(t inventory.Text) string {
 	return fmt.Sprintf("{ru: %q, en: %q}", t[inventory.Russian], t[inventory.English])
 }
 
+func agentYAML(s *inventory.SNMP) string {
+	fields := []string{"address: " + strconv.Quote(s.Address), "credentials: " + strconv.Quote(s.Credentials)}
+	for _, ends := range []struct {
+		name string
+		of   map[string]string
+	}{{"ports", s.Ports}, {"outlets", s.Outlets}, {"feeds", s.Feeds}} {
+		if len(ends.of) > 0 {
+			fields = append(fields, ends.name+": "+pairs(ends.of))
+		}
+	}
+	return "{" + strings.Join(fields, ", ") + "}"
+}
+
+// sortedKeys orders keys so that 9 comes before 10.
+func sortedKeys(m map[string]string) []string {
+	return slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
+}
+
 // pairs is a mapping on one line, by key.
 func pairs(m map[string]string) string {
 	var out []string
-	for _, key := range slices.Sorted(maps.Keys(m)) {
+	for _, key := range sortedKeys(m) {
 		out = append(out, strconv.Quote(key)+": "+m[key])
 	}
 	return "{" + strings.Join(out, ", ") + "}"

@@ -193,7 +193,8 @@ func (h *Stand) process(name, binary string, args ...string) (*Process, error) {
 	p, err := newProcess(name, h.opts.Died, func() *exec.Cmd {
 		cmd := exec.Command(binary, args...)
 		cmd.Stdout, cmd.Stderr = log, log
-		cmd.Env = append(os.Environ(), "VAKHTA_LAB_BMC="+estate.DefaultBMCUser+":"+estate.DefaultBMCPassword)
+		cmd.Env = append(os.Environ(), "VAKHTA_LAB_BMC="+estate.DefaultBMCUser+":"+estate.DefaultBMCPassword,
+			"VAKHTA_LAB_SNMP="+estate.DefaultSNMPCommunity)
 		// The program must not outlive us, nor get our Ctrl-C: we stop it in order.
 		cmd.SysProcAttr = ownGroup()
 		return cmd
