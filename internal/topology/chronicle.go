@@ -15,8 +15,10 @@ const longestSilence = time.Hour
 type chronicle struct {
 	g         *Graph
 	obs, past []Observation
-	nodes     []int32 // of obs
-	older     []int32 // of past
+	table     *table  // of obs
+	older     []int32 // the nodes of past
+	begins    []int32 // node n's rows of past are list[begins[n]:begins[n+1]]
+	list      []int32
 	sees      *sight
 	rows      map[int32][]*Observation // oldest first
 	now       map[int32][]*Observation // those of obs, in order, too
@@ -54,7 +56,7 @@ func (c *chronicle) summarize() {
 
 // believed calls do for each row that counts, of obs or else of the past.
 func (c *chronicle) believed(past bool, do func(n int32, o *Observation)) {
-	list, nodes := c.obs, c.nodes
+	list, nodes := c.obs, c.table.node
 	if past {
 		if c.older == nil {
 			c.older = c.g.rowNodes(c.past)
@@ -64,6 +66,55 @@ func (c *chronicle) believed(past bool, do func(n int32, o *Observation)) {
 	for i, n := range nodes {
 		if n != noNode && c.sees.believes(c.g, list[i].Vantage, n) {
 			do(n, &list[i])
+		}
+	}
+}
+
+// believedOf is the same for the rows of some nodes only.
+func (c *chronicle) believedOf(nodes map[int32]bool, past bool, do func(n int32, o *Observation)) {
+	if past {
+		c.indexPast()
+	}
+	for n := range nodes {
+		if !past {
+			for _, r := range c.table.of(n) {
+				if c.sees.believed(c.g, r.vantage, n) {
+					do(n, &c.obs[r.i])
+				}
+			}
+			continue
+		}
+		for _, i := range c.list[c.begins[n]:c.begins[n+1]] {
+			if o := &c.past[i]; c.sees.believes(c.g, o.Vantage, n) {
+				do(n, o)
+			}
+		}
+	}
+}
+
+// indexPast sorts the older rows by node.
+func (c *chronicle) indexPast() {
+	if c.begins != nil {
+		return
+	}
+	if c.older == nil {
+		c.older = c.g.rowNodes(c.past)
+	}
+	c.begins = make([]int32, len(c.g.nodes)+1)
+	for _, n := range c.older {
+		if n != noNode {
+			c.begins[n+1]++
+		}
+	}
+	for n := range c.g.nodes {
+		c.begins[n+1] += c.begins[n]
+	}
+	c.list = make([]int32, c.begins[len(c.g.nodes)])
+	next := slices.Clone(c.begins)
+	for i, n := range c.older {
+		if n != noNode {
+			c.list[next[n]] = int32(i)
+			next[n]++
 		}
 	}
 }
@@ -100,8 +151,8 @@ func (c *chronicle) gather(nodes []int32) {
 	}
 	asked := map[question]bool{}
 	take := func(past bool) {
-		c.believed(past, func(n int32, o *Observation) {
-			if !wanted[n] || o.Peer != "" {
+		c.believedOf(wanted, past, func(n int32, o *Observation) {
+			if o.Peer != "" {
 				return
 			}
 			if len(c.past) > 0 {

@@ -49,7 +49,7 @@ func (g *Graph) InferAfter(obs, past []Observation) Inference {
 	}
 	own, unexplained := r.lone()
 	out.Findings = append(out.Findings, own...)
-	out.Findings, unexplained = r.inPart(out.Findings, unexplained, &chronicle{g: g, obs: obs, past: past, nodes: v.table.node, sees: v.sight})
+	out.Findings, unexplained = r.inPart(out.Findings, unexplained, &chronicle{g: g, obs: obs, past: past, table: v.table, sees: v.sight})
 	for _, n := range unexplained {
 		out.Unexplained = append(out.Unexplained, g.id(n))
 	}
@@ -123,6 +123,7 @@ func (s *search) alternatives(h int32) []alternative {
 type reporter struct {
 	*search
 	*view
+	all       *trial
 	explained map[int32]bool // the graph's nodes
 }
 

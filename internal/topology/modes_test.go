@@ -251,7 +251,7 @@ func TestNoiseAloneIsNoFailureOfEquipment(t *testing.T) {
 					}
 				}
 			}
-			if most := nights / 50; wrong > most {
+			if most := 1 + nights/100; wrong > most {
 				t.Errorf("%d findings in %d nights in which nothing shared was broken, want at most %d", wrong, nights, most)
 			}
 		})

@@ -139,6 +139,7 @@ type move struct {
 	delta float64
 	bound float64
 	scope int32
+	known *float64 // the most that it brought when last tried, while the search is lazy
 }
 
 // better orders moves: by what they bring, then the narrower, then by id.
@@ -158,15 +159,21 @@ func better(a, b *move) bool {
 // floor, by their bound. within limits them to those nodes; nil: all.
 func (s *search) additions(within []int32, floor float64) []move {
 	var out []move
-	add := func(flip []int32, bound float64) {
-		if bound <= floor {
-			return
+	lazy := within == nil && s.known != nil
+	add := func(flip []int32, bound float64, which int) {
+		m := move{flip: flip, bound: bound}
+		if lazy {
+			m.known = &s.known[which]
+			m.bound = min(bound, *m.known)
 		}
-		out = append(out, move{flip: flip, bound: bound, scope: s.scopeOf(flip)})
+		if m.bound > floor {
+			m.scope = s.scopeOf(flip)
+			out = append(out, m)
+		}
 	}
 	single := func(n int32) {
 		if !s.t.failed[n] && !math.IsInf(s.prior[n], -1) {
-			add([]int32{n}, s.prior[n]+s.below[n])
+			add(s.alone[n:n+1], s.prior[n]+s.below[n], int(n))
 		}
 	}
 	if within == nil {
@@ -178,7 +185,7 @@ func (s *search) additions(within []int32, floor float64) []move {
 			single(n)
 		}
 	}
-	for _, p := range s.pairs {
+	for i, p := range s.pairs {
 		if within != nil && !slices.ContainsFunc(p, func(n int32) bool { _, ok := slices.BinarySearch(within, n); return ok }) {
 			continue
 		}
@@ -193,7 +200,7 @@ func (s *search) additions(within []int32, floor float64) []move {
 			below += s.below[n]
 		}
 		if len(flip) > 1 {
-			add(flip, bound+min(below, s.total))
+			add(flip, bound+min(below, s.total), len(s.t.nodes)+i)
 		}
 	}
 	slices.SortFunc(out, func(a, b move) int {
@@ -208,23 +215,30 @@ func (s *search) additions(within []int32, floor float64) []move {
 	return out
 }
 
-// best is the best single addition that improves the score.
+// best is the best single addition that improves the score by more than least.
 // Without barred, a node that must stay out; noNode: none must.
-func (s *search) best(within []int32, barred int32) (move, bool) {
+func (s *search) best(within []int32, barred int32, least float64) (move, bool) {
 	var top move
 	found := false
-	for _, m := range s.additions(within, tie) {
+	for _, m := range s.additions(within, least) {
 		if found && m.bound < top.delta-tie {
 			break
 		}
 		if slices.Contains(m.flip, barred) {
 			continue
 		}
-		floor := tie
+		floor := least
 		if found {
 			floor = top.delta - tie
 		}
-		if !s.tryOut(&m, floor-slack) || m.delta <= tie {
+		ok := s.tryOut(&m, floor-slack)
+		if m.known != nil {
+			*m.known = m.delta + slack
+			if !ok {
+				*m.known = floor
+			}
+		}
+		if !ok || m.delta <= least {
 			continue
 		}
 		if !found || better(&m, &top) {
@@ -238,8 +252,19 @@ func (s *search) best(within []int32, barred int32) (move, bool) {
 // brings something, then tries to replace each part of it, until nothing helps.
 func (s *search) climb() {
 	for range 1000 { // each round improves the score, so that it ends; the bound is a fuse
-		for m, ok := s.best(nil, noNode); ok; m, ok = s.best(nil, noNode) {
-			s.commit(m.flip...)
+		// What an addition brings mostly shrinks with others made: first those are
+		// tried again that brought most, then, to be sure, all.
+		for _, lazy := range []bool{true, false} {
+			s.known = nil
+			if lazy {
+				s.known = make([]float64, len(s.t.nodes)+len(s.pairs))
+				for i := range s.known {
+					s.known[i] = math.Inf(1)
+				}
+			}
+			for m, ok := s.best(nil, noNode, tie); ok; m, ok = s.best(nil, noNode, tie) {
+				s.commit(m.flip...)
+			}
 		}
 		if !s.replaceOne() {
 			break
@@ -259,14 +284,15 @@ func (s *search) replaceOne() bool {
 		for _, part := range s.parts(h) {
 			before := slices.Clone(s.chosen)
 			delta, touched := s.commit(part...)
-			for range refills {
+			for left := float64(refills); left > 0; left-- {
 				if delta > tie {
 					return true
 				}
 				if slices.Equal(s.chosen, before) {
 					break
 				}
-				m, ok := s.best(touched, h)
+				// Later ones bring less than earlier ones: one that brings too little won't make it up.
+				m, ok := s.best(touched, h, max(tie, -delta/left))
 				if !ok {
 					break
 				}

@@ -87,10 +87,11 @@ func (r *reporter) decide(f *Finding) []ProbeRequest {
 // telling picks servers not seen yet that some of the explanations take down
 // and others leave alone: their answer divides the class.
 func (r *reporter) telling(class []int32) []ProbeRequest {
-	t := newTrial(r.g.nodes)
-	for _, h := range r.chosen { // the rest of the hypothesis stands
-		if id := r.global[h]; !slices.Contains(class, id) {
-			t.flip(id)
+	t := r.whole()
+	for _, n := range class { // the rest of the hypothesis stands
+		if t.failed[n] {
+			t.flip(n)
+			defer t.flip(n)
 		}
 	}
 	t.trail = t.trail[:0]
@@ -108,6 +109,7 @@ func (r *reporter) telling(class []int32) []ProbeRequest {
 		t.undo(0)
 		t.failed[x] = false
 	}
+	t.trail = t.trail[:0]
 	var out []ProbeRequest
 	asked := map[int32]bool{}
 	for _, x := range class {
@@ -131,6 +133,19 @@ func (r *reporter) telling(class []int32) []ProbeRequest {
 		}
 	}
 	return out
+}
+
+// whole is the best hypothesis on all of the graph.
+func (r *reporter) whole() *trial {
+	if r.all == nil {
+		r.all = newTrial(r.g.nodes)
+		for _, h := range r.chosen {
+			if r.isFailure(h) {
+				r.all.flip(r.global[h])
+			}
+		}
+	}
+	return r.all
 }
 
 // again asks once more for what did not answer.

@@ -31,7 +31,9 @@ type search struct {
 	stamp  int32
 	habits *habits
 
-	failures int // the nodes from here on say that management hangs on something
+	alone    []int32   // every node, to be a set of one
+	known    []float64 // by node, then by pair: what a move can bring, while the search is lazy
+	failures int       // the nodes from here on say that management hangs on something
 }
 
 // pair is a set of components that back each other up: they explain more
@@ -91,6 +93,10 @@ func newSearch(g *Graph, seen []*sighting) *search {
 		}
 	}
 	s.findPairs()
+	s.alone = make([]int32, len(s.t.nodes))
+	for i := range s.alone {
+		s.alone[i] = int32(i)
+	}
 	return s
 }
 
