@@ -84,7 +84,7 @@ func powerAnswers(c condition, v *verdict, mute float64) float64 {
 		return told{.012, .001, .987, .013}[v.result]
 	case isBeyond:
 		if !v.inside {
-			return told{.05, .001, .949, .05}[v.result]
+			return told{.012, .001, .987, .013}[v.result]
 		}
 	}
 	return told{.999 * well, .001 * well, mute, well}[v.result]
@@ -117,7 +117,7 @@ var besideGear = map[ask][states]float64{
 
 // gearPower is what the BMC of any other component tells of its power.
 var gearPower = [states]told{
-	works: {.96, .001, .039, .961}, isolated: {.96, .001, .039, .961}, remote: {.3, .001, .699, .3}, cutOff: {.96, .001, .039, .961},
+	works: {.96, .001, .039, .961}, isolated: {.96, .001, .039, .961}, remote: {.02, .001, .979, .02}, cutOff: {.96, .001, .039, .961},
 	hidden: {.02, .001, .979, .02}, powerless: {.02, .002, .978, .02}, failed: {.35, .3, .35, .65}, exposed: {.35, .3, .35, .65},
 }
 
@@ -267,7 +267,7 @@ func (r *habits) gear(kind inventory.Kind, seen *sighting) likelihood {
 		}
 	}
 	sum := [states]float64{
-		works: reached, isolated: separate*reached + (1-separate)*away, remote: .1*reached + .9*away,
+		works: reached, isolated: separate*reached + (1-separate)*away, remote: .002*reached + .998*away,
 		cutOff: separate*reached + (1-separate)*lost, hidden: .5*reached + .5*lost,
 		powerless: lost, failed: lost, exposed: lost,
 	}

@@ -216,15 +216,15 @@ func (s *search) additions(within []int32, floor float64) []move {
 }
 
 // best is the best single addition that improves the score by more than least.
-// Without barred, a node that must stay out; noNode: none must.
-func (s *search) best(within []int32, barred int32, least float64) (move, bool) {
+// Barred are nodes that must stay out; nil: none must.
+func (s *search) best(within []int32, barred func(int32) bool, least float64) (move, bool) {
 	var top move
 	found := false
 	for _, m := range s.additions(within, least) {
 		if found && m.bound < top.delta-tie {
 			break
 		}
-		if slices.Contains(m.flip, barred) {
+		if barred != nil && slices.ContainsFunc(m.flip, barred) {
 			continue
 		}
 		floor := least
@@ -262,7 +262,7 @@ func (s *search) climb() {
 					s.known[i] = math.Inf(1)
 				}
 			}
-			for m, ok := s.best(nil, noNode, tie); ok; m, ok = s.best(nil, noNode, tie) {
+			for m, ok := s.best(nil, nil, tie); ok; m, ok = s.best(nil, nil, tie) {
 				s.commit(m.flip...)
 			}
 		}
@@ -281,7 +281,15 @@ const refills = 8
 // the first change that improves the score.
 func (s *search) replaceOne() bool {
 	for _, h := range slices.Clone(s.chosen) {
-		for _, part := range s.parts(h) {
+		same := func(n int32) bool { return n == h }
+		scope := s.g.scope[s.global[h]]
+		wide := func(n int32) bool { return s.g.scope[s.global[n]] >= scope }
+		parts := s.parts(h)
+		for i, part := range append(parts, s.withBeneath(h)) {
+			barred := same
+			if i == len(parts) { // what is as wide would only come back in its place
+				barred = wide
+			}
 			before := slices.Clone(s.chosen)
 			delta, touched := s.commit(part...)
 			for left := float64(refills); left > 0; left-- {
@@ -292,7 +300,7 @@ func (s *search) replaceOne() bool {
 					break
 				}
 				// Later ones bring less than earlier ones: one that brings too little won't make it up.
-				m, ok := s.best(touched, h, max(tie, -delta/left))
+				m, ok := s.best(touched, barred, max(tie, -delta/left))
 				if !ok {
 					break
 				}
@@ -326,6 +334,24 @@ func (s *search) parts(h int32) [][]int32 {
 			out = append(out, part)
 		}
 	}
+	return out
+}
+
+// withBeneath is h with its chosen partners, and with all that was chosen
+// beneath them: it may make sense only with them.
+func (s *search) withBeneath(h int32) []int32 {
+	out := []int32{h}
+	for _, part := range s.parts(h) {
+		out = merge(out, part)
+	}
+	top := len(out)
+	for _, n := range s.chosen {
+		above := s.ancestors(n)
+		if !slices.Contains(out, n) && slices.ContainsFunc(out[:top], func(m int32) bool { return slices.Contains(above, m) }) {
+			out = append(out, n)
+		}
+	}
+	slices.Sort(out)
 	return out
 }
 
