@@ -1,0 +1,126 @@
+package topology_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+func told(id string, p topology.Probe, peer string, r topology.Result) topology.Observation {
+	o := at(id, p, "v", r, noon)
+	o.Peer = peer
+	return o
+}
+
+// What is told from beside a component names it, or clears it, where its own
+// address and the machines on it say nothing.
+func TestWhatIsToldFromBesideCounts(t *testing.T) {
+	const (
+		up, down = topology.Up, topology.Down
+		pdu      = "s0-r0-k00-pdu-a"
+		sw       = "s0-r0-k00-sw"
+	)
+	inv := estate{sites: 1, rooms: 1, racks: 2, servers: 10, clients: 1}.load(t) // all on both PDUs
+	g := topology.New(inv)
+	well := newWorld(inv).look(servers)
+	silent := func(id string, power topology.Result) []topology.Observation {
+		var out []topology.Observation
+		for _, o := range well {
+			if o.Component == id {
+				if o.Result = down; o.Probe == topology.ProbePower {
+					o.Result = power
+				}
+			}
+			out = append(out, o)
+		}
+		return out
+	}
+	hands := func(o topology.Observation) topology.Observation {
+		o.Vantage = topology.Hands
+		return o
+	}
+	for _, tt := range []struct {
+		name string
+		rows []topology.Observation
+		want []string
+	}{
+		{"one supply without input may be its cable", append(slices.Clone(well), told("srv-000000", topology.ProbePSU, pdu, down)), nil},
+		{"three on one PDU are the PDU", append(slices.Clone(well), told("srv-000000", topology.ProbePSU, pdu, down), told("srv-000001", topology.ProbePSU, pdu, down), told("srv-000002", topology.ProbePSU, pdu, down)), []string{pdu}},
+		{"three, and one that has input", append(slices.Clone(well), told("srv-000000", topology.ProbePSU, pdu, down), told("srv-000001", topology.ProbePSU, pdu, up), told("srv-000002", topology.ProbePSU, pdu, up)), nil},
+		{"somebody sees that the PDU is dark", append(slices.Clone(well), hands(told(pdu, topology.ProbePower, "", down)), hands(told("srv-000000", topology.ProbePSU, pdu, down))), []string{pdu}},
+		{"a machine that is silent, its link lost", append(silent("srv-000003", up), told(sw, topology.ProbePort, "srv-000003", down)), []string{"srv-000003"}},
+		{"a machine that is silent, its link up, once", append(silent("srv-000003", up), told(sw, topology.ProbePort, "srv-000003", up)), nil},
+		{"somebody sees that it is off", append(silent("srv-000003", topology.Unknown), hands(told("srv-000003", topology.ProbePower, "", down))), []string{"srv-000003"}},
+		{"a service fails on a machine that answers", append(slices.Clone(well), told("srv-000003", topology.ProbeHTTP, "", down), told("srv-000003", topology.ProbeTLS, "", down)), nil},
+		{"about a peer that nobody knows", append(slices.Clone(well), told(sw, topology.ProbePort, "nobody", down)), nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for seed := range uint64(4) {
+				if got := named(g.Infer(shuffled(tt.rows, seed))); !slices.Equal(got, tt.want) {
+					t.Errorf("findings %v, want %v", got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+// A guest is on or off as its hypervisor says.
+func TestAHypervisorTellsOfItsGuests(t *testing.T) {
+	inv, err := inventory.Load(inventory.Document{Name: "guests", Data: []byte(`
+version: 1
+sites: [{id: s, timezone: UTC}]
+clients: [{id: c, language: en, timezone: UTC, contacts: [{id: d, addresses: {telegram: 1}}]}]
+components:
+  - {id: hv, kind: hypervisor, in: s}
+  - {id: g1, kind: server, in: s, client: c, needs: {host: [hv]}}
+  - {id: g2, kind: server, in: s, client: c, needs: {host: [hv]}}
+  - {id: g3, kind: server, in: s, client: c, needs: {host: [hv]}}
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := topology.New(inv)
+	look := func(up ...string) []topology.Observation {
+		var out []topology.Observation
+		for _, id := range inv.Servers() {
+			r := topology.Down
+			if slices.Contains(up, id) {
+				r = topology.Up
+			}
+			out = append(out, at(id, topology.ProbeTCP, "v", r, noon), told("hv", topology.ProbeGuest, id, r))
+		}
+		return out
+	}
+	if got := named(g.Infer(look("g1", "g3"))); !slices.Equal(got, []string{"g2"}) {
+		t.Errorf("findings %v, want the guest that was stopped", got)
+	}
+	mute := look()
+	for i := range mute {
+		if mute[i].Probe == topology.ProbeGuest {
+			mute[i].Result = topology.Unknown
+		}
+	}
+	if got := named(g.Infer(mute)); !slices.Equal(got, []string{"hv"}) {
+		t.Errorf("findings %v, want the hypervisor that says nothing", got)
+	}
+}
+
+// Sift tells rows about one peer from those about another.
+func TestNewsAreNewsByPeer(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 1, servers: 4, clients: 1}.load(t)
+	g := topology.New(inv)
+	row := func(peer string, when time.Time) topology.Observation {
+		o := told("srv-000000", topology.ProbePSU, peer, topology.Down)
+		o.At = when
+		return o
+	}
+	sifted := g.Sift(
+		[]topology.Observation{row("s0-r0-k00-pdu-a", noon), row("s0-r0-k00-pdu-b", noon)},
+		[]topology.Observation{row("s0-r0-k00-pdu-a", noon.Add(-24*time.Hour))})
+	if len(sifted.Observations) != 1 || sifted.Observations[0].Peer != "s0-r0-k00-pdu-b" || sifted.WasSo != 1 {
+		t.Errorf("%+v, want the supply on PDU B, which is news", sifted)
+	}
+}
