@@ -124,3 +124,42 @@ func TestNewsAreNewsByPeer(t *testing.T) {
 		t.Errorf("%+v, want the supply on PDU B, which is news", sifted)
 	}
 }
+
+// Where nothing is left that a probe could decide, people on site are asked,
+// and their answer decides.
+func TestWhereNoProbeDecidesPeopleAreAsked(t *testing.T) {
+	inv, err := inventory.Load(inventory.Document{Name: "bare", Data: []byte(`
+version: 1
+sites: [{id: s, timezone: UTC}]
+clients: [{id: c, language: en, timezone: UTC, contacts: [{id: d, addresses: {telegram: 1}}]}]
+components:
+  - {id: k, kind: rack, in: s}
+  - {id: pdu, kind: pdu, in: k}
+  - {id: sw, kind: switch, in: k}
+  - {id: m1, kind: server, in: k, client: c, needs: {power: [pdu], network: [sw]}}
+  - {id: m2, kind: server, in: k, client: c, needs: {power: [pdu], network: [sw]}}
+  - {id: m3, kind: server, in: k, client: c, needs: {power: [pdu], network: [sw]}}
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := topology.New(inv)
+	var rows []topology.Observation
+	for _, id := range inv.Servers() {
+		rows = append(rows, at(id, topology.ProbeTCP, "v", topology.Down, noon))
+	}
+	inf := g.Infer(rows)
+	want := topology.ProbeRequest{Component: "m1", Probe: topology.ProbePSU, Peer: "pdu", Vantage: topology.Hands, Why: "is the lamp of its supply on pdu lit?"}
+	if !slices.Contains(inf.Next, want) {
+		t.Fatalf("next %+v, want %+v among them", inf.Next, want)
+	}
+	for _, tt := range []struct {
+		lit  topology.Result
+		want string
+	}{{topology.Down, "pdu"}, {topology.Up, "sw"}} {
+		answer := topology.Observation{Component: "m1", Probe: topology.ProbePSU, Peer: "pdu", Vantage: topology.Hands, At: noon, Result: tt.lit}
+		if got := named(g.Infer(append(slices.Clone(rows), answer))); !slices.Equal(got, []string{tt.want}) {
+			t.Errorf("the lamp is %s: findings %v, want %s", tt.lit, got, tt.want)
+		}
+	}
+}

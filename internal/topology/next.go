@@ -73,6 +73,10 @@ func (r *reporter) decide(f *Finding) []ProbeRequest {
 			out = append(out, ProbeRequest{Component: id, Probe: ProbePower, Why: "is its power on, off or gone?"})
 		}
 	}
+	out = append(out, r.besideOf(f.Explains)...)
+	if len(out) == 0 && len(f.AmbiguousWith) > 0 {
+		out = r.hands(class, f.Explains)
+	}
 	for _, id := range f.Explains {
 		if n := r.g.index[id]; len(out) < maxPerFinding && len(f.Explains) <= 3 && !r.seen[n].confirmedDown() {
 			out = append(out, r.again(n)...)
