@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
@@ -133,62 +131,6 @@ func queryBriefly(ctx context.Context, c client.Client, id, run string) (convert
 	return c.QueryWorkflow(ctx, id, run, workflows.QueryProgress)
 }
 
-// progress draws a sweep: over itself on a terminal, line by line elsewhere.
-type progress struct {
-	out   io.Writer
-	tty   bool
-	drawn int    // lines on the terminal
-	last  string // what was shown
-}
-
-func newProgress(out io.Writer) *progress {
-	f, ok := out.(*os.File)
-	return &progress{out: out, tty: ok && isatty.IsTerminal(f.Fd())}
-}
-
-func (p *progress) show(state workflows.LocalizeProgress) {
-	text := progressText(state)
-	if text == p.last {
-		return
-	}
-	p.last = text
-	if p.tty && p.drawn > 0 {
-		fmt.Fprintf(p.out, "\x1b[%dA\x1b[J", p.drawn) // up, and clear what follows
-	}
-	fmt.Fprint(p.out, text)
-	p.drawn = strings.Count(text, "\n")
-}
-
-const barWidth = 30
-
-// progressText is a sweep's state: a line for the whole and one for each site.
-func progressText(s workflows.LocalizeProgress) string {
-	var b strings.Builder
-	stage := s.Stage
-	if s.Round > 1 {
-		stage += fmt.Sprintf(", round %d", s.Round)
-	}
-	fmt.Fprintf(&b, "%s: %d of %d checked, %d down\n", stage, s.Checked, s.Total, s.Down)
-	for _, site := range s.Sites {
-		filled := 0
-		if site.Total > 0 {
-			filled = min(barWidth*site.Checked/site.Total, barWidth)
-		}
-		fmt.Fprintf(&b, "  %-12s %s%s %d/%d", site.Site, strings.Repeat("█", filled), strings.Repeat("░", barWidth-filled), site.Checked, site.Total)
-		if site.Down > 0 {
-			fmt.Fprintf(&b, ", %d down", site.Down)
-		}
-		if site.Unknown > 0 {
-			fmt.Fprintf(&b, ", %d unknown", site.Unknown)
-		}
-		b.WriteString("\n")
-	}
-	if len(s.Absent) > 0 {
-		fmt.Fprintf(&b, "  no answer from vantage %s\n", strings.Join(s.Absent, ", "))
-	}
-	return b.String()
-}
-
 // describe says findings in words, with the inventory if the configuration names one.
 func (a *app) describe() func(topology.Finding) string {
 	plain := func(f topology.Finding) string { return fmt.Sprintf("%s %s has failed", f.Kind, f.Component) }
@@ -203,7 +145,7 @@ func (a *app) describe() func(topology.Finding) string {
 	if err != nil {
 		return plain
 	}
-	return func(f topology.Finding) string { return topology.Describe(inv, f, inventory.English) }
+	return func(f topology.Finding) string { return topology.Sentence(inv, f, inventory.English) }
 }
 
 const idsShown = 10

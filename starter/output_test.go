@@ -11,30 +11,45 @@ import (
 	"vakhta/workflows"
 )
 
-func TestProgressCountsEverySite(t *testing.T) {
-	got := progressText(workflows.LocalizeProgress{
+func TestGridHasACellForEachMachineOrGroup(t *testing.T) {
+	state := workflows.LocalizeProgress{
 		Stage: "sweeping", Round: 2, Total: 500, Checked: 213, Down: 1,
-		Sites:  []workflows.SiteProgress{{Site: "msk", Total: 200, Checked: 200}, {Site: "spb", Total: 300, Checked: 13, Down: 1, Unknown: 2}},
+		Sites:  []workflows.SiteProgress{{Site: "msk", Total: 30, Checked: 30, Down: 2}, {Site: "spb", Total: 470, Checked: 183, Down: 1, Unknown: 9}},
 		Absent: []string{"spb"},
-	})
-	want := `sweeping, round 2: 213 of 500 checked, 1 down
-  msk          ██████████████████████████████ 200/200
-  spb          █░░░░░░░░░░░░░░░░░░░░░░░░░░░░░ 13/300, 1 down, 2 unknown
-  no answer from vantage spb
-`
-	if got != want {
-		t.Errorf("progress:\n%s\nwant:\n%s", got, want)
+	}
+	p := &progress{}
+	if got, want := headline(state), "sweeping, round 2: 213 of 500 checked, 1 down, no answer from vantage spb"; got != want {
+		t.Errorf("headline %q, want %q", got, want)
+	}
+	const first, last = "  msk ■■■■■■■■■■■■■■■■■■■■■■■■■■■■✗✗ 30/30, 2 down", "183/470, 1 down, 9 unknown; a cell is 3 machines"
+	got := p.grid(state, 60)
+	if len(got) != 5 || got[0] != first || !strings.HasSuffix(got[4], last) {
+		t.Errorf("grid:\n%s", strings.Join(got, "\n"))
+	}
+	for _, width := range []int{1, 12, 20, 40, 80, 200} {
+		marks := 0
+		for _, line := range p.grid(state, width) {
+			marks += strings.Count(line, "✗")
+			if cells := strings.Count(line, "■") + strings.Count(line, "·"); cells > max(width, 20) {
+				t.Errorf("width %d: a line of %d cells", width, cells)
+			}
+		}
+		if marks < 2 {
+			t.Errorf("width %d hides what is down", width)
+		}
 	}
 }
 
 func TestProgressIsPrintedWhenItChanges(t *testing.T) {
 	var out strings.Builder
 	p := newProgress(&out)
+	at := p.began
+	p.now = func() time.Time { at = at.Add(500 * time.Millisecond); return at }
 	for range 3 {
 		p.show(workflows.LocalizeProgress{Stage: "sweeping", Total: 2, Checked: 1})
 	}
-	if got := strings.Count(out.String(), "\n"); got != 1 || strings.Contains(out.String(), "\x1b") {
-		t.Errorf("a file got %q; want one line without terminal codes", out.String())
+	if got, want := out.String(), "sweeping: 1 of 2 checked, 0 down, 2/s, 0.5 s\n"; got != want {
+		t.Errorf("a file got %q; want %q", got, want)
 	}
 }
 
