@@ -25,7 +25,7 @@ func newIncidentCommand(a *app) *cobra.Command {
 		Args:  aCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newIncidentListCommand(a), newIncidentShowCommand(a))
+	cmd.AddCommand(newIncidentListCommand(a), newIncidentShowCommand(a), newIncidentObservationsCommand(a))
 	cmd.AddCommand(newIncidentActCommands(a)...)
 	return cmd
 }

@@ -11,14 +11,12 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"vakhta/internal/inventory"
-	"vakhta/internal/topology"
 	"vakhta/workflows"
 )
 
 func newLocalizeCommand(a *app) *cobra.Command {
 	var in workflows.LocalizeInput
-	var watch bool
+	var watch, explain bool
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "localize",
@@ -38,10 +36,15 @@ func newLocalizeCommand(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if explain {
+					if err := a.explainSweep(cmd.Context(), cmd.ErrOrStderr(), result.Sweep); err != nil {
+						return err
+					}
+				}
 				if a.json {
 					return printJSON(cmd.OutOrStdout(), result)
 				}
-				return printFindings(cmd.OutOrStdout(), result, a.describe())
+				return printFindings(cmd.OutOrStdout(), result, a.configured())
 			})
 		},
 	}
@@ -51,6 +54,7 @@ func newLocalizeCommand(a *app) *cobra.Command {
 	flags.StringSliceVar(&in.Components, "component", nil, "these components and what hangs on them")
 	flags.BoolVar(&in.All, "all", false, "the whole estate")
 	flags.BoolVar(&watch, "watch", false, "show the sweep as it runs")
+	flags.BoolVar(&explain, "explain", false, "print the score table to stderr; needs the configuration")
 	flags.DurationVar(&timeout, "timeout", 0, "budget of one probe; default: the worker's")
 	cmd.AddCommand(newReplayCommand(a))
 	return cmd
@@ -129,71 +133,4 @@ func queryBriefly(ctx context.Context, c client.Client, id, run string) (convert
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	return c.QueryWorkflow(ctx, id, run, workflows.QueryProgress)
-}
-
-// describe says findings in words, with the inventory if the configuration names one.
-func (a *app) describe() func(topology.Finding) string {
-	plain := func(f topology.Finding) string { return fmt.Sprintf("%s %s has failed", f.Kind, f.Component) }
-	if a.configPath == "" {
-		return plain
-	}
-	cfg, err := a.loadConfig(false)
-	if err != nil {
-		return plain
-	}
-	inv, err := loadInventory(cfg)
-	if err != nil {
-		return plain
-	}
-	return func(f topology.Finding) string { return topology.Sentence(inv, f, inventory.English) }
-}
-
-const idsShown = 10
-
-// printFindings draws findings as a tree with their evidence.
-func printFindings(out io.Writer, r workflows.LocalizeResult, describe func(topology.Finding) string) error {
-	p := r.Progress
-	fmt.Fprintf(out, "%d of %d machines checked, %d down\n", p.Checked, p.Total, p.Down)
-	if len(p.Absent) > 0 {
-		fmt.Fprintf(out, "no answer from vantage %s: what only it sees is not judged\n", strings.Join(p.Absent, ", "))
-	}
-	if len(r.Findings) == 0 && len(r.Unexplained) == 0 {
-		_, err := fmt.Fprintln(out, "nothing is wrong that a probe can see")
-		return err
-	}
-	for _, f := range r.Findings {
-		fmt.Fprintf(out, "\n● %s\n", describe(f))
-		var leaves []string
-		leaves = append(leaves, fmt.Sprintf("component %s (%s), confidence %d %%, log-odds %.1f", f.Component, f.Kind, topology.Percent(f.Confidence), f.LogOdds))
-		for _, e := range f.Evidence {
-			leaves = append(leaves, e.Text)
-		}
-		if len(f.Explains) > 0 {
-			leaves = append(leaves, fmt.Sprintf("explains %d down: %s", len(f.Explains), someOf(f.Explains)))
-		}
-		if len(f.Contradicts) > 0 {
-			leaves = append(leaves, fmt.Sprintf("contradicted by %d up: %s", len(f.Contradicts), someOf(f.Contradicts)))
-		}
-		if len(f.AmbiguousWith) > 0 {
-			leaves = append(leaves, "can't be told from "+someOf(f.AmbiguousWith))
-		}
-		for i, leaf := range leaves {
-			branch := "├─ "
-			if i == len(leaves)-1 {
-				branch = "└─ "
-			}
-			fmt.Fprintln(out, "  "+branch+leaf)
-		}
-	}
-	if len(r.Unexplained) > 0 {
-		fmt.Fprintf(out, "\n? %d down that nothing explains: %s\n", len(r.Unexplained), someOf(r.Unexplained))
-	}
-	return nil
-}
-
-func someOf(ids []string) string {
-	if len(ids) <= idsShown {
-		return strings.Join(ids, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(ids[:idsShown], ", "), len(ids)-idsShown)
 }

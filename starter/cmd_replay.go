@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,28 +20,39 @@ import (
 
 const replayLong = `Run inference once more, on stored observations.
 
-FILE holds JSON lines: component, probe (tcp, icmp, power), vantage, at
-(RFC 3339), result (up, down, unknown), detail. Findings go to stdout as JSON;
+FILE holds JSON lines: component, probe, peer, vantage, at (RFC 3339), result
+(up, down, unknown), detail. --incident reads those of an incident from the store. Findings go to stdout as JSON;
 what was left out is counted on stderr. The order of the lines does not matter.
 docs/observations.md describes both formats.`
 
 func newReplayCommand(a *app) *cobra.Command {
 	var inventories []string
-	var before string
+	var before, incidentID string
 	var explain bool
 	cmd := &cobra.Command{
-		Use:   "replay FILE",
+		Use:   "replay FILE | --incident INCIDENT",
 		Short: "Infer the point of failure from stored observations",
 		Long:  replayLong,
 		Example: `  vakhta localize replay sweep.jsonl --inventory estate.yaml
-  vakhta localize replay sweep.jsonl --inventory estate.yaml --before yesterday.jsonl --explain`,
-		Args: func(cmd *cobra.Command, args []string) error { return exactArgs(1, "FILE")(cmd, args) },
+  vakhta localize replay sweep.jsonl --inventory estate.yaml --before yesterday.jsonl --explain
+  vakhta localize replay --incident msk-r1-k01-pdu-a-1`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if incidentID != "" {
+				return exactArgs(0)(cmd, args)
+			}
+			return exactArgs(1, "FILE")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			inv, err := a.replayInventory(inventories)
 			if err != nil {
 				return err
 			}
-			obs, err := readObservations(args[0])
+			var obs []topology.Observation
+			if incidentID != "" {
+				obs, err = a.incidentObservations(cmd.Context(), incidentID)
+			} else {
+				obs, err = readObservations(args[0])
+			}
 			if err != nil {
 				return err
 			}
@@ -66,6 +76,7 @@ func newReplayCommand(a *app) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&inventories, "inventory", nil, "inventory document (repeat for several); default: the configuration's")
+	flags.StringVar(&incidentID, "incident", "", "replay the stored observations that led to this incident, instead of FILE")
 	flags.StringVar(&before, "before", "", "an earlier sweep: what was so then is not news")
 	flags.BoolVar(&explain, "explain", false, "print the score table to stderr")
 	return cmd
@@ -186,21 +197,4 @@ func printSifted(w io.Writer, read int, s topology.Sifted) {
 			fmt.Fprintf(w, "  left out: %d %s\n", left.n, left.why)
 		}
 	}
-}
-
-// printScores shows what each finding weighs against the next best explanation.
-func printScores(w io.Writer, inf topology.Inference) error {
-	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tab, "COMPONENT\tKIND\tCONFIDENCE\tLOG-ODDS\tEXPLAINS\tCONTRADICTED BY\tCAN'T BE TOLD FROM")
-	for _, f := range inf.Findings {
-		others := "-"
-		if len(f.AmbiguousWith) > 0 {
-			others = someOf(f.AmbiguousWith)
-		}
-		fmt.Fprintf(tab, "%s\t%s\t%.4f\t%.2f\t%d\t%d\t%s\n", f.Component, f.Kind, f.Confidence, f.LogOdds, len(f.Explains), len(f.Contradicts), others)
-	}
-	if err := tab.Flush(); err != nil {
-		return fmt.Errorf("print the score table: %w", err)
-	}
-	return nil
 }

@@ -63,14 +63,16 @@ func TestFindingsAreATreeWithEvidence(t *testing.T) {
 			Evidence: []topology.Evidence{{Text: "12 servers behind it do not answer", Count: 12}},
 		}},
 		Unexplained: []string{"s99"},
-	}, func(f topology.Finding) string { return "PDU " + f.Component + " has failed" })
+		Blind:       []string{"spb"},
+	}, nil)
 	must(t, err)
 	want := `24 of 24 machines checked, 13 down
+! vantage spb sees nothing of what others see: what it says doesn't count
 
-● PDU pdu-1 has failed
+● pdu pdu-1 has failed
   ├─ component pdu-1 (pdu), confidence 98 %, log-odds 7.2
   ├─ 12 servers behind it do not answer
-  ├─ explains 12 down: s01, s02, s03, s04, s05, s06, s07, s08, s09, s10 and 2 more
+  ├─ explains 12: s01, s02, s03, s04, s05, s06, s07, s08, s09, s10 and 2 more
   └─ can't be told from feed-a
 
 ? 1 down that nothing explains: s99

@@ -61,5 +61,5 @@ func (e estateNames) ClientOf(server string) string {
 
 // Finding says a finding in one sentence.
 func (e estateNames) Finding(f topology.Finding) string {
-	return topology.Describe(e.inv, f, inventory.English)
+	return topology.Sentence(e.inv, f, inventory.English)
 }

@@ -69,7 +69,7 @@ func headline(s workflows.LocalizeProgress) string {
 	if s.Round > 1 {
 		stage += fmt.Sprintf(", round %d", s.Round)
 	}
-	text := fmt.Sprintf("%s: %d of %d checked, %d down", stage, s.Checked, s.Total, s.Down)
+	text := fmt.Sprintf("%s: %d of %d checked, %d down", stage, min(s.Checked, s.Total), s.Total, s.Down)
 	if len(s.Absent) > 0 {
 		text += ", no answer from vantage " + strings.Join(s.Absent, ", ")
 	}
@@ -85,7 +85,7 @@ func (p *progress) pace(s workflows.LocalizeProgress) string {
 	}
 	text := ""
 	if took := swept.Sub(p.began).Seconds(); s.Checked > 0 && took > 0 {
-		text = fmt.Sprintf(", %.0f/s", float64(s.Checked)/took)
+		text = fmt.Sprintf(", %.0f/s", float64(min(s.Checked, s.Total))/took)
 	}
 	return text + fmt.Sprintf(", %.1f s", now.Sub(p.began).Seconds())
 }
@@ -115,7 +115,7 @@ func (p *progress) grid(s workflows.LocalizeProgress, width int) []string {
 	var out []string
 	for _, site := range s.Sites {
 		per := max(1, (site.Total+room*mostGridLines-1)/(room*mostGridLines))
-		counts := fmt.Sprintf("%d/%d", site.Checked, site.Total)
+		counts := fmt.Sprintf("%d/%d", min(site.Checked, site.Total), site.Total)
 		if site.Down > 0 {
 			counts += fmt.Sprintf(", %d down", site.Down)
 		}

@@ -65,6 +65,7 @@ func (g *Graph) InferAfter(obs, past []Observation) Inference {
 			out.Down++
 		}
 	}
+	out.Scores = r.scoresOf(out.Findings)
 	out.Next = r.next(out.Findings, unexplained)
 	return out
 }
@@ -125,6 +126,7 @@ type reporter struct {
 	*view
 	all       *trial
 	explained map[int32]bool // the graph's nodes
+	scores    []Score        // in no order
 }
 
 // shared is the finding on a component of the hypothesis.
@@ -160,6 +162,7 @@ func (r *reporter) shared(h int32) Finding {
 		f.PowerOff = sight.powerIs(isDown)
 	}
 	f.Evidence = r.sharedEvidence(h, broken)
+	r.noteScore(h, alternatives)
 	return f
 }
 

@@ -29,6 +29,7 @@ type cause struct {
 	node     int32
 	mode     Mode
 	score    float64 // log odds against what was found so far
+	prior    float64 // part of it
 	explains []int32 // in order
 	evidence []Evidence
 	rival    float64 // weight of what is no component, such as the vantage's own path
@@ -137,6 +138,7 @@ func (m *modes) take(causes []cause) {
 	c := m.g.nodes[best.node].c
 	f := Finding{Component: c.ID, Kind: c.Kind, Mode: best.mode, Evidence: best.evidence, Explains: []string{}}
 	others := math.Exp(-best.score) + best.rival
+	score := Score{Component: c.ID, Mode: best.mode, Prior: best.prior, Servers: best.score - best.prior, Rivals: []Rival{{Delta: -best.score}}}
 	next := best.score
 	for i := range causes[1:] {
 		rival := &causes[1+i]
@@ -145,11 +147,16 @@ func (m *modes) take(causes []cause) {
 		}
 		share := math.Exp(rival.score - best.score)
 		others += share
+		if len(score.Rivals) < mostRivals {
+			score.Rivals = append(score.Rivals, Rival{[]string{m.g.id(rival.node)}, rival.score - best.score})
+		}
 		next = min(next, best.score-rival.score)
 		if share >= ambiguousShare {
 			f.AmbiguousWith = append(f.AmbiguousWith, m.g.id(rival.node))
 		}
 	}
+	slices.SortStableFunc(score.Rivals, func(a, b Rival) int { return cmp.Compare(b.Delta, a.Delta) })
+	m.scores = append(m.scores, score)
 	f.Confidence, f.LogOdds = 1/(1+others), next
 	if f.Confidence >= certain {
 		f.AmbiguousWith = nil

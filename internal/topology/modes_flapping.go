@@ -169,7 +169,8 @@ func (m *modes) flappingTogether(found map[int32]cause) {
 			if len(list) < leastInPart || float64(len(list)) < commonShare*float64(all) {
 				continue
 			}
-			x := cause{node: c, mode: Flapping, score: math.Log(prior[m.g.nodes[c].c.Kind] * flappingOfAll), explains: list}
+			odds := math.Log(prior[m.g.nodes[c].c.Kind] * flappingOfAll)
+			x := cause{node: c, mode: Flapping, prior: odds, score: odds, explains: list}
 			x.score += float64(all-len(list))*math.Log(1-commonShare) - float64(len(list))*math.Log(flappingServer)
 			x.evidence = []Evidence{{Result: Down, Count: len(list), Text: fmt.Sprintf(
 				"%d of %s that hang on it answer now and then", len(list), count(all, "server"))}}

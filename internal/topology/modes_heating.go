@@ -111,7 +111,7 @@ func (m *modes) heatOf(place int32, down []int32, rate rates) (cause, bool) {
 	if m.g.nodes[place].c.Kind == inventory.KindRack {
 		odds = heatingRack
 	}
-	x := cause{node: place, mode: Heating, score: math.Log(odds) + betaBinomial(len(down), all), explains: down, rival: 1/surestHeating - 1}
+	x := cause{node: place, mode: Heating, prior: math.Log(odds), score: math.Log(odds) + betaBinomial(len(down), all), explains: down, rival: 1/surestHeating - 1}
 	for _, n := range down {
 		x.score += rate.cost(m.seen[n])
 	}

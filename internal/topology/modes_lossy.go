@@ -207,7 +207,7 @@ func (m *modes) lossOf(c int32, carried load, all map[string]misses) (cause, boo
 	if mixed < leastMixed || sum.missed < leastMissed || !even(sum.views, sum.misses) || !even(sum.probes, sum.misses) || m.comesAndGoes(c, behind) > 0 {
 		return cause{}, false
 	}
-	x := cause{node: c, mode: Lossy, score: m.weighLoss(c, witnesses, share, here.views, all)}
+	x := cause{node: c, mode: Lossy, prior: math.Log(lossyOfAll * prior[m.g.nodes[c].c.Kind]), score: m.weighLoss(c, witnesses, share, here.views, all)}
 	rate := float64(sum.missed) / float64(sum.asked)
 	for _, w := range silent { // missed all by the same loss, rather than down by themselves
 		if math.Pow(rate, float64(w.asked)) > prior[inventory.KindServer] {

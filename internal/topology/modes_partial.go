@@ -116,7 +116,8 @@ func (m *modes) partOf(c int32, rate rates, beside map[int32]Result) (cause, boo
 	if sure < leastInPart || len(branches)-down < 2 || float64(down) > mostInPart*float64(len(branches)) {
 		return cause{}, false
 	}
-	x := cause{node: c, mode: Partial, score: math.Log(prior[m.g.nodes[c].c.Kind]*partialOfAll) + betaBinomial(down, len(branches)) - m.weak[c]}
+	odds := math.Log(prior[m.g.nodes[c].c.Kind] * partialOfAll)
+	x := cause{node: c, mode: Partial, prior: odds, score: odds + betaBinomial(down, len(branches)) - m.weak[c]}
 	for _, b := range branches {
 		if !b.down {
 			continue

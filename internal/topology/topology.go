@@ -119,8 +119,10 @@ type Inference struct {
 	Blind []string `json:"blind,omitempty"`
 	// Next are the probes that would decide what is ambiguous, most telling first, bounded.
 	Next []ProbeRequest `json:"next,omitempty"`
-	Up   int            `json:"up"`   // servers that answered
-	Down int            `json:"down"` // servers that did not
+	// Scores say how each finding's weight came about, in the same order.
+	Scores []Score `json:"-"`
+	Up     int     `json:"up"`   // servers that answered
+	Down   int     `json:"down"` // servers that did not
 }
 
 // Blast is what a set of failed components takes down.

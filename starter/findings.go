@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/store"
+	"vakhta/internal/topology"
+	"vakhta/workflows"
+)
+
+// configured is the configuration's inventory; nil where there is none.
+func (a *app) configured() *inventory.Inventory {
+	if a.configPath == "" {
+		return nil
+	}
+	cfg, err := a.loadConfig(false)
+	if err != nil {
+		return nil
+	}
+	inv, err := loadInventory(cfg)
+	if err != nil {
+		return nil
+	}
+	return inv
+}
+
+const idsShown = 10
+
+// page writes for people: wrapped and coloured where that is a terminal.
+type page struct {
+	out io.Writer
+	*progress
+}
+
+// item writes text after a mark; lines that follow stand under the text.
+func (p page) item(mark, under, text string, st style) {
+	lines := []string{text}
+	if p.tty {
+		lines = wrap(text, max(20, p.width()-len([]rune(mark))-1))
+	}
+	for i, l := range lines {
+		if i > 0 {
+			mark = under
+		}
+		if p.colour && st != stylePlain {
+			l = "\x1b[" + string(st) + "m" + l + "\x1b[0m"
+		}
+		fmt.Fprintln(p.out, mark+l)
+	}
+}
+
+// printFindings draws findings as a tree: the sentence, then its evidence.
+func printFindings(out io.Writer, r workflows.LocalizeResult, inv *inventory.Inventory) error {
+	page := page{out, newProgress(out)}
+	s := r.Progress
+	page.item("", "", fmt.Sprintf("%d of %d machines checked, %d down", min(s.Checked, s.Total), s.Total, s.Down), stylePlain)
+	if len(s.Absent) > 0 {
+		page.item("! ", "  ", fmt.Sprintf("no answer from vantage %s: what only it sees is not judged", strings.Join(s.Absent, ", ")), styleFact)
+	}
+	for _, v := range r.Blind {
+		text := "vantage " + v + " sees nothing of what others see: what it says doesn't count"
+		if inv != nil {
+			text = topology.DescribeBlind(inv, v, inventory.English)
+		}
+		page.item("! ", "  ", text, styleFact)
+	}
+	if len(r.Findings) == 0 && len(r.Unexplained) == 0 {
+		page.item("", "", "nothing is wrong that a probe can see", styleGood)
+		return nil
+	}
+	for i := range r.Findings {
+		page.finding(&r.Findings[i], inv)
+	}
+	if n := len(r.Unexplained); n > 0 {
+		fmt.Fprintln(out)
+		page.item("? ", "  ", fmt.Sprintf("%d down that nothing explains: %s", n, someOf(r.Unexplained)), styleFact)
+	}
+	return nil
+}
+
+func (p page) finding(f *topology.Finding, inv *inventory.Inventory) {
+	text := strings.TrimSpace(fmt.Sprintf("%s %s has failed %s", f.Kind, f.Component, f.Mode))
+	if inv != nil {
+		text = topology.Sentence(inv, *f, inventory.English)
+	}
+	fmt.Fprintln(p.out)
+	p.item("● ", "  ", text, styleBad)
+	leaves := []string{fmt.Sprintf("component %s (%s), confidence %d %%, log-odds %.1f", f.Component, f.Kind, topology.Percent(f.Confidence), f.LogOdds)}
+	for _, e := range f.Evidence {
+		leaves = append(leaves, e.Text)
+	}
+	if len(f.Explains) > 0 {
+		leaves = append(leaves, fmt.Sprintf("explains %d: %s", len(f.Explains), someOf(f.Explains)))
+	}
+	if len(f.Contradicts) > 0 {
+		leaves = append(leaves, fmt.Sprintf("contradicted by %d up: %s", len(f.Contradicts), someOf(f.Contradicts)))
+	}
+	if len(f.AmbiguousWith) > 0 {
+		leaves = append(leaves, "can't be told from "+someOf(f.AmbiguousWith))
+	}
+	for i, leaf := range leaves {
+		branch, under := "  ├─ ", "  │  "
+		if i == len(leaves)-1 {
+			branch, under = "  └─ ", "     "
+		}
+		p.item(branch, under, leaf, stylePlain)
+	}
+}
+
+func someOf(ids []string) string {
+	if len(ids) <= idsShown {
+		return strings.Join(ids, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(ids[:idsShown], ", "), len(ids)-idsShown)
+}
+
+// explainSweep infers once more from a sweep's stored observations, for the score table.
+func (a *app) explainSweep(ctx context.Context, w io.Writer, sweep string) error {
+	cfg, err := a.loadConfig(false)
+	if err != nil {
+		return err
+	}
+	inv, err := loadInventory(cfg)
+	if err != nil {
+		return err
+	}
+	return a.withStore(ctx, func(st *store.Store) error {
+		obs, err := st.Observations(ctx, sweep)
+		if err != nil {
+			return unavailable("read the observations of sweep %s: %w", sweep, err)
+		}
+		return printScores(w, topology.New(inv).Infer(obs))
+	})
+}
+
+// printScores shows what each finding weighs, from what, and against which
+// other explanations. All are natural logs.
+func printScores(w io.Writer, inf topology.Inference) error {
+	t := newTable(w, "COMPONENT", "KIND", "MODE", "SURE", "LOG-ODDS", "PRIOR", "+ SERVERS", "+ EQUIPMENT", "= SCORE", "EXPLAINS", "AGAINST")
+	for i, f := range inf.Findings {
+		s := inf.Scores[i]
+		t.row(f.Component, string(f.Kind), string(f.Mode), fmt.Sprintf("%.4f", f.Confidence), fmt.Sprintf("%.2f", f.LogOdds),
+			fmt.Sprintf("%.2f", s.Prior), fmt.Sprintf("%+.2f", s.Servers), fmt.Sprintf("%+.2f", s.Equipment),
+			fmt.Sprintf("%.2f", s.Prior+s.Servers+s.Equipment), fmt.Sprint(len(f.Explains)), fmt.Sprint(len(f.Contradicts)))
+	}
+	if err := t.flush(); err != nil {
+		return fmt.Errorf("print the score table: %w", err)
+	}
+	if len(inf.Findings) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	t = newTable(w, "WITHOUT", "THERE WOULD BE", "DIFFERENCE", "SHARE")
+	for i, f := range inf.Findings {
+		for _, rival := range inf.Scores[i].Rivals {
+			instead := "nothing: chance, and faults of the machines themselves"
+			if len(rival.Instead) > 0 {
+				instead = someOf(rival.Instead)
+			}
+			t.row(f.Component, instead, fmt.Sprintf("%.2f", rival.Delta), shareOf(rival.Delta))
+		}
+	}
+	if err := t.flush(); err != nil {
+		return fmt.Errorf("print the score table: %w", err)
+	}
+	fmt.Fprintln(w)
+	return nil
+}
+
+// shareOf is the weight of a rival beside the best explanation.
+func shareOf(delta float64) string {
+	if share := math.Exp(delta); share >= .0001 {
+		return fmt.Sprintf("%.4f", share)
+	}
+	return "< 0.0001"
+}
