@@ -20,7 +20,7 @@ func newInventoryCommand(a *app) *cobra.Command {
 		Args:  aCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newInventoryLintCommand(a), newInventoryShowCommand(a))
+	cmd.AddCommand(newInventoryLintCommand(a), newInventoryShowCommand(a), newInventoryDoubtsCommand(a))
 	return cmd
 }
 

@@ -41,9 +41,9 @@ type Incident struct {
 	RunbookRev string           `json:"runbookRev,omitempty"` // sha256 of the pinned text
 	Finding    topology.Finding `json:"finding"`
 	Sweep      string           `json:"sweep,omitempty"` // whose observations led to the finding
-	Servers    []string         `json:"servers"`  // affected, by id
-	Clients    []string         `json:"clients"`  // affected, by id
-	Restored   []string         `json:"restored"` // servers seen up again, by id
+	Servers    []string         `json:"servers"`         // affected, by id
+	Clients    []string         `json:"clients"`         // affected, by id
+	Restored   []string         `json:"restored"`        // servers seen up again, by id
 	ETA        time.Time        `json:"eta,omitzero"`
 	Drill      bool             `json:"drill,omitempty"`
 	OpenedAt   time.Time        `json:"openedAt"`
