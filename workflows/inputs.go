@@ -16,6 +16,9 @@ type LocalizeInput struct {
 	Site       string   `json:"site,omitempty"`
 	Components []string `json:"components,omitempty"`
 	All        bool     `json:"all,omitempty"` // the whole estate
+	// Routine: nobody waits for the answer. What was seen is learned, and kept
+	// only if something was found.
+	Routine bool `json:"routine,omitempty"`
 	// TimeoutMillis is the budget of one probe; 0 means the worker's default.
 	TimeoutMillis int `json:"timeoutMs,omitempty"`
 }

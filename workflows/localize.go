@@ -96,7 +96,8 @@ func (l *localization) run(ctx workflow.Context) (LocalizeResult, error) {
 			return l.result, err
 		}
 		inferred, err := record[records.Inferred](ctx, rec.Infer, records.InferParams{
-			Sweep: l.sweep, Scope: l.scope(), Round: l.progress.Round, Decide: l.progress.Round < maxRounds, Absent: l.progress.Absent,
+			Sweep: l.sweep, Scope: l.scope(), Round: l.progress.Round, Decide: l.progress.Round < maxRounds, Last: l.progress.Round > maxRounds,
+			Absent: l.progress.Absent, Routine: l.in.Routine,
 		})
 		if err != nil {
 			return l.result, err
@@ -232,6 +233,7 @@ func (l *localization) tellParent(ctx workflow.Context) {
 }
 
 func (l *localization) conclude(inferred records.Inferred) {
+	l.progress.WasSo = inferred.WasSo
 	l.result = LocalizeResult{Sweep: l.sweep, Progress: l.progress, Findings: inferred.Findings, Unexplained: inferred.Unexplained, Blind: inferred.Blind}
 }
 

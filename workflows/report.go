@@ -137,8 +137,8 @@ func (r *report) check(ctx workflow.Context) error {
 // A person must look; the client is told what we know, nothing more.
 func (r *report) unclear(ctx workflow.Context, found LocalizeResult) error {
 	p := found.Progress
-	text := fmt.Sprintf("Report %s of %s: of %d machines %d do not answer, %d could not be told, and no point of failure could be named; vantages absent: %d. Look at it",
-		r.id, r.who.Client, p.Total, p.Down, p.unknown(), len(p.Absent))
+	text := fmt.Sprintf("Report %s of %s: of %d machines %d do not answer (%d of them did not before, or are under planned work), %d could not be told, and no point of failure could be named; vantages absent: %d. Look at it",
+		r.id, r.who.Client, p.Total, p.Down, p.WasSo, p.unknown(), len(p.Absent))
 	if err := r.task(ctx, "unclear", text); err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type LocalizeProgress struct {
 	Checked int            `json:"checked"`
 	Down    int            `json:"down"`
 	Sites   []SiteProgress `json:"sites"`
+	WasSo   int            `json:"wasSo,omitempty"`  // of those down: were so before, or are under planned work
 	Absent  []string       `json:"absent,omitempty"` // vantages that did not answer
 }
 
@@ -37,7 +38,8 @@ func (p LocalizeProgress) unknown() int {
 	return max(n, 0)
 }
 
-// allUp: every machine was asked and answered, which takes at least one.
+// allUp: every machine was asked and answered, which takes at least one. One
+// that has long ceased to answer is no news, but it is not up.
 func (p LocalizeProgress) allUp() bool {
 	return p.Total > 0 && p.Down == 0 && p.unknown() == 0 && len(p.Absent) == 0
 }

@@ -29,7 +29,7 @@ type round struct {
 	*questions
 	p    InferParams
 	inf  topology.Inference
-	obs  []topology.Observation
+	obs  []topology.Observation // those that are news
 	seen map[question]bool
 	// downIn counts the rounds in which a component did not answer.
 	downIn map[string]int
@@ -45,7 +45,6 @@ type question struct {
 func (a *Activities) newRound(p InferParams, inf topology.Inference, rounds [][]topology.Observation) *round {
 	r := &round{questions: a.newQuestions(p.Absent), p: p, inf: inf, seen: map[question]bool{}, downIn: map[string]int{}, downFrom: map[string][]string{}}
 	for _, obs := range rounds {
-		r.obs = append(r.obs, obs...)
 		silent := map[string]bool{}
 		for _, o := range obs {
 			r.seen[question{o.Component, o.Peer, o.Probe}] = true

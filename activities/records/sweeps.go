@@ -92,7 +92,12 @@ type InferParams struct {
 	Round int    `json:"round"` // rounds made; the next one is planned, if there is something to ask
 	// Decide: probes that would tell explanations apart may be asked for, too,
 	// not only those that confirm.
-	Decide bool     `json:"decide"`
+	Decide bool `json:"decide"`
+	// Last: there is no further round. What was seen is learned.
+	Last bool `json:"last,omitempty"`
+	// Routine: nobody waits for the answer; the sweep is forgotten once it is
+	// learned, unless it found something.
+	Routine bool     `json:"routine,omitempty"`
 	Absent []string `json:"absent,omitempty"` // vantages that did not answer: the next round does without them
 }
 
@@ -102,6 +107,9 @@ type Inferred struct {
 	Unexplained []string           `json:"unexplained,omitempty"`
 	Blind       []string           `json:"blind,omitempty"` // vantages that saw nothing where others did
 	Down        int                `json:"down"`
+	// WasSo counts servers of the scope that don't answer and didn't before, or
+	// are under planned work: that is no news.
+	WasSo int `json:"wasSo,omitempty"`
 	// Next is the next round, empty when nothing is left to ask: probes that
 	// would tell the explanations apart, and machines that the findings take
 	// down, asked once more before a person is woken or a client is told.
@@ -115,10 +123,18 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	if err != nil {
 		return Inferred{}, fmt.Errorf("read observations of sweep %s: %w", p.Sweep, err)
 	}
-	obs := slices.Concat(rounds...)
+	all := slices.Concat(rounds...)
+	obs, wasSo, err := a.news(ctx, all)
+	if err != nil {
+		return Inferred{}, err
+	}
 	inf := a.graph.Infer(obs)
 	out := Inferred{Findings: inf.Findings, Unexplained: inf.Unexplained, Blind: inf.Blind, Down: inf.Down}
+	if out.WasSo, err = a.countIn(p.Scope, wasSo); err != nil {
+		return out, err
+	}
 	n := a.newRound(p, inf, rounds)
+	n.obs = obs
 	if p.Scope.All && p.Round == 1 {
 		n.rest()
 	}
@@ -127,8 +143,37 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	}
 	out.Deciding = !n.empty()
 	n.confirm()
-	out.Next, err = n.keep(ctx, p.Sweep, p.Round+1)
-	return out, err
+	if out.Next, err = n.keep(ctx, p.Sweep, p.Round+1); err != nil || len(out.Next) > 0 && !p.Last {
+		return out, err
+	}
+	out.Next = nil
+	return out, a.learn(ctx, p, all, out)
+}
+
+// learn takes a sweep that is over into the habits. A routine one that found
+// nothing is forgotten then.
+func (a *Activities) learn(ctx context.Context, p InferParams, obs []topology.Observation, out Inferred) error {
+	if err := a.store.LearnHabits(ctx, p.Sweep, a.now(), obs); err != nil {
+		return err
+	}
+	if !p.Routine || len(out.Findings)+len(out.Unexplained) > 0 {
+		return nil
+	}
+	return a.store.ForgetSweep(ctx, p.Sweep)
+}
+
+// countIn counts the servers that are in the scope.
+func (a *Activities) countIn(s Scope, servers map[string]bool) (n int, err error) {
+	if len(servers) == 0 {
+		return 0, nil
+	}
+	scope, err := a.resolve(s)
+	for _, id := range scope {
+		if servers[id] {
+			n++
+		}
+	}
+	return n, err
 }
 
 // settled: nothing more could be told apart.

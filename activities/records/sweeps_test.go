@@ -1,11 +1,13 @@
 package records_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"vakhta/activities/records"
+	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/lab/estate"
 	"vakhta/internal/topology"
@@ -256,5 +258,70 @@ func TestAMachineThatHangsIsAskedAgainAndFound(t *testing.T) {
 	second := r.infer("hang", scope, 2)
 	if len(second.Findings) != 1 || second.Findings[0].Component != hung {
 		t.Fatalf("%+v, want %s", second.Findings, hung)
+	}
+}
+
+// seen stores what one probe of a machine found, in a sweep of its own, and
+// explains it as the last round.
+func (r *rig) seen(sweep string, at time.Time, result topology.Result, ids ...string) records.Inferred {
+	r.t.Helper()
+	r.now = at
+	var obs []topology.Observation
+	for _, id := range ids {
+		for _, p := range []topology.Probe{topology.ProbeTCP, topology.ProbePower} {
+			obs = append(obs, topology.Observation{Component: id, Probe: p, Vantage: estate.Vantages[0], At: at, Result: result})
+		}
+	}
+	if err := r.store.PutObservations(r.t.Context(), sweep, 1, obs); err != nil {
+		r.t.Fatal(err)
+	}
+	return must[records.Inferred](r.t)(r.Infer(r.t.Context(), records.InferParams{
+		Sweep: sweep, Scope: records.Scope{Components: ids}, Round: 4, Last: true, Routine: true,
+	}))
+}
+
+func TestWhatWasOffLongBeforeIsNotNews(t *testing.T) {
+	r := newRig(t)
+	const off = "m1-0101"
+	begin := r.now
+	if got := r.seen("s0", begin, topology.Up, off); got.Down != 0 {
+		t.Fatalf("%+v", got)
+	}
+	for i := 1; i <= 4; i++ {
+		got := r.seen(fmt.Sprint("s", i), begin.Add(time.Duration(i)*time.Hour), topology.Down, off)
+		if len(got.Findings) != 1 || got.Findings[0].Component != off || got.WasSo != 0 || got.Next != nil {
+			t.Fatalf("after %d hours: %+v", i, got)
+		}
+	}
+	if got := r.seen("s9", begin.Add(48*time.Hour), topology.Down, off); len(got.Findings) != 0 || got.WasSo != 1 {
+		t.Errorf("two days later: %+v", got)
+	}
+	left, err := r.store.Observations(t.Context(), "s9")
+	if err != nil || len(left) != 0 {
+		t.Errorf("a routine sweep without a finding is kept: %d rows, %v", len(left), err)
+	}
+	if kept, err := r.store.Observations(t.Context(), "s4"); err != nil || len(kept) != 2 {
+		t.Errorf("a sweep with a finding is forgotten: %d rows, %v", len(kept), err)
+	}
+	r.seen("s10", begin.Add(49*time.Hour), topology.Up, off)
+	if got := r.seen("s11", begin.Add(50*time.Hour), topology.Down, off); len(got.Findings) != 1 {
+		t.Errorf("it was back, and is gone again: %+v", got)
+	}
+}
+
+func TestPlannedWorkIsNotNews(t *testing.T) {
+	r := newRig(t)
+	const pdu = "msk-r2-k04-pdu-a"
+	servers := topology.New(r.inv).Blast(pdu).Servers
+	if got := r.seen("s1", r.now, topology.Down, servers...); got.WasSo != 0 || len(got.Findings) == 0 {
+		t.Fatalf("without planned work: %+v", got)
+	}
+	if err := r.store.PutMaintenance(t.Context(), incident.Maintenance{
+		ID: "m1", Title: map[string]string{"ru": "PDU"}, Components: []string{pdu}, StartsAt: r.now.Add(-time.Hour), EndsAt: r.now.Add(time.Hour), Revision: 1,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.seen("s2", r.now, topology.Down, servers...); got.WasSo != len(servers) || len(got.Findings)+len(got.Unexplained) != 0 {
+		t.Errorf("under planned work: %+v", got)
 	}
 }

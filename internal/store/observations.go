@@ -96,8 +96,12 @@ func (s *Store) PruneObservations(ctx context.Context, before time.Time) (int, e
 			AND sweep NOT IN (SELECT sweep FROM incident WHERE sweep <> '')`, micros(before))); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM sweep_shard WHERE planned_at < $1`, micros(before))
-		return err
+		for _, statement := range []string{`DELETE FROM sweep_shard WHERE planned_at < $1`, `DELETE FROM habit_sweep WHERE at < $1`} {
+			if _, err = tx.ExecContext(ctx, statement, micros(before)); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return 0, fmt.Errorf("prune observations: %w", err)

@@ -1,0 +1,113 @@
+package records
+
+import (
+	"context"
+	"fmt"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+// news leaves out the rows that say nothing new: of what never answers, of what
+// ceased to answer long ago, of what planned work takes down now. They count as
+// if it had not been asked, never as if it were well. It also returns the
+// servers of which nothing else is left than that they don't answer.
+func (a *Activities) news(ctx context.Context, obs []topology.Observation) (kept []topology.Observation, wasSo map[string]bool, err error) {
+	silent := map[string]bool{}
+	for i := range obs {
+		if obs[i].Result != topology.Up {
+			silent[obs[i].Component] = true
+		}
+	}
+	if len(silent) == 0 {
+		return obs, nil, nil
+	}
+	old, err := a.oldSilence(ctx, sorted(silent))
+	if err != nil {
+		return nil, nil, err
+	}
+	planned, err := a.underWork(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(old) == 0 && len(planned) == 0 {
+		return obs, nil, nil
+	}
+	wasSo = map[string]bool{}
+	stands := map[string]bool{}
+	kept = make([]topology.Observation, 0, len(obs))
+	for _, o := range obs {
+		if o.Result != topology.Up && (planned[o.Component] || old.has(&o)) {
+			if c, ok := a.inv.Component(o.Component); ok && c.Kind == inventory.KindServer && reaches(o.Probe) {
+				wasSo[o.Component] = true
+			}
+			continue
+		}
+		if reaches(o.Probe) {
+			stands[o.Component] = true
+		}
+		kept = append(kept, o)
+	}
+	for id := range stands {
+		delete(wasSo, id)
+	}
+	return kept, wasSo, nil
+}
+
+// askedFromThere is a question, and from where; "" is from anywhere.
+type askedFromThere struct {
+	question
+	vantage string
+}
+
+// habitually are questions to which silence is the usual answer.
+type habitually map[askedFromThere]bool
+
+// has: from that vantage it was so. Where it was never asked from there, what
+// all others saw counts.
+func (h habitually) has(o *topology.Observation) bool {
+	at := askedFromThere{question{o.Component, o.Peer, o.Probe}, o.Vantage}
+	if was, known := h[at]; known {
+		return was
+	}
+	at.vantage = ""
+	return h[at]
+}
+
+func (a *Activities) oldSilence(ctx context.Context, ids []string) (habitually, error) {
+	habits, err := a.store.Habits(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read what was so before: %w", err)
+	}
+	out := habitually{}
+	for i := range habits {
+		h := &habits[i]
+		at := askedFromThere{question{h.Component, h.Peer, h.Probe}, h.Vantage}
+		was := h.WasSilent(a.now())
+		out[at] = was
+		at.vantage = ""
+		if others, known := out[at]; known {
+			was = was && others
+		}
+		out[at] = was
+	}
+	return out, nil
+}
+
+// underWork are the components that planned work takes down now.
+func (a *Activities) underWork(ctx context.Context) (map[string]bool, error) {
+	works, err := a.store.Maintenances(ctx, a.now(), a.now())
+	if err != nil {
+		return nil, fmt.Errorf("look for planned work: %w", err)
+	}
+	out := map[string]bool{}
+	for _, m := range works {
+		for _, id := range m.Components {
+			out[id] = true
+		}
+		for _, id := range a.graph.Blast(m.Components...).Servers {
+			out[id] = true
+		}
+	}
+	return out, nil
+}
