@@ -98,7 +98,7 @@ type InferParams struct {
 	// Routine: nobody waits for the answer; the sweep is forgotten once it is
 	// learned, unless it found something.
 	Routine bool     `json:"routine,omitempty"`
-	Absent []string `json:"absent,omitempty"` // vantages that did not answer: the next round does without them
+	Absent  []string `json:"absent,omitempty"` // vantages that did not answer: the next round does without them
 }
 
 // Inferred is what a round of inference came to, and what would sharpen it.
