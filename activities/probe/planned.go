@@ -65,7 +65,11 @@ func (a *Activities) SweepShard(ctx context.Context, p ShardParams) (ShardResult
 	vantage := cmp.Or(p.Vantage, plan.Vantage, a.opts.Vantage)
 	asked := make([]*shard, 0, len(plan.Asks))
 	for _, ask := range plan.Asks {
-		asked = append(asked, a.shardOf(ask.Components, ask.Probes, vantage, b))
+		s := a.shardOf(ask.Components, ask.Probes, vantage, b)
+		if p.TimeoutMs == 0 {
+			s.learn(ctx, ask.Components)
+		}
+		asked = append(asked, s)
 	}
 	started := time.Now()
 	defer keepAlive(ctx, func() { activity.RecordHeartbeat(ctx, progressOf(asked)) })()
