@@ -177,16 +177,24 @@ func (w *words) silent(n int32, r *row) bool {
 		}
 		had, was = true, min(was, rows[i].result)
 	}
-	if !had && r.ask.reaches() { // a machine that answered nothing that it was asked
-		silent := false
-		for i := range rows {
-			if rows[i].ask.reaches() && rows[i].result != isUnknown {
-				if silent = rows[i].result == isDown; !silent {
-					break
-				}
-			}
-		}
-		return silent
+	switch {
+	case !had && r.ask.reaches():
+		return answeredNothing(rows)
+	case r.ask == askPower && r.result == isDown && was != isUp && answeredNothing(rows):
+		return true // it was down already; that it is off is why, though nobody asked, or its BMC didn't say
 	}
 	return had && (was == r.result || was == isDown && r.ask.reaches())
+}
+
+// answeredNothing says that a machine was asked and did not answer at all.
+func answeredNothing(rows []row) bool {
+	silent := false
+	for i := range rows {
+		if rows[i].ask.reaches() && rows[i].result != isUnknown {
+			if silent = rows[i].result == isDown; !silent {
+				break
+			}
+		}
+	}
+	return silent
 }

@@ -40,6 +40,10 @@ func TestWhatWasSoBeforeIsNoNews(t *testing.T) {
 		{"it was off and is", []seen{{"power", "v", topology.Down}}, seen{"power", "v", topology.Down}, false},
 		{"it was off, now its BMC is silent", []seen{{"power", "v", topology.Down}}, seen{"power", "v", topology.Unknown}, true},
 		{"its BMC never answers", []seen{{"power", "v", topology.Unknown}}, seen{"power", "v", topology.Unknown}, false},
+		{"it was silent, now its BMC is asked and says off", []seen{{"tcp", "v", topology.Down}}, seen{"power", "v", topology.Down}, false},
+		{"it was silent with the power on, now it is off", []seen{{"tcp", "v", topology.Down}, {"power", "v", topology.Up}}, seen{"power", "v", topology.Down}, true},
+		{"it answered, now it is off", []seen{{"tcp", "v", topology.Up}}, seen{"power", "v", topology.Down}, true},
+		{"it was silent, now its BMC is, too", []seen{{"tcp", "v", topology.Down}}, seen{"power", "v", topology.Unknown}, true},
 		{"its BMC was silent, now says off", []seen{{"power", "v", topology.Unknown}}, seen{"power", "v", topology.Down}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
