@@ -118,7 +118,7 @@ func score(s *search, failedNodes map[int32]bool) float64 {
 			st = max(st, best)
 		}
 		if failedNodes[n] {
-			if st == hidden || st == remote {
+			if st == hidden {
 				st = exposed
 			} else {
 				st = failed
