@@ -11,7 +11,7 @@ import (
 
 const (
 	leastMissed = 6   // probes
-	leastLoss   = .05 // of the probes, and twice what is missed elsewhere
+	leastLoss   = .08 // of the probes, and twice what is missed elsewhere
 	leastMixed  = 3   // machines that answer some probes and miss others
 	noiseWeight = 50  // probes that the assumed noise counts for
 )
