@@ -92,12 +92,18 @@ func (r *reporter) decide(f *Finding) []ProbeRequest {
 // and others leave alone: their answer divides the class.
 func (r *reporter) telling(class []int32) []ProbeRequest {
 	t := r.whole()
-	for _, n := range class { // the rest of the hypothesis stands
+	var chosen []int32 // of the class; the rest of the hypothesis stands
+	for _, n := range class {
 		if t.failed[n] {
 			t.flip(n)
-			defer t.flip(n)
+			chosen = append(chosen, n)
 		}
 	}
+	defer func() {
+		for _, n := range chosen {
+			t.flip(n)
+		}
+	}()
 	t.trail = t.trail[:0]
 	takenBy := map[int32][]int32{}
 	for _, x := range class {
