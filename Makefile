@@ -16,7 +16,7 @@ CHECK_DIRS := . internal/devserver
 .PHONY: help demo dev build devserver test check race lint vuln bench bench-localize bench-infer bench-sweep fmt gen compose clean
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## Play an outage from the client's cry to the postmortem (SCENARIO=server|pdu|switch|room|uplink, KEEP=1 leaves it running)
 	$(BIN)/vakhta demo --scenario $(SCENARIO) $(if $(KEEP),--keep) $(ARGS)
