@@ -144,6 +144,32 @@ func TestOneRevisionTellsNobodyTwiceThoughTheFactsChangeBetweenTries(t *testing.
 	}
 }
 
+// While others still wait, a client whose machines are all back is not told
+// that they aren't.
+func TestWhoseMachinesAreAllBackReadsOfNoneThatIsDown(t *testing.T) {
+	r := newRig(t)
+	in := r.open(r.scenario("pdu"))
+	for _, id := range in.Servers {
+		if c, _ := r.inv.Component(id); c.Client == estate.Romashka {
+			in.Restored = append(in.Restored, id)
+		}
+	}
+	r.save(in)
+	if len(in.Restored) == 0 || len(in.Restored) == len(in.Servers) {
+		t.Fatalf("%d of %d are back", len(in.Restored), len(in.Servers))
+	}
+	for _, n := range r.written(r.compose(records.ComposeParams{Incident: in.ID, Clients: []string{estate.Romashka}})) {
+		if strings.Contains(n.Body, "Пока не работает") {
+			t.Errorf("%s reads by %s: %q", n.Contact, n.Channel, n.Body)
+		}
+	}
+	for _, n := range r.written(r.compose(records.ComposeParams{Incident: in.ID, Step: "others", Except: []string{estate.Romashka}})) {
+		if n.Channel == inventory.Telegram && n.Language == inventory.Russian && !strings.Contains(n.Body, "Пока не работает") {
+			t.Errorf("%s is not told what is still down: %q", n.Contact, n.Body)
+		}
+	}
+}
+
 func sorted(batches [][]string) []string {
 	return slices.Sorted(slices.Values(slices.Concat(batches...)))
 }
@@ -167,14 +193,17 @@ func TestALargeAudienceIsDealtInBatches(t *testing.T) {
 // serverIDs finds the ids, and the stickers, of the lab's servers in a text.
 var serverIDs = regexp.MustCompile(`\b[ms]\d-\d{4}\b|\bVK-[MS]\d{5}\b`)
 
-// A client reads about his own machines only, whatever fails and however much
-// of it is back.
+// A client reads about his own machines only, and of some of them while any is
+// down, whatever fails and however much of it is back.
 func TestNoClientReadsOfAnothersMachine(t *testing.T) {
 	r := newRig(t)
 	owner := map[string]string{}
 	var mayFail []string
 	for _, c := range r.inv.Components() {
 		owner[c.ID], owner[c.Label] = c.Client, c.Client
+		if c.Kind == inventory.KindServer && !serverIDs.MatchString(c.ID) {
+			t.Fatalf("server %s would not be found in a text: the check would check nothing", c.ID)
+		}
 		if c.Kind != inventory.KindSite && c.Kind != inventory.KindFeed {
 			mayFail = append(mayFail, c.ID)
 		}
@@ -198,19 +227,42 @@ func TestNoClientReadsOfAnothersMachine(t *testing.T) {
 		r.save(in)
 		event := rapid.SampledFrom([]string{"incident.update", "incident.restored"}).Draw(rt, "event")
 		clients := rapid.SliceOfNDistinct(rapid.SampledFrom(in.Clients), 1, min(3, len(in.Clients)), rapid.ID[string]).Draw(rt, "clients")
-		named := 0
 		for _, n := range r.written(r.compose(records.ComposeParams{Incident: in.ID, Event: event, Step: fmt.Sprint(round), Clients: clients})) {
-			for _, id := range serverIDs.FindAllString(n.Title+" "+n.Body+" "+n.HTML, -1) {
-				if named++; owner[id] != n.Client {
-					rt.Fatalf("%s of %s reads of %s, which is %s's: %q", n.Contact, n.Client, id, owner[id], n.Body)
-				}
-			}
 			if !slices.Contains(clients, n.Client) {
 				rt.Fatalf("%s of %s was told, want %v only", n.Contact, n.Client, clients)
 			}
-		}
-		if named == 0 && event == "incident.update" && len(in.Restored) == 0 {
-			rt.Fatalf("no machine was named at all: the check checks nothing")
+			named := serverIDs.FindAllString(n.Title+" "+n.Body+" "+n.HTML, -1)
+			for _, id := range named {
+				if owner[id] != n.Client {
+					rt.Fatalf("%s of %s reads of %s, which is %s's: %q", n.Contact, n.Client, id, owner[id], n.Body)
+				}
+			}
+			if down := r.downOf(in, n.Client); event == "incident.update" && down > 0 {
+				checkNamesSome(rt, n, named, down, len(in.Restored) > 0)
+			}
 		}
 	})
+}
+
+// downOf counts a client's machines that the incident still holds down.
+func (r *rig) downOf(in incident.Incident, client string) (n int) {
+	for _, id := range in.Servers {
+		if c, _ := r.inv.Component(id); c.Client == client && !slices.Contains(in.Restored, id) {
+			n++
+		}
+	}
+	return n
+}
+
+// checkNamesSome: an update to a client some of whose machines are down names
+// one of them at least. An SMS has no room for names: it counts.
+func checkNamesSome(rt *rapid.T, n ledger.Notification, named []string, down int, someBack bool) {
+	switch {
+	case n.Channel != inventory.SMS:
+		if len(named) == 0 {
+			rt.Fatalf("%s of %s has %d machines down and reads of none by %s: %q", n.Contact, n.Client, down, n.Channel, n.Body)
+		}
+	case down > 1 && !someBack && !regexp.MustCompile(fmt.Sprintf(`\b%d\b`, down)).MatchString(n.Body):
+		rt.Fatalf("%s of %s has %d machines down, and the SMS doesn't say so: %q", n.Contact, n.Client, down, n.Body)
+	}
 }
