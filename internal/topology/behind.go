@@ -21,6 +21,9 @@ const (
 func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 	switches := map[string][]int32{} // by rack
 	for i := range nodes {
+		if nodes[i].server {
+			continue
+		}
 		if c := nodes[i].c; c.Kind == inventory.KindSwitch && c.Rack != "" && len(nodes[i].users) > 0 {
 			switches[c.Rack] = append(switches[c.Rack], int32(i))
 		}
@@ -28,13 +31,16 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 	dark := s.darkBehind(nodes, switches, seen)
 	s.failures = len(nodes)
 	for i := range s.failures {
-		if share := hangsOn(nodes[i].c.Kind); dark[i] && share > 0 && len(nodes[i].users) > 0 {
+		if dark[i] && len(nodes[i].users) > 0 && hangsOn(nodes[i].c.Kind) > 0 {
 			nodes = append(nodes, node{c: nodes[i].c, users: nodes[i].users})
 			nodes[i].behind = int32(len(nodes))
 			s.global = append(s.global, s.global[i])
 		}
 	}
 	for i := range s.failures {
+		if nodes[i].server {
+			continue
+		}
 		c := nodes[i].c
 		if c.Kind != inventory.KindPDU || c.Rack == "" {
 			continue
@@ -61,7 +67,7 @@ func (s *search) darkBehind(nodes []node, switches map[string][]int32, seen []*s
 		}
 	}
 	for i, n := range s.global {
-		if sight := seen[n]; sight != nil && sight.managementDark(nodes[i].c.Kind) {
+		if sight := seen[n]; sight != nil && sight.managementDark(nodes[i].server) {
 			up(int32(i))
 		}
 	}
@@ -74,6 +80,9 @@ func (s *search) darkBehind(nodes []node, switches map[string][]int32, seen []*s
 					up(m)
 				}
 			}
+		}
+		if nodes[n].server {
+			continue
 		}
 		if c := nodes[n].c; c.Kind == inventory.KindPDU && c.Rack != "" {
 			for _, m := range switches[c.Rack] {
@@ -97,23 +106,23 @@ func hangsOn(kind inventory.Kind) float64 {
 
 // priorOf is the log odds of a node before anything was seen.
 func (s *search) priorOf(n int32) float64 {
-	kind := s.t.nodes[n].c.Kind
-	switch {
+	switch from := &s.t.nodes[n]; {
 	case int(n) >= s.failures:
-		p := hangsOn(kind)
+		p := hangsOn(from.c.Kind)
 		return math.Log(p / (1 - p))
-	case kind == inventory.KindServer && len(s.t.nodes[n].users) == 0:
+	case from.server && len(from.users) == 0:
 		return math.Inf(-1) // its own faults are in its likelihood
+	default:
+		return logPrior[from.c.Kind]
 	}
-	return logPrior[kind]
 }
 
 // isFailure says that the node stands for a failure.
 func (s *search) isFailure(n int32) bool { return int(n) < s.failures }
 
 // managementDark says that a BMC or a management address did not answer.
-func (s *sighting) managementDark(kind inventory.Kind) bool {
-	if kind == inventory.KindServer {
+func (s *sighting) managementDark(server bool) bool {
+	if server {
 		return s.silent() && s.powerIs(isUnknown)
 	}
 	return s.silent()

@@ -20,9 +20,10 @@ type chronicle struct {
 	begins    []int32 // node n's rows of past are list[begins[n]:begins[n+1]]
 	list      []int32
 	sees      *sight
-	rows      map[int32][]*Observation // oldest first
-	now       map[int32][]*Observation // those of obs, in order, too
-	brief     []summary                // by node
+	brief     []summary        // by node
+	rows      [][]*Observation // by node, oldest first; nil: not gathered
+	now       [][]*Observation // those of obs, in order, too
+	fell      [][]drop         // when the gathered ones fell silent
 }
 
 // summary is what the rows of a node hold, in short.
@@ -70,28 +71,6 @@ func (c *chronicle) believed(past bool, do func(n int32, o *Observation)) {
 	}
 }
 
-// believedOf is the same for the rows of some nodes only.
-func (c *chronicle) believedOf(nodes map[int32]bool, past bool, do func(n int32, o *Observation)) {
-	if past {
-		c.indexPast()
-	}
-	for n := range nodes {
-		if !past {
-			for _, r := range c.table.of(n) {
-				if c.sees.believed(c.g, r.vantage, n) {
-					do(n, &c.obs[r.i])
-				}
-			}
-			continue
-		}
-		for _, i := range c.list[c.begins[n]:c.begins[n+1]] {
-			if o := &c.past[i]; c.sees.believes(c.g, o.Vantage, n) {
-				do(n, o)
-			}
-		}
-	}
-}
-
 // indexPast sorts the older rows by node.
 func (c *chronicle) indexPast() {
 	if c.begins != nil {
@@ -131,52 +110,52 @@ func reaches(p Probe) bool {
 // gather sorts the rows of these nodes out, oldest first. Of the past only
 // questions count that are asked now: what never answered says nothing.
 func (c *chronicle) gather(nodes []int32) {
-	wanted := map[int32]bool{}
 	if c.rows == nil {
-		c.rows, c.now = map[int32][]*Observation{}, map[int32][]*Observation{}
+		c.rows, c.now = make([][]*Observation, len(c.g.nodes)), make([][]*Observation, len(c.g.nodes))
+		c.fell = make([][]drop, len(c.g.nodes))
+		c.indexPast()
 	}
+	var wanted []int32
 	for _, n := range nodes {
-		if _, had := c.rows[n]; !had {
-			wanted[n] = true
+		if c.rows[n] == nil {
 			c.rows[n] = []*Observation{}
+			wanted = append(wanted, n)
 		}
 	}
-	if len(wanted) == 0 {
-		return
-	}
-	type question struct {
-		node    int32
-		probe   Probe
-		vantage string
-	}
-	asked := map[question]bool{}
-	take := func(past bool) {
-		c.believedOf(wanted, past, func(n int32, o *Observation) {
-			if o.Peer != "" {
-				return
-			}
-			if len(c.past) > 0 {
-				q := question{n, o.Probe, o.Vantage}
-				if past && !asked[q] {
-					return
-				}
-				asked[q] = true
-			}
-			c.rows[n] = append(c.rows[n], o)
-		})
-	}
+	inParts(len(wanted), 256, func(from, to int) {
+		for _, n := range wanted[from:to] {
+			c.gatherOne(n)
+		}
+	})
+}
+
+func (c *chronicle) gatherOne(n int32) {
 	order := func(rows []*Observation) []*Observation {
 		slices.SortFunc(rows, inTime)
 		return slices.CompactFunc(rows, func(a, b *Observation) bool { return inTime(a, b) == 0 })
 	}
-	take(false)
-	for n := range wanted {
-		c.now[n] = order(slices.Clone(c.rows[n]))
+	rows := c.table.of(n)
+	now := make([]*Observation, 0, len(rows))
+	for i := range rows {
+		if o := &c.obs[rows[i].i]; o.Peer == "" && c.sees.believed(c.g, rows[i].vantage, n) {
+			now = append(now, o)
+		}
 	}
-	take(true)
-	for n := range wanted {
-		c.rows[n] = order(c.rows[n])
+	now = order(now)
+	all := now
+	for _, i := range c.list[c.begins[n]:c.begins[n+1]] {
+		o := &c.past[i]
+		asked := o.Peer == "" && slices.ContainsFunc(now, func(a *Observation) bool { return a.Probe == o.Probe && a.Vantage == o.Vantage })
+		if asked && c.sees.believes(c.g, o.Vantage, n) {
+			all = append(all, o)
+		}
 	}
+	c.now[n] = now
+	if len(all) > len(now) {
+		all = order(slices.Clone(all))
+	}
+	c.rows[n] = all
+	c.fell[n] = c.drops(n)
 }
 
 // inTime orders rows of one component.
@@ -187,40 +166,52 @@ func inTime(a, b *Observation) int {
 
 // drop is when a node fell silent, as one vantage saw it: after the last answer,
 // not after the first silence. A zero instant is one that is not known.
-type drop struct{ after, seen time.Time }
+type drop struct {
+	vantage     string
+	after, seen time.Time
+	first       int  // the row that is the earliest silence
+	over        bool // what came before tells nothing
+}
 
-// drops returns when the node fell silent, by vantage; gather comes first.
+// drops returns when the node fell silent, by vantage.
 // What the silence follows by more than longestSilence is another outage; what
 // missed a probe while it answered another, at the same look, had not gone yet.
-func (c *chronicle) drops(n int32) map[string]drop {
-	silent := map[string][]time.Time{} // latest first
-	answered := map[string]time.Time{}
-	over := map[string]bool{}
-	for i := len(c.rows[n]) - 1; i >= 0; i-- {
-		o := c.rows[n][i]
-		if over[o.Vantage] || !reaches(o.Probe) || o.Result == Unknown {
+func (c *chronicle) drops(n int32) []drop {
+	rows := c.rows[n]
+	var out []drop
+	for i := len(rows) - 1; i >= 0; i-- {
+		o := rows[i]
+		if !reaches(o.Probe) || o.Result == Unknown {
 			continue
 		}
-		list := silent[o.Vantage]
+		k := slices.IndexFunc(out, func(d drop) bool { return d.vantage == o.Vantage })
+		if k < 0 {
+			k = len(out)
+			out = append(out, drop{vantage: o.Vantage, first: noNode})
+		}
+		d := &out[k]
 		switch {
+		case d.over:
 		case o.Result == Up:
-			answered[o.Vantage], over[o.Vantage] = o.At, true
-		case len(list) > 0 && list[len(list)-1].Sub(o.At) > longestSilence:
-			over[o.Vantage] = true
+			d.after, d.over = o.At, true
+		case d.first != noNode && d.seen.Sub(o.At) > longestSilence:
+			d.over = true
 		default:
-			silent[o.Vantage] = append(list, o.At)
+			d.first, d.seen = i, o.At
 		}
 	}
-	out := map[string]drop{}
-	for v, list := range silent {
-		d := drop{answered[v], list[len(list)-1]}
-		for i := len(list) - 1; i >= 0 && !d.after.IsZero(); i-- {
-			if list[i].Sub(d.after) > lookEnds {
-				d.seen = list[i]
+	out = slices.DeleteFunc(out, func(d drop) bool { return d.first == noNode })
+	for k := range out {
+		d := &out[k]
+		if d.after.IsZero() {
+			continue
+		}
+		for _, o := range rows[d.first:] {
+			if o.Vantage == d.vantage && reaches(o.Probe) && o.Result != Unknown && o.At.Sub(d.after) > lookEnds {
+				d.seen = o.At
 				break
 			}
 		}
-		out[v] = d
 	}
 	return out
 }
@@ -244,7 +235,7 @@ func (c *chronicle) since(nodes []int32) time.Time {
 			}
 			continue
 		}
-		drops := c.drops(n)
+		drops := c.fell[n]
 		var answered time.Time // by any vantage
 		for _, d := range drops {
 			if d.after.After(answered) {

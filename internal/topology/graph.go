@@ -13,6 +13,7 @@ type Graph struct {
 	inv        *inventory.Inventory
 	nodes      []node
 	index      map[string]int32
+	server     []bool           // which nodes are servers
 	scope      []int32          // how many servers stand beneath each node
 	wired      []bool           // whether an uplink stands above each node
 	site       []int32          // the node of each node's site; its own for a site
@@ -26,6 +27,7 @@ type Graph struct {
 type node struct {
 	c      *inventory.Component
 	uplink bool
+	server bool
 	groups []group
 	behind int32   // the node that says that management hangs on it, plus 1; 0: none
 	via    []int32 // what its own management hangs on, as far as it may
@@ -42,10 +44,11 @@ type group struct {
 // New builds the graph of an inventory.
 func New(inv *inventory.Inventory) *Graph {
 	components := inv.Components()
-	g := &Graph{inv: inv, nodes: make([]node, len(components)), index: make(map[string]int32, len(components))}
+	g := &Graph{inv: inv, nodes: make([]node, len(components)), server: make([]bool, len(components)), index: make(map[string]int32, len(components))}
 	for i, c := range components {
 		g.index[c.ID] = int32(i)
-		g.nodes[i].c, g.nodes[i].uplink = c, c.Kind == inventory.KindUplink
+		g.nodes[i].c, g.nodes[i].uplink, g.nodes[i].server = c, c.Kind == inventory.KindUplink, c.Kind == inventory.KindServer
+		g.server[i] = g.nodes[i].server
 	}
 	g.locate()
 	for i, c := range components {
@@ -67,9 +70,27 @@ func New(inv *inventory.Inventory) *Graph {
 
 // linkUsers notes at every node who needs it, in order and once.
 func linkUsers(nodes []node) {
+	room := make([]int32, len(nodes)) // at most
+	all := int32(0)
 	for i := range nodes {
-		for _, grp := range nodes[i].groups {
-			for _, m := range grp.members {
+		for j := range nodes[i].groups {
+			for _, m := range nodes[i].groups[j].members {
+				room[m]++
+				all++
+			}
+		}
+	}
+	list := make([]int32, all)
+	from := int32(0)
+	for i := range nodes {
+		if room[i] > 0 {
+			nodes[i].users = list[from : from : from+room[i]]
+			from += room[i]
+		}
+	}
+	for i := range nodes {
+		for j := range nodes[i].groups {
+			for _, m := range nodes[i].groups[j].members {
 				if users := nodes[m].users; len(users) == 0 || users[len(users)-1] != int32(i) {
 					nodes[m].users = append(nodes[m].users, int32(i))
 				}
@@ -144,7 +165,7 @@ func (g *Graph) inside(vantage string, n int32) bool {
 }
 
 // isServer says whether node i is a server.
-func (g *Graph) isServer(i int32) bool { return g.nodes[i].c.Kind == inventory.KindServer }
+func (g *Graph) isServer(i int32) bool { return g.server[i] }
 
 // id is the component id of node i.
 func (g *Graph) id(i int32) string { return g.nodes[i].c.ID }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sync"
 )
 
 const (
@@ -37,9 +38,12 @@ func (g *Graph) Infer(obs []Observation) Inference { return g.InferAfter(obs, ni
 // sweep. They tell what came when, and nothing of what is so now.
 func (g *Graph) InferAfter(obs, past []Observation) Inference {
 	v := g.look(obs)
+	rows := &chronicle{g: g, obs: obs, past: past, table: v.table, sees: v.sight}
+	var read sync.WaitGroup
+	read.Go(rows.summarize)
 	s := newSearch(g, v.seen)
 	s.climb()
-	r := &reporter{search: s, view: v, explained: map[int32]bool{}}
+	r := &reporter{search: s, view: v, explained: make([]bool, len(g.nodes))}
 	out := Inference{Findings: []Finding{}, Blind: v.sight.blinded()}
 	for _, h := range slices.Clone(s.chosen) {
 		if !s.isFailure(h) {
@@ -49,7 +53,8 @@ func (g *Graph) InferAfter(obs, past []Observation) Inference {
 	}
 	own, unexplained := r.lone()
 	out.Findings = append(out.Findings, own...)
-	out.Findings, unexplained = r.inPart(out.Findings, unexplained, &chronicle{g: g, obs: obs, past: past, table: v.table, sees: v.sight})
+	read.Wait()
+	out.Findings, unexplained = r.inPart(out.Findings, unexplained, rows)
 	for _, n := range unexplained {
 		out.Unexplained = append(out.Unexplained, g.id(n))
 	}
@@ -125,8 +130,8 @@ type reporter struct {
 	*search
 	*view
 	all       *trial
-	explained map[int32]bool // the graph's nodes
-	scores    []Score        // in no order
+	explained []bool  // by the graph's node
+	scores    []Score // in no order
 }
 
 // shared is the finding on a component of the hypothesis.

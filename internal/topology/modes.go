@@ -44,12 +44,16 @@ type modes struct {
 	loose    map[int32]bool    // servers that are silent, with no cause outside themselves
 	weak     map[int32]float64 // whole failures that much contradicts → their log odds
 	noise    float64
+	how      []uint8                    // by node: how a server is silent, or none that was seen
+	slowly   map[string][]int32         // whole failures → what went one by one, if it did; once asked
+	beside   map[int32]map[int32]Result // see toldFromBeside; once asked
+	ways     *carriers
+	passed   []passage // see passages; once asked
 }
 
 // inPart revises findings: failures in part replace what they explain better.
 func (r *reporter) inPart(findings []Finding, unexplained []int32, rows *chronicle) ([]Finding, []int32) {
-	m := &modes{reporter: r, rows: rows, findings: findings, loose: map[int32]bool{}, weak: map[int32]float64{}, noise: noiseOf(r.seen)}
-	rows.summarize()
+	m := &modes{reporter: r, rows: rows, findings: findings, loose: map[int32]bool{}, weak: map[int32]float64{}, noise: r.habits.noise, slowly: map[string][]int32{}}
 	for _, n := range unexplained {
 		m.loose[n] = true
 	}
@@ -236,6 +240,7 @@ const (
 	silentOff
 	silentDark
 	silentUntold // no BMC was asked
+	notSeen
 )
 
 func silence(s *sighting) int {
@@ -253,12 +258,32 @@ func silence(s *sighting) int {
 // ratesOf counts the loose machines in the whole of what was seen.
 func (m *modes) ratesOf() rates {
 	var out rates
-	for _, n := range m.global {
-		s := m.seen[n]
-		if s == nil || !m.g.isServer(n) || m.explained[n] && !m.loose[n] {
+	if m.how == nil {
+		m.how = make([]uint8, len(m.seen))
+		inChunks(len(m.seen), func(from, to int) {
+			for n := from; n < to; n++ {
+				m.how[n] = notSeen
+				if s := m.seen[n]; s != nil && m.g.isServer(int32(n)) {
+					m.how[n] = uint8(silence(s))
+				}
+			}
+		})
+	}
+	for n, how := range m.how {
+		if how == notSeen || m.explained[n] && !m.loose[int32(n)] {
 			continue
 		}
-		out.note(s, m.loose[n], 1)
+		if how == silentUntold {
+			out.looked[silentUntold]++
+		} else {
+			out.looked[silentOn]++
+		}
+	}
+	out.looked[silentOff], out.looked[silentDark] = out.looked[silentOn], out.looked[silentOn]
+	for n := range m.loose {
+		if how := m.how[n]; how != notSeen {
+			out.lost[how]++
+		}
 	}
 	return out
 }

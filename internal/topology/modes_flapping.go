@@ -22,9 +22,15 @@ type glance struct{ up, down float64 }
 
 // flapping names what answers now and then.
 func (m *modes) flapping() {
+	own := map[int32]bool{}
+	for i := range m.findings {
+		if f := &m.findings[i]; m.isLone(f) {
+			own[m.g.index[f.Component]] = true
+		}
+	}
 	var wavering []int32
 	for _, n := range m.waverers() {
-		if m.explained[n] && !m.loose[n] && !m.isOwn(n) {
+		if m.explained[n] && !m.loose[n] && !own[n] {
 			continue
 		}
 		if s, _ := m.stateOf(n); s != works {
@@ -45,10 +51,6 @@ func (m *modes) flapping() {
 			m.markFlapping(x)
 		}
 	}
-}
-
-func (m *modes) isOwn(n int32) bool {
-	return slices.ContainsFunc(m.findings, func(f Finding) bool { return f.Component == m.g.id(n) && m.isLone(&f) })
 }
 
 // waverers are the nodes that both answered and did not, more than once each.

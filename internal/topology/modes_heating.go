@@ -56,32 +56,38 @@ func (m *modes) heating() []cause {
 // oneByOne lists the silent servers that may have gone one by one: those without
 // a shared cause, and those whose shared cause would have taken them at once, and did not.
 func (m *modes) oneByOne() []int32 {
-	set := map[int32]bool{}
+	out := make([]int32, 0, len(m.loose))
 	for n := range m.loose {
-		set[n] = true
+		out = append(out, n)
 	}
 	for i := range m.findings {
 		f := &m.findings[i]
 		if f.Mode != "" || len(f.Explains) < leastHot || f.Kind == inventory.KindSite {
 			continue
 		}
-		explains := slices.DeleteFunc(m.g.known(f.Explains), m.rows.startedSilent)
-		if 2*len(explains) < len(f.Explains) {
-			continue
+		list, known := m.slowly[f.Component]
+		if !known {
+			list = m.inTurn(f.Explains)
+			m.slowly[f.Component] = list
 		}
-		m.rows.gather(explains)
-		if moments, _, _ := m.spread(explains); moments >= leastMoments {
-			for _, n := range m.g.known(f.Explains) {
-				set[n] = true
-			}
-		}
-	}
-	out := make([]int32, 0, len(set))
-	for n := range set {
-		out = append(out, n)
+		out = append(out, list...)
 	}
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
+}
+
+// inTurn returns the nodes of the servers if they went one after another.
+func (m *modes) inTurn(servers []string) []int32 {
+	all := m.g.known(servers)
+	told := slices.DeleteFunc(slices.Clone(all), m.rows.startedSilent)
+	if 2*len(told) < len(servers) {
+		return nil
+	}
+	m.rows.gather(told)
+	if moments, _, _ := m.spread(told); moments < leastMoments {
+		return nil
+	}
+	return all
 }
 
 // heatOf weighs that the place is too hot.
@@ -129,9 +135,9 @@ func (m *modes) heatOf(place int32, down []int32, rate rates) (cause, bool) {
 func (m *modes) spread(servers []int32) (moments int, span time.Duration, known int) {
 	views := map[string][]drop{}
 	for _, n := range servers {
-		for v, d := range m.rows.drops(n) {
+		for _, d := range m.rows.fell[n] {
 			if !d.after.IsZero() {
-				views[v] = append(views[v], drop{d.after.Add(-timeSlack), d.seen.Add(timeSlack)})
+				views[d.vantage] = append(views[d.vantage], drop{after: d.after.Add(-timeSlack), seen: d.seen.Add(timeSlack)})
 			}
 		}
 	}

@@ -30,6 +30,8 @@ type carrier struct {
 type carriers struct {
 	g     *Graph
 	known map[[3]int32][]carrier
+	key   [3]int32 // of the last look-up; neighbours mostly share it
+	last  []carrier
 }
 
 // of lists what carries the traffic of n.
@@ -41,7 +43,12 @@ func (c *carriers) of(n int32) []carrier {
 			key = [3]int32{members[0], members[len(members)-1], int32(len(members))}
 		}
 	}
+	if c.last != nil && key == c.key {
+		return c.last
+	}
+	c.key = key
 	if list, had := c.known[key]; had {
+		c.last = list
 		return list
 	}
 	share := map[int32]float64{}
@@ -51,7 +58,7 @@ func (c *carriers) of(n int32) []carrier {
 		list = append(list, carrier{node, min(part, 1)})
 	}
 	slices.SortFunc(list, func(a, b carrier) int { return int(a.node) - int(b.node) })
-	c.known[key] = list
+	c.known[key], c.last = list, list
 	return list
 }
 
@@ -85,9 +92,44 @@ func (m *modes) crosses(carrier, n int32, vantage string) bool {
 // lossy looks for switches and uplinks behind which many machines miss some
 // probes and answer others, while those elsewhere do not.
 func (m *modes) lossy() []cause {
-	ways := carriers{m.g, map[[3]int32][]carrier{}}
-	type tally struct{ asked, missed, mixed int }
-	counts := make([]tally, len(m.g.nodes))
+	m.passages()
+	var suspects []int32
+	for n := range m.passed {
+		t, c := &m.passed[n], int32(n)
+		if t.mixed >= leastMixed && float64(t.missed) >= leastLoss*float64(t.asked) && !m.hasFinding(c, Lossy) {
+			suspects = append(suspects, c)
+		}
+	}
+	if len(suspects) == 0 {
+		return nil
+	}
+	var out []cause
+	seen := m.views()
+	behind := m.behind(suspects)
+	var all []int32
+	for _, c := range suspects {
+		all = append(all, behind[c].servers...)
+	}
+	m.rows.gather(all)
+	for _, c := range suspects {
+		if x, ok := m.lossOf(c, behind[c], seen); ok {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// passage counts what a carrier carried of the probes of machines that answer
+// anything, and the machines that missed some.
+type passage struct{ asked, missed, mixed int }
+
+// passages counts them for all carriers.
+func (m *modes) passages() {
+	if m.passed != nil {
+		return
+	}
+	m.ways = &carriers{g: m.g, known: map[[3]int32][]carrier{}}
+	counts := make([]passage, len(m.g.nodes))
 	for _, n := range m.global {
 		s := m.seen[n]
 		if s == nil || !m.g.isServer(n) || !s.answered() {
@@ -105,7 +147,7 @@ func (m *modes) lossy() []cause {
 				missed[side]++
 			}
 		}
-		for _, c := range ways.of(n) {
+		for _, c := range m.ways.of(n) {
 			t := &counts[c.node]
 			a, k := asked[0]+asked[1], missed[0]+missed[1]
 			if m.g.nodes[c.node].uplink {
@@ -118,30 +160,7 @@ func (m *modes) lossy() []cause {
 			}
 		}
 	}
-	var suspects []int32
-	for n := range counts {
-		t, c := &counts[n], int32(n)
-		if t.mixed >= leastMixed && float64(t.missed) >= leastLoss*float64(t.asked) && !m.hasFinding(c, Lossy) {
-			suspects = append(suspects, c)
-		}
-	}
-	if len(suspects) == 0 {
-		return nil
-	}
-	var out []cause
-	seen := m.views()
-	behind := m.behind(suspects, &ways)
-	var all []int32
-	for _, c := range suspects {
-		all = append(all, behind[c].servers...)
-	}
-	m.rows.gather(all)
-	for _, c := range suspects {
-		if x, ok := m.lossOf(c, behind[c], seen); ok {
-			out = append(out, x)
-		}
-	}
-	return out
+	m.passed = counts
 }
 
 func (m *modes) hasFinding(n int32, mode Mode) bool {
@@ -270,7 +289,7 @@ type load struct {
 
 // behind finds the load of each of the nodes. Machines that are off or without
 // power count for nothing, nor those that have another cause.
-func (m *modes) behind(nodes []int32, ways *carriers) map[int32]load {
+func (m *modes) behind(nodes []int32) map[int32]load {
 	out := map[int32]load{}
 	for _, n := range nodes {
 		out[n] = load{share: map[int32]float64{}}
@@ -283,7 +302,7 @@ func (m *modes) behind(nodes []int32, ways *carriers) map[int32]load {
 		if s.silent() && (s.powerIs(isDown) || len(s.power) > 0 && !s.powerIs(isUp)) {
 			continue
 		}
-		for _, way := range ways.of(n) {
+		for _, way := range m.ways.of(n) {
 			if l, wanted := out[way.node]; wanted {
 				l.servers = append(l.servers, n)
 				l.share[n] = way.share

@@ -25,7 +25,6 @@ type branch struct {
 // partial looks for PDUs and switches of which a part has failed: several of what
 // hangs on them is down, the rest is not, and nothing else explains it.
 func (m *modes) partial() []cause {
-	rate := m.ratesOf()
 	hit := map[int32]bool{}
 	note := func(n int32) {
 		for _, grp := range m.g.nodes[n].groups {
@@ -48,6 +47,10 @@ func (m *modes) partial() []cause {
 			note(m.g.index[f.Component])
 		}
 	}
+	if len(hit) == 0 {
+		return nil
+	}
+	rate := m.ratesOf()
 	var out []cause
 	for c := range hit {
 		if x, ok := m.partOf(c, rate, beside[c]); ok {
@@ -62,6 +65,12 @@ func (m *modes) partial() []cause {
 func (m *modes) toldFromBeside() map[int32]map[int32]Result {
 	type word struct {
 		o *Observation
+	}
+	if !m.rows.table.peers {
+		return nil
+	}
+	if m.beside != nil {
+		return m.beside
 	}
 	last := map[[2]int32]word{}
 	for i := range m.rows.obs {
@@ -90,6 +99,7 @@ func (m *modes) toldFromBeside() map[int32]map[int32]Result {
 		}
 		out[key[0]][key[1]] = w.o.Result
 	}
+	m.beside = out
 	return out
 }
 

@@ -238,8 +238,11 @@ const leastChunk = 4096
 
 // inChunks does the work for 0…n-1 in parts at once, and waits for all of them.
 // What is done for one index must not depend on another's.
-func inChunks(n int, do func(from, to int)) {
-	chunks := min(runtime.GOMAXPROCS(0), (n+leastChunk-1)/leastChunk)
+func inChunks(n int, do func(from, to int)) { inParts(n, leastChunk, do) }
+
+// inParts is the same for work of which so much is worth a part of its own.
+func inParts(n, least int, do func(from, to int)) {
+	chunks := min(runtime.GOMAXPROCS(0), (n+least-1)/least)
 	if chunks <= 1 {
 		do(0, n)
 		return

@@ -3,6 +3,7 @@ package topology
 import (
 	"math"
 	"slices"
+	"sync"
 )
 
 // tie is the difference in score below which two hypotheses are as good as each
@@ -62,12 +63,9 @@ func newSearch(g *Graph, seen []*sighting) *search {
 	for i, n := range s.global {
 		s.local[n] = int32(i)
 	}
-	nodes := make([]node, len(s.global))
-	inChunks(len(nodes), func(from, to int) {
-		for i := from; i < to; i++ {
-			nodes[i] = s.localNode(s.global[i])
-		}
-	})
+	var all sync.WaitGroup
+	all.Go(func() { s.habits = g.habitsOf(seen) })
+	nodes := s.localNodes()
 	linkUsers(nodes)
 	nodes = s.linkBehind(nodes, seen)
 	s.t = newTrial(nodes)
@@ -76,17 +74,16 @@ func newSearch(g *Graph, seen []*sighting) *search {
 	s.below = make([]float64, len(nodes))
 	s.up = make([][]int32, len(nodes))
 	s.marks = make([]int32, len(nodes))
-	s.habits = g.habitsOf(seen)
-	likely := &weighed{g: g, habits: s.habits, known: map[string]*likelihood{}}
-	for i, n := range s.global {
-		s.prior[i] = s.priorOf(int32(i))
-		if !s.isFailure(int32(i)) {
-			continue
+	all.Wait()
+	inChunks(len(nodes), func(from, to int) {
+		likely := &weighed{g: g, habits: s.habits, known: map[string]*likelihood{}}
+		for i := from; i < to; i++ {
+			s.prior[i] = s.priorOf(int32(i))
+			if sight := seen[s.global[i]]; sight != nil && s.isFailure(int32(i)) {
+				s.like[i] = likely.of(s.global[i], sight)
+			}
 		}
-		if sight := seen[n]; sight != nil {
-			s.like[i] = likely.of(n, sight)
-		}
-	}
+	})
 	for i, l := range s.like {
 		if l != nil {
 			s.addGain(int32(i), l.gain(works))
@@ -100,17 +97,34 @@ func newSearch(g *Graph, seen []*sighting) *search {
 	return s
 }
 
-func (s *search) localNode(n int32) node {
-	from := &s.g.nodes[n]
-	out := node{c: from.c, uplink: from.uplink, groups: make([]group, len(from.groups))}
-	for j, grp := range from.groups {
-		members := make([]int32, len(grp.members))
-		for k, m := range grp.members {
-			members[k] = s.local[m]
+// localNodes are the nodes with their own numbers.
+func (s *search) localNodes() []node {
+	nodes := make([]node, len(s.global))
+	inChunks(len(nodes), func(from, to int) {
+		groups, members := 0, 0
+		for _, n := range s.global[from:to] {
+			groups += len(s.g.nodes[n].groups)
+			for j := range s.g.nodes[n].groups {
+				members += len(s.g.nodes[n].groups[j].members)
+			}
 		}
-		out.groups[j] = group{name: grp.name, network: grp.network, power: grp.power, members: members}
-	}
-	return out
+		room, list := make([]group, 0, groups), make([]int32, 0, members)
+		for i := from; i < to; i++ {
+			was := &s.g.nodes[s.global[i]]
+			first := len(room)
+			for j := range was.groups {
+				grp := was.groups[j]
+				start := len(list)
+				for _, m := range grp.members {
+					list = append(list, s.local[m])
+				}
+				grp.members = list[start:len(list):len(list)]
+				room = append(room, grp)
+			}
+			nodes[i] = node{c: was.c, uplink: was.uplink, server: was.server, groups: room[first:len(room):len(room)]}
+		}
+	})
+	return nodes
 }
 
 // needs visits all that can change the node's state.
