@@ -28,7 +28,7 @@ func (s *search) attempt(nodes []int32, bound, floor float64) (delta float64, ok
 		delta += s.prior[n]
 		t.failed[n] = true
 		t.queue = append(t.queue[:0], n)
-		for i := 0; i < len(t.queue); i++ {
+		for i := 0; i < len(t.queue); i++ { //nolint:intrange // it grows
 			n := t.queue[i]
 			before, now := t.state[n], t.evaluate(n)
 			if now == before {
@@ -42,7 +42,7 @@ func (s *search) attempt(nodes []int32, bound, floor float64) (delta float64, ok
 					return delta, false
 				}
 			}
-			t.queue = append(t.queue, t.nodes[n].users...)
+			t.spread(n)
 		}
 	}
 	return delta, true
@@ -87,9 +87,14 @@ func (s *search) flip(nodes []int32, mark int) float64 {
 // commit flips the nodes for good, keeps the bounds right, and returns the
 // change in score and the nodes that are above what changed.
 func (s *search) commit(nodes ...int32) (delta float64, touched []int32) {
+	delta, changed := s.apply(nodes)
+	return delta, s.above(changed)
+}
+
+// apply is commit without a look at what is above.
+func (s *search) apply(nodes []int32) (delta float64, changed []int32) {
 	s.t.trail = s.t.trail[:0]
 	delta = s.flip(nodes, 0)
-	var changed []int32
 	for _, c := range s.t.trail {
 		l := s.like[c.node]
 		if l == nil {
@@ -98,7 +103,6 @@ func (s *search) commit(nodes ...int32) (delta float64, touched []int32) {
 		s.addGain(c.node, l.gain(c.after)-l.gain(c.before))
 		changed = append(changed, c.node)
 	}
-	touched = s.above(changed)
 	for _, n := range nodes {
 		if s.t.failed[n] {
 			s.chosen = append(s.chosen, n)
@@ -107,15 +111,23 @@ func (s *search) commit(nodes ...int32) (delta float64, touched []int32) {
 		}
 	}
 	slices.Sort(s.chosen)
-	return delta, touched
+	return delta, changed
 }
 
-// above returns the nodes and all their ancestors, in order.
+// above returns the nodes and all their ancestors, in order, but for the nodes
+// that can't be in a hypothesis.
 func (s *search) above(nodes []int32) []int32 {
 	s.stamp++
 	var out []int32
+	last := int32(noNode)
 	for _, n := range nodes {
-		out = s.visit(out, n)
+		switch {
+		case !math.IsInf(s.prior[n], -1):
+			out = s.visit(out, n)
+		case last == noNode || !s.likePlaced(n, last):
+			last = n
+			s.t.needs(n, func(m int32) { out = s.visit(out, m) })
+		}
 	}
 	for i := 0; i < len(out); i++ {
 		s.t.needs(out[i], func(m int32) { out = s.visit(out, m) })
@@ -368,7 +380,7 @@ func (s *search) restore(want []int32) {
 			flip = append(flip, n)
 		}
 	}
-	s.commit(flip...)
+	s.apply(flip)
 }
 
 func merge(a, b []int32) []int32 {

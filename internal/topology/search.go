@@ -28,6 +28,9 @@ type search struct {
 	chosen []int32       // the hypothesis, in order
 	pairs  []pair
 	up     [][]int32 // ancestors of each node, made when needed
+	walk   []int32   // room for one more
+	room   []int32   // for lists of ancestors
+	placed int32     // the last one with a list
 	marks  []int32   // stamps for walks
 	stamp  int32
 	habits *habits
@@ -149,10 +152,15 @@ func (s *search) ancestors(n int32) []int32 {
 	if s.up[n] != nil {
 		return s.up[n]
 	}
+	if last := s.up[s.placed]; last != nil && s.likePlaced(n, s.placed) {
+		s.walk = append(append(s.walk[:0], n), last[1:]...)
+		return s.keep(n)
+	}
 	s.stamp++
 	stamp := s.stamp
 	s.marks[n] = stamp
-	out := []int32{n}
+	s.walk = append(s.walk[:0], n)
+	out := s.walk
 	visit := func(m int32) {
 		if s.marks[m] != stamp {
 			s.marks[m] = stamp
@@ -162,8 +170,33 @@ func (s *search) ancestors(n int32) []int32 {
 	for i := 0; i < len(out); i++ { //nolint:intrange // it grows
 		s.t.needs(out[i], visit)
 	}
-	s.up[n] = out
-	return out
+	s.walk = out
+	return s.keep(n)
+}
+
+// keep notes the list in walk as the ancestors of n.
+func (s *search) keep(n int32) []int32 {
+	if cap(s.room)-len(s.room) < len(s.walk) {
+		s.room = make([]int32, 0, max(16384, len(s.walk)))
+	}
+	first := len(s.room)
+	s.room = append(s.room, s.walk...)
+	s.up[n], s.placed = s.room[first:len(s.room):len(s.room)], n
+	return s.up[n]
+}
+
+// likePlaced says that both nodes need the very same.
+func (s *search) likePlaced(a, b int32) bool {
+	x, y := &s.t.nodes[a], &s.t.nodes[b]
+	if len(x.groups) != len(y.groups) || len(x.via) > 0 || len(y.via) > 0 {
+		return false
+	}
+	for i := range x.groups {
+		if x.groups[i].network != y.groups[i].network || !slices.Equal(x.groups[i].members, y.groups[i].members) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *search) addGain(n int32, gain float64) {

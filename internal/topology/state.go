@@ -38,6 +38,7 @@ func newTrial(nodes []node) *trial {
 // flip fails a node that was not, or heals one that was, and lets that spread.
 func (t *trial) flip(n int32) {
 	t.failed[n] = !t.failed[n]
+	worse := t.failed[n]
 	t.queue = append(t.queue[:0], n)
 	for i := 0; i < len(t.queue); i++ {
 		n := t.queue[i]
@@ -47,7 +48,20 @@ func (t *trial) flip(n int32) {
 		}
 		t.trail = append(t.trail, change{n, t.state[n], now})
 		t.state[n] = now
-		t.queue = append(t.queue, t.nodes[n].users...)
+		if worse {
+			t.spread(n)
+		} else {
+			t.queue = append(t.queue, t.nodes[n].users...)
+		}
+	}
+}
+
+// spread queues what needs n, which got worse, but for what can get no worse itself.
+func (t *trial) spread(n int32) {
+	for _, u := range t.nodes[n].users {
+		if t.state[u] != powerless || t.failed[u] {
+			t.queue = append(t.queue, u)
+		}
 	}
 }
 
