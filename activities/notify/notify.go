@@ -1,9 +1,10 @@
 // Package notify sends the notifications of the ledger through their
 // providers, and settles what nobody knows the fate of.
 //
-// What lives here: the two activities ([Activities.SendBatch],
+// What lives here: the activities ([Activities.SendBatch],
 // [Activities.SettleUnknown]), the interface that a provider fulfils
-// ([Channel]), and the wire-level proof that a provider's package needs to say
+// ([Channel]), the choice between the providers of a channel ([Routes],
+// [Breaker]), and the wire-level proof that a provider's package needs to say
 // what became of a request ([Exchange]). Each provider has a folder of its own:
 // sendgrid, twilio, telegram; each also verifies and parses that provider's
 // callbacks.
@@ -17,6 +18,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"vakhta/internal/inventory"
@@ -30,6 +32,18 @@ type Channel interface {
 	// LookUp asks the provider whether it has seen the notification.
 	// [ErrNoLookUp] says that the provider can't be asked.
 	LookUp(ctx context.Context, n ledger.Notification, to string) (providerID string, found bool, err error)
+	// Capabilities say what the provider can do; they never change.
+	Capabilities() Capabilities
+}
+
+// Capabilities are what a provider can do on a channel.
+type Capabilities struct {
+	LookUp      bool // it can be asked what it has accepted
+	Receipts    bool // it tells by callback what became of a message
+	Acknowledge bool // the recipient can acknowledge within the message itself
+	// InformOnly: it tells nothing at all of what becomes of a message. Nothing
+	// critical is entrusted to it.
+	InformOnly bool
 }
 
 // ErrNoLookUp is LookUp's answer where a provider can't be asked what it has accepted.
@@ -49,6 +63,7 @@ type Ledger interface {
 	Settle(ctx context.Context, id string, token int64, o ledger.Outcome, now time.Time) error
 	ResolveUnknown(ctx context.Context, id string, r ledger.Resolution, providerID string, now time.Time) (ledger.State, error)
 	Notification(ctx context.Context, id string) (ledger.Notification, error)
+	Attempts(ctx context.Context, id string) ([]ledger.Attempt, error)
 }
 
 // Directory finds a contact, of a client or of a team, by its id.
@@ -64,9 +79,9 @@ type Rate struct {
 
 // Options tune the sending. The zero value works.
 type Options struct {
-	Rates       map[inventory.Channel]Rate
-	Concurrency int           // attempts in flight per batch; 0: 16
-	Lease       time.Duration // of a claim; 0: 1 min
+	Rates       map[inventory.Channel]Rate // of each provider of the channel that has none of its own
+	Concurrency int                        // attempts in flight per batch; 0: 16
+	Lease       time.Duration              // of a claim; 0: 1 min
 	// SendTimeout bounds one attempt, SettleTimeout how long its outcome is
 	// offered to a store that is unwell, even after cancellation. Both fit into
 	// the lease: else somebody could call an attempt unknown that is still
@@ -79,6 +94,7 @@ type Options struct {
 	// LookUpFor is for how long a look-up that fails is asked again before the
 	// policy decides without it; 0: 10 min.
 	LookUpFor time.Duration
+	Breaker   Breaker
 	// Attempted is told of every attempt that was settled; nil drops it. For metrics.
 	Attempted func(ch inventory.Channel, o ledger.Outcome)
 	Now       func() time.Time // nil: time.Now
@@ -105,6 +121,7 @@ func (o Options) withDefaults() Options {
 	}
 	o.SendTimeout = min(o.SendTimeout, o.Lease/2)
 	o.SettleTimeout = min(o.SettleTimeout, o.Lease/4)
+	o.Breaker = o.Breaker.withDefaults()
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -119,31 +136,35 @@ func (o Options) withDefaults() Options {
 type Activities struct {
 	store    Ledger
 	contacts Directory
-	channels map[inventory.Channel]Channel
+	routes   map[inventory.Channel]route
 	limits   limits
 	opts     Options
 }
 
-// New returns the activities over a store, the contacts and the configured channels.
-func New(store Ledger, contacts Directory, channels map[inventory.Channel]Channel, opts Options) *Activities {
+// New returns the activities over a store, the contacts and the configured providers.
+func New(store Ledger, contacts Directory, routes Routes, opts Options) *Activities {
 	opts = opts.withDefaults()
 	return &Activities{
 		store:    store,
 		contacts: contacts,
-		channels: channels,
-		limits:   newLimits(opts.Rates),
+		routes:   newRoutes(routes, opts.Breaker),
+		limits:   newLimits(routes, opts.Rates),
 		opts:     opts,
 	}
 }
 
-// address resolves where a notification goes, now. The outcome tells why not.
-func (a *Activities) address(n ledger.Notification) (Channel, string, ledger.Outcome) {
+// address resolves where a notification goes, now. The outcome, if it has a
+// state, tells why nowhere.
+func (a *Activities) address(n ledger.Notification) (route, string, ledger.Outcome) {
 	refused := func(class ledger.Class, why string) ledger.Outcome {
 		return ledger.Outcome{State: ledger.Refused, Class: class, Message: why}
 	}
-	ch, ok := a.channels[n.Channel]
-	if !ok {
+	r := a.routes[n.Channel]
+	if len(r) == 0 {
 		return nil, "", refused(ledger.ClassConfig, "no provider is configured for channel "+string(n.Channel))
+	}
+	if !slices.ContainsFunc(r, func(l *lane) bool { return l.carries(n) }) {
+		return nil, "", refused(ledger.ClassConfig, "no provider of channel "+string(n.Channel)+" may carry what is critical; configure one that tells what becomes of a message")
 	}
 	contact, ok := a.contacts.Contact(n.Contact)
 	if !ok {
@@ -153,5 +174,5 @@ func (a *Activities) address(n ledger.Notification) (Channel, string, ledger.Out
 	if to == "" {
 		return nil, "", refused(ledger.ClassDead, "contact "+n.Contact+" has no address for channel "+string(n.Channel))
 	}
-	return ch, to, ledger.Outcome{}
+	return r, to, ledger.Outcome{}
 }

@@ -43,6 +43,7 @@ type provider struct {
 	got     map[string][]string       // bodies by address
 	seen    map[string]string         // what a look-up finds, by notification
 	lookErr error
+	can     notify.Capabilities
 	hold    chan struct{} // if set, attempts wait for it to close
 	began   chan string   // if set, hears of each attempt
 }
@@ -69,6 +70,8 @@ func (p *provider) Send(ctx context.Context, n ledger.Notification, to string) l
 	}
 	return ledger.Outcome{State: ledger.Accepted, Provider: "twilio", ProviderID: "P-" + n.ID, Wrote: true}
 }
+
+func (p *provider) Capabilities() notify.Capabilities { return p.can }
 
 func (p *provider) LookUp(_ context.Context, n ledger.Notification, _ string) (string, bool, error) {
 	id, ok := p.seen[n.ID]
@@ -109,7 +112,9 @@ func newDesk(t *testing.T, opts notify.Options) *desk {
 	if opts.Now == nil {
 		opts.Now = d.clock.now
 	}
-	d.acts = notify.New(d.store, directory{}, map[inventory.Channel]notify.Channel{inventory.SMS: d.sms, inventory.Email: d.mail}, opts)
+	d.acts = notify.New(d.store, directory{}, notify.Routes{
+		inventory.SMS: {{Name: "twilio", Channel: d.sms}}, inventory.Email: {{Name: "sendgrid", Channel: d.mail}},
+	}, opts)
 	var suite testsuite.WorkflowTestSuite
 	d.env = suite.NewTestActivityEnvironment()
 	d.env.RegisterActivity(d.acts)
@@ -326,7 +331,7 @@ func TestOldNewsIsNotSent(t *testing.T) {
 func TestAStoreThatIsUnwellGetsTheOutcomeWhenItIsBack(t *testing.T) {
 	d := newDesk(t, notify.Options{})
 	flaky := &flaky{Store: d.store, fails: 3}
-	acts := notify.New(flaky, directory{}, map[inventory.Channel]notify.Channel{inventory.SMS: d.sms}, notify.Options{Now: d.clock.now})
+	acts := notify.New(flaky, directory{}, notify.Routes{inventory.SMS: {{Name: "twilio", Channel: d.sms}}}, notify.Options{Now: d.clock.now})
 	ids := d.queue(nil, "anna")
 	r, err := acts.SendBatch(t.Context(), notify.SendBatchParams{IDs: ids})
 	if err != nil || r.Accepted != 1 {

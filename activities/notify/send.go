@@ -134,14 +134,17 @@ func (a *Activities) sendOne(ctx context.Context, n ledger.Notification, leaseEn
 		t.add(n.ID, current.State, current.RetryAt)
 		return 0, nil
 	}
-	if delay > 0 {
-		return delay, nil
+	if delay > 0 && outcome.Provider == "" {
+		return delay, nil // it was not even tried
 	}
 	a.opts.Attempted(n.Channel, outcome)
 	if outcome.State != ledger.Accepted {
 		log(ctx).Warn("notification not accepted", "notification", n.ID, "channel", n.Channel,
-			"state", outcome.State, "class", outcome.Class, "status", outcome.HTTPStatus,
+			"provider", outcome.Provider, "state", outcome.State, "class", outcome.Class, "status", outcome.HTTPStatus,
 			"code", outcome.Code, "reason", outcome.Message)
+	}
+	if delay > 0 {
+		return delay, nil
 	}
 	t.add(n.ID, outcome.State, now.Add(outcome.RetryAfter))
 	return 0, nil
@@ -151,40 +154,70 @@ func isOurs(current, claimed ledger.Notification) bool {
 	return current.LeaseToken == claimed.LeaseToken && current.State == ledger.Intent
 }
 
-// attempt sends, or says why not. A delay says that only our own rate is in the way.
+// attempt sends by the best provider that works, or says why not. A delay says
+// that the batch itself shall try again: our own rate is in the way, or another
+// provider takes what this one didn't.
 func (a *Activities) attempt(ctx context.Context, n ledger.Notification, leaseEnds time.Time) (o ledger.Outcome, delay time.Duration) {
-	ch, to, refusal := a.address(n)
-	if ch == nil {
+	r, to, refusal := a.address(n)
+	if refusal.State != "" {
 		return refusal, 0
 	}
-	untouched := ledger.Outcome{State: ledger.Retry, Class: ledger.ClassRetry}
 	room := leaseEnds.Sub(a.opts.Now()) - a.opts.SendTimeout - a.opts.SettleTimeout
-	if wait := a.limits.reserve(n.Channel, room); wait > room {
-		untouched.Message, untouched.RetryAfter = "our own rate limit", min(wait, a.opts.Lease)
-		return untouched, untouched.RetryAfter
-	} else if wait > 0 {
-		pause(ctx, wait)
+	t, wait, own := a.choose(r, n, room)
+	if t.lane == nil {
+		return a.putOff(wait, own)
 	}
-	if leaving(ctx) {
-		untouched.Message = "stopped before it was sent"
-		return untouched, 0
+	if t.wait > 0 {
+		pause(ctx, t.wait)
 	}
-	if !n.Deadline.IsZero() && !a.opts.Now().Before(n.Deadline) {
-		return ledger.Outcome{
-			State: ledger.Refused, Class: ledger.ClassExpired,
-			Message: "its deadline passed before it could be sent",
-		}, 0
+	if o, stop := a.tooLate(ctx, n); stop {
+		if t.trial {
+			t.health.abandon()
+		}
+		return o, 0
 	}
 	if n.Repeat {
 		n = marked(n)
 	}
 	attemptCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.opts.SendTimeout)
 	defer cancel()
-	o = ch.Send(attemptCtx, n, to)
+	o = t.Channel.Send(attemptCtx, n, to)
+	o.Provider = t.Name
+	now := a.opts.Now()
+	t.health.note(o, t.trial, now)
+	o, over := r.failOver(o, n, t.lane, now)
+	if over {
+		return o, time.Millisecond
+	}
 	if o.State == ledger.Retry && o.RetryAfter <= 0 {
 		o.RetryAfter = backoff(n.Attempts)
 	}
 	return o, 0
+}
+
+// putOff is the outcome of an attempt that found no provider to send by.
+func (a *Activities) putOff(wait time.Duration, own bool) (ledger.Outcome, time.Duration) {
+	o := ledger.Outcome{State: ledger.Retry, Class: ledger.ClassRetry, RetryAfter: min(wait, a.opts.Lease)}
+	if own {
+		o.Message = "our own rate limit"
+		return o, o.RetryAfter
+	}
+	o.Message = "every provider of the channel is down"
+	return o, 0
+}
+
+// tooLate says why an attempt should not begin any more.
+func (a *Activities) tooLate(ctx context.Context, n ledger.Notification) (ledger.Outcome, bool) {
+	if leaving(ctx) {
+		return ledger.Outcome{State: ledger.Retry, Class: ledger.ClassRetry, Message: "stopped before it was sent"}, true
+	}
+	if !n.Deadline.IsZero() && !a.opts.Now().Before(n.Deadline) {
+		return ledger.Outcome{
+			State: ledger.Refused, Class: ledger.ClassExpired,
+			Message: "its deadline passed before it could be sent",
+		}, true
+	}
+	return ledger.Outcome{}, false
 }
 
 // settle offers the outcome to the store until it takes it or the time for it is over.

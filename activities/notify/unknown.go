@@ -101,17 +101,6 @@ func (a *Activities) settleUnknown(ctx context.Context, id string, final bool) (
 	}
 }
 
-func (a *Activities) lookUp(ctx context.Context, n ledger.Notification) (string, bool, error) {
-	ch, to, _ := a.address(n)
-	if ch == nil {
-		// The address has left the inventory since: nobody can be asked.
-		return "", false, ErrNoLookUp
-	}
-	ctx, cancel := context.WithTimeout(ctx, a.opts.SendTimeout)
-	defer cancel()
-	return ch.LookUp(ctx, n, to)
-}
-
 func (a *Activities) resolve(ctx context.Context, n ledger.Notification, r ledger.Resolution, providerID string) (fate, error) {
 	state, err := a.store.ResolveUnknown(ctx, n.ID, r, providerID, a.opts.Now())
 	if err != nil {

@@ -92,6 +92,11 @@ func (c *Channel) Send(ctx context.Context, n ledger.Notification, to string) le
 	return c.refusal(x, body, to)
 }
 
+// Capabilities implements [notify.Channel].
+func (*Channel) Capabilities() notify.Capabilities {
+	return notify.Capabilities{Receipts: true}
+}
+
 // LookUp implements [notify.Channel]: what SendGrid knows of past mails is a
 // paid extra of the account (Email Activity); its events settle an unknown.
 func (c *Channel) LookUp(context.Context, ledger.Notification, string) (string, bool, error) {

@@ -97,6 +97,11 @@ func (c *Channel) Send(ctx context.Context, n ledger.Notification, to string) le
 	return c.outcome(x, sent, err, to)
 }
 
+// Capabilities implements [notify.Channel].
+func (*Channel) Capabilities() notify.Capabilities {
+	return notify.Capabilities{Acknowledge: true}
+}
+
 // LookUp implements [notify.Channel]: a bot can't read what it has sent.
 func (c *Channel) LookUp(context.Context, ledger.Notification, string) (string, bool, error) {
 	return "", false, notify.ErrNoLookUp

@@ -53,6 +53,11 @@ func (c *Call) Send(ctx context.Context, n ledger.Notification, to string) ledge
 	return c.account.outcome(x, sid, err, to)
 }
 
+// Capabilities implements [notify.Channel].
+func (*Call) Capabilities() notify.Capabilities {
+	return notify.Capabilities{LookUp: true, Receipts: true, Acknowledge: true}
+}
+
 // LookUp implements [notify.Channel]. A call carries nothing of ours that
 // Twilio lists; so a call to this number, in the time of the attempt, that
 // belongs to no other notification is taken for it.

@@ -46,6 +46,11 @@ func (s *SMS) Send(ctx context.Context, n ledger.Notification, to string) ledger
 	return s.account.outcome(x, sid, err, to)
 }
 
+// Capabilities implements [notify.Channel].
+func (*SMS) Capabilities() notify.Capabilities {
+	return notify.Capabilities{LookUp: true, Receipts: true}
+}
+
 // LookUp implements [notify.Channel]: it lists the recipient's messages and
 // looks for the acknowledgement code, which stands in the text of each.
 func (s *SMS) LookUp(ctx context.Context, n ledger.Notification, to string) (string, bool, error) {
