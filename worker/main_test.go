@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/require"
 
+	"vakhta/activities/notify"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/topology"
@@ -55,11 +56,15 @@ func TestMetricsCountAttemptsAndProbesWithoutPeople(t *testing.T) {
 	require.NoError(t, err)
 	m.attempted(inventory.SMS, ledger.Outcome{State: ledger.Retry, Class: ledger.ClassRetry, Message: "+79001234567"})
 	m.observed("msk", []topology.Observation{{Component: "srv-1", Probe: topology.ProbeTCP, Result: topology.Down}})
+	m.watchProviders(func() []notify.Health {
+		return []notify.Health{{Channel: inventory.SMS, Provider: "twilio", Reason: "down"}}
+	})
 	w := httptest.NewRecorder()
 	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	page := w.Body.String()
 	require.Contains(t, page, `vakhta_notification_attempts_total{channel="sms",class="retry",state="retry"} 1`)
 	require.Contains(t, page, `vakhta_probes_total{probe="tcp",result="down",vantage="msk"} 1`)
+	require.Contains(t, page, `vakhta_provider_up{channel="sms",provider="twilio"} 0`)
 	require.NotContains(t, page, "7900")
 	require.False(t, strings.Contains(page, "srv-1"))
 }

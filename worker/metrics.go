@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -10,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/opentelemetry"
 
+	"vakhta/activities/notify"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/topology"
@@ -22,6 +24,7 @@ type metrics struct {
 	handler  client.MetricsHandler
 	attempts *prometheus.CounterVec
 	probes   *prometheus.CounterVec
+	health   *providerHealth
 }
 
 func newMetrics() (*metrics, error) {
@@ -33,9 +36,11 @@ func newMetrics() (*metrics, error) {
 		probes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "vakhta_probes_total", Help: "Probes made, by vantage, kind and result.",
 		}, []string{"vantage", "probe", "result"}),
+		health: &providerHealth{up: prometheus.NewDesc("vakhta_provider_up",
+			"Whether this worker sends by the provider: 0 while its breaker is open.", []string{"provider", "channel"}, nil)},
 	}
 	for _, c := range []prometheus.Collector{
-		m.attempts, m.probes, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.attempts, m.probes, m.health, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.registry.Register(c); err != nil {
 			return nil, fmt.Errorf("prepare metrics: %w", err)
@@ -57,5 +62,40 @@ func (m *metrics) attempted(ch inventory.Channel, o ledger.Outcome) {
 func (m *metrics) observed(vantage string, obs []topology.Observation) {
 	for _, o := range obs {
 		m.probes.WithLabelValues(vantage, string(o.Probe), string(o.Result)).Inc()
+	}
+}
+
+// watchProviders names where the providers' health is to be read.
+func (m *metrics) watchProviders(read func() []notify.Health) { m.health.read.Store(&read) }
+
+// providers is the health of the providers now.
+func (m *metrics) providers() []notify.Health {
+	if read := m.health.read.Load(); read != nil {
+		return (*read)()
+	}
+	return nil
+}
+
+// providerHealth reads the providers' health when it is asked for.
+type providerHealth struct {
+	up   *prometheus.Desc
+	read atomic.Pointer[func() []notify.Health]
+}
+
+// Describe implements [prometheus.Collector].
+func (p *providerHealth) Describe(ch chan<- *prometheus.Desc) { ch <- p.up }
+
+// Collect implements [prometheus.Collector].
+func (p *providerHealth) Collect(ch chan<- prometheus.Metric) {
+	read := p.read.Load()
+	if read == nil {
+		return
+	}
+	for _, h := range (*read)() {
+		up := 0.0
+		if h.Up {
+			up = 1
+		}
+		ch <- prometheus.MustNewConstMetric(p.up, prometheus.GaugeValue, up, h.Provider, string(h.Channel))
 	}
 }

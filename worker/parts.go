@@ -7,9 +7,6 @@ import (
 	"os"
 
 	"vakhta/activities/notify"
-	"vakhta/activities/notify/sendgrid"
-	"vakhta/activities/notify/telegram"
-	"vakhta/activities/notify/twilio"
 	"vakhta/activities/probe"
 	"vakhta/activities/records"
 	"vakhta/internal/acklink"
@@ -50,17 +47,19 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 	if err != nil {
 		return nil, err
 	}
-	channels, err := newChannels(cfg, st)
+	routes, err := newRoutes(cfg, st)
 	if err != nil {
 		return nil, err
 	}
+	sender := notify.New(st, records.NewDirectory(inv, st), routes, notify.Options{
+		Rates: rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleTimeout: cfg.Notify.SendTimeout, SettleAfter: cfg.Notify.SettleAfter,
+		Attempted: m.attempted, Breaker: breaker(cfg.Notify.Breaker),
+	})
+	m.watchProviders(func() []notify.Health { return notify.HealthOf(sender) })
 	return &parts{
 		store:   st,
 		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL}),
-		notify: notify.New(st, records.NewDirectory(inv, st), channels, notify.Options{
-			Rates: rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleTimeout: cfg.Notify.SendTimeout, SettleAfter: cfg.Notify.SettleAfter,
-			Attempted: m.attempted,
-		}),
+		notify:  sender,
 		probe: func(vantage string) *probe.Activities {
 			return probe.New(inv, st, probe.Options{
 				Vantage: vantage, Rate: float64(cfg.Probe.Rate), Concurrency: cfg.Probe.Concurrency, BMCTimeout: cfg.Probe.BMCTimeout, SNMPTimeout: cfg.Probe.SNMPTimeout,
@@ -104,47 +103,4 @@ func newLinks(cfg config.Config) (records.Links, error) {
 // Ack is the page on which a contact confirms that he read a notification.
 func (l ackLinks) Ack(notification, contact string) string {
 	return l.url + "/a/" + l.signer.Sign(notification, contact)
-}
-
-// newChannels makes the channels of the providers that are configured.
-func newChannels(cfg config.Config, st *store.Store) (map[inventory.Channel]notify.Channel, error) {
-	out := map[inventory.Channel]notify.Channel{}
-	if p := cfg.Providers.SendGrid; p != nil {
-		ch, err := sendgrid.New(sendgrid.Config{URL: p.URL, Key: p.Key.Reveal(), From: p.From, FromName: p.FromName})
-		if err != nil {
-			return nil, err
-		}
-		out[inventory.Email] = ch
-	}
-	if p := cfg.Providers.Twilio; p != nil {
-		account := twilio.Config{
-			URL: p.URL, AccountSID: p.AccountSID, AuthToken: p.AuthToken.Reveal(), From: p.From, CallFrom: p.CallFrom,
-			PublicURL: cfg.PublicURL, Known: st.KnownElsewhere,
-		}
-		sms, err := twilio.NewSMS(account)
-		if err != nil {
-			return nil, err
-		}
-		call, err := twilio.NewCall(account)
-		if err != nil {
-			return nil, err
-		}
-		out[inventory.SMS], out[inventory.Call] = sms, call
-	}
-	if p := cfg.Providers.Telegram; p != nil {
-		ch, err := telegram.New(telegram.Config{URL: p.URL, Token: p.Token.Reveal()})
-		if err != nil {
-			return nil, err
-		}
-		out[inventory.Telegram] = ch
-	}
-	return out, nil
-}
-
-func rates(c config.Notify) map[inventory.Channel]notify.Rate {
-	out := map[inventory.Channel]notify.Rate{}
-	for ch, perSecond := range c.Rates {
-		out[ch] = notify.Rate{PerSecond: perSecond}
-	}
-	return out
 }

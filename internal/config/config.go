@@ -148,7 +148,7 @@ func (c *Config) ValidateAndSetDefaults() error {
 			return err
 		}
 	}
-	return nil
+	return c.Notify.checkOrder(&c.Providers)
 }
 
 // validateStore turns Store into the address that package store opens.
@@ -204,15 +204,10 @@ func validateURL(key string, value *string) error {
 // secrets are all the references of the file, by key.
 func (c *Config) secrets() map[string]*Secret {
 	all := map[string]*Secret{"linkSecret": &c.LinkSecret, "intakeToken": &c.IntakeToken, "pagesPassword": &c.PagesPassword}
-	if p := c.Providers.SendGrid; p != nil {
-		all["providers.sendgrid.key"] = &p.Key
-	}
-	if p := c.Providers.Twilio; p != nil {
-		all["providers.twilio.authToken"] = &p.AuthToken
-	}
-	if p := c.Providers.Telegram; p != nil {
-		all["providers.telegram.token"] = &p.Token
-		all["providers.telegram.webhookSecret"] = &p.WebhookSecret
+	for _, a := range c.Providers.accounts() {
+		for key, secret := range a.secrets {
+			all["providers."+a.name+"."+key] = secret
+		}
 	}
 	return all
 }

@@ -23,11 +23,13 @@ linkSecret: file:link.key
 intakeToken: env:VAKHTA_TEST_TOKEN
 providers:
   sendgrid: {key: env:VAKHTA_TEST_TOKEN, from: noreply@example.net, webhookPublicKey: abc}
-  twilio: {url: http://127.0.0.1:9999, accountSid: AC1, authToken: env:VAKHTA_TEST_TOKEN, from: "+100"}
+  twilio: {url: http://127.0.0.1:9999, accountSid: AC1, authToken: env:VAKHTA_TEST_TOKEN, from: "+100", rates: {call: 3}}
   telegram: {token: env:VAKHTA_TEST_TOKEN, webhookSecret: env:VAKHTA_TEST_TOKEN}
 probe: {timeout: 250ms, attempts: 2}
 notify:
   rates: {sms: 100, email: 0.5}
+  order: {sms: [twilio]}
+  breaker: {pause: 2m}
   settleAfter: 2s
 runbooks: {dir: books, inputs: {updateEvery: 10s}}
 temporal: {address: 127.0.0.1:7233, namespace: vakhta}
@@ -69,6 +71,10 @@ func TestWholeConfiguration(t *testing.T) {
 		{"timeout", c.Probe.Timeout, 250 * time.Millisecond},
 		{"default rate", c.Notify.Rates[inventory.Telegram], 30.0},
 		{"given rate", c.Notify.Rates[inventory.Email], 0.5},
+		{"rate of an account", c.Providers.Twilio.Rates[inventory.Call], 3.0},
+		{"providers of a channel", strings.Join(c.ProvidersOf(inventory.SMS), ","), "twilio"},
+		{"providers without an order", strings.Join(c.ProvidersOf(inventory.Email), ","), "sendgrid"},
+		{"longest pause", c.Notify.Breaker.MaxPause, 2 * time.Minute},
 		{"lease", c.Notify.Lease(), time.Minute},
 		{"relative runbooks", c.Runbooks.Dir, filepath.Join(dir, "books")},
 		{"runbook input", c.Runbooks.Inputs["updateEvery"], "10s"},
@@ -116,6 +122,11 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"listen without a port", least + "listen: localhost\n", "listen: "},
 		{"unknown channel", least + "notify: {rates: {fax: 1}}\n", "notify.rates.fax"},
 		{"rate of nothing", least + "notify: {rates: {sms: 0}}\n", "notify.rates.sms"},
+		{"order of nobody", least + "notify: {order: {sms: [smsc]}}\n", "notify.order.sms[0]: smsc is not configured for this channel; there are: none"},
+		{"order of no channel", least + "notify: {order: {fax: [x]}}\n", "notify.order.fax: no such channel"},
+		{"rate of another channel", least + "providers: {twilio: {accountSid: A, authToken: env:X, from: '+1', rates: {email: 3}}}\n", "providers.twilio.rates.email: "},
+		{"negative rate", least + "providers: {sendgrid: {key: env:X, from: a@b.c, rate: -1}}\n", "providers.sendgrid.rate: must be"},
+		{"pause without end", least + "notify: {breaker: {pause: 1h, maxPause: 1m}}\n", "notify.breaker.maxPause"},
 		{"absurd timeout", least + "probe: {timeout: 1h}\n", "probe.timeout: 1h0m0s is out of range"},
 		{"two ways to Temporal", least + "temporal: {address: x, profile: y}\n", "temporal: address and profile"},
 	}

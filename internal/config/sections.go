@@ -5,107 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-
-	"vakhta/internal/inventory"
 )
-
-// Providers are the accounts that messages leave by. A provider that is not
-// configured is nil, and its channels are not used.
-type Providers struct {
-	SendGrid *SendGrid `yaml:"sendgrid"`
-	Twilio   *Twilio   `yaml:"twilio"`
-	Telegram *Telegram `yaml:"telegram"`
-}
-
-// SendGrid is the account for email.
-type SendGrid struct {
-	URL      string `yaml:"url"` // default: the global API
-	Key      Secret `yaml:"key"`
-	From     string `yaml:"from"`     // the sender's address
-	FromName string `yaml:"fromName"` // the sender's name
-	// WebhookPublicKey verifies event webhooks: base64 of the PKIX public key,
-	// as SendGrid's settings page shows it. Without it events are refused.
-	WebhookPublicKey string `yaml:"webhookPublicKey"`
-}
-
-// Twilio is the account for SMS and calls.
-type Twilio struct {
-	URL        string `yaml:"url"` // default: the global API
-	AccountSID string `yaml:"accountSid"`
-	AuthToken  Secret `yaml:"authToken"`
-	From       string `yaml:"from"`     // SMS sender
-	CallFrom   string `yaml:"callFrom"` // caller's number; default: from
-}
-
-// Telegram is the bot.
-type Telegram struct {
-	URL           string `yaml:"url"` // default: the public API
-	Token         Secret `yaml:"token"`
-	WebhookSecret Secret `yaml:"webhookSecret"`
-}
-
-// ValidateAndSetDefaults checks the accounts that are configured.
-func (p *Providers) ValidateAndSetDefaults() error {
-	if p.SendGrid != nil {
-		if err := p.SendGrid.ValidateAndSetDefaults(); err != nil {
-			return fmt.Errorf("providers.sendgrid.%w", err)
-		}
-	}
-	if p.Twilio != nil {
-		if err := p.Twilio.ValidateAndSetDefaults(); err != nil {
-			return fmt.Errorf("providers.twilio.%w", err)
-		}
-	}
-	if p.Telegram != nil {
-		if err := p.Telegram.ValidateAndSetDefaults(); err != nil {
-			return fmt.Errorf("providers.telegram.%w", err)
-		}
-	}
-	return nil
-}
-
-// ValidateAndSetDefaults checks the account.
-func (s *SendGrid) ValidateAndSetDefaults() error {
-	switch {
-	case !s.Key.Set():
-		return errors.New("key: missing; write env:NAME or file:PATH")
-	case !strings.Contains(s.From, "@"):
-		return errors.New("from: missing or not a mail address")
-	}
-	if s.FromName == "" {
-		s.FromName = "Vakhta"
-	}
-	return urlOr("https://api.sendgrid.com", &s.URL)
-}
-
-// ValidateAndSetDefaults checks the account.
-func (t *Twilio) ValidateAndSetDefaults() error {
-	switch {
-	case t.AccountSID == "":
-		return errors.New("accountSid: missing")
-	case !t.AuthToken.Set():
-		return errors.New("authToken: missing; write env:NAME or file:PATH")
-	case t.From == "":
-		return errors.New("from: missing; write the number that SMS leave from")
-	}
-	if t.CallFrom == "" {
-		t.CallFrom = t.From
-	}
-	return urlOr("https://api.twilio.com", &t.URL)
-}
-
-// ValidateAndSetDefaults checks the bot.
-func (t *Telegram) ValidateAndSetDefaults() error {
-	switch {
-	case !t.Token.Set():
-		return errors.New("token: missing; write env:NAME or file:PATH")
-	case !t.WebhookSecret.Set():
-		return errors.New("webhookSecret: missing; write env:NAME or file:PATH")
-	}
-	return urlOr("https://api.telegram.org", &t.URL)
-}
 
 // Probe limits what a sweep may do.
 type Probe struct {
@@ -149,50 +50,6 @@ func (p *Probe) ValidateAndSetDefaults() error {
 		within("probe.serviceTimeout", p.ServiceTimeout, 100*time.Millisecond, 30*time.Second),
 		within("probe.bmcTimeout", p.BMCTimeout, 100*time.Millisecond, time.Minute),
 		within("probe.snmpTimeout", p.SNMPTimeout, 100*time.Millisecond, time.Minute),
-	)
-}
-
-// Notify says how fast messages may leave and how the ledger leases them.
-type Notify struct {
-	// Rates are messages per second of the provider's account, per channel.
-	Rates map[inventory.Channel]float64 `yaml:"rates"`
-	// LeaseSeconds is how long a sender may take for what it claimed.
-	LeaseSeconds int `yaml:"leaseSeconds"`
-	// SendTimeout is how long one request to a provider may take.
-	SendTimeout time.Duration `yaml:"sendTimeout"`
-	// SettleAfter is how long a callback may settle an unknown before the
-	// provider is asked.
-	SettleAfter time.Duration `yaml:"settleAfter"`
-}
-
-// Lease is LeaseSeconds as a duration.
-func (n *Notify) Lease() time.Duration { return time.Duration(n.LeaseSeconds) * time.Second }
-
-// defaultRates are the providers' published defaults (FIELD-NOTES §1–3).
-var defaultRates = map[inventory.Channel]float64{
-	inventory.Email: 100, inventory.Telegram: 30, inventory.SMS: 1, inventory.Call: 1,
-}
-
-// ValidateAndSetDefaults fills the rates of the channels that are not named.
-func (n *Notify) ValidateAndSetDefaults() error {
-	rates := maps.Clone(defaultRates)
-	for _, channel := range sortedKeys(n.Rates) {
-		if _, known := defaultRates[channel]; !known {
-			return fmt.Errorf("notify.rates.%s: no such channel; there are email, telegram, sms, call", channel)
-		}
-		if n.Rates[channel] <= 0 {
-			return fmt.Errorf("notify.rates.%s: must be more than 0 messages per second", channel)
-		}
-		rates[channel] = n.Rates[channel]
-	}
-	n.Rates = rates
-	setDefault(&n.LeaseSeconds, 60)
-	setDefault(&n.SettleAfter, 15*time.Second)
-	setDefault(&n.SendTimeout, 20*time.Second)
-	return errors.Join(
-		within("notify.leaseSeconds", n.LeaseSeconds, 5, 3600),
-		within("notify.sendTimeout", n.SendTimeout, 100*time.Millisecond, 5*time.Minute),
-		within("notify.settleAfter", n.SettleAfter, 100*time.Millisecond, time.Hour),
 	)
 }
 

@@ -1,0 +1,170 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"vakhta/internal/inventory"
+)
+
+// Providers are the accounts that messages leave by. A provider that is not
+// configured is nil, and its channels are not used.
+type Providers struct {
+	SendGrid *SendGrid `yaml:"sendgrid"`
+	Twilio   *Twilio   `yaml:"twilio"`
+	Telegram *Telegram `yaml:"telegram"`
+}
+
+// SendGrid is the account for email.
+type SendGrid struct {
+	URL      string `yaml:"url"` // default: the global API
+	Key      Secret `yaml:"key"`
+	From     string `yaml:"from"`     // the sender's address
+	FromName string `yaml:"fromName"` // the sender's name
+	// WebhookPublicKey verifies event webhooks: base64 of the PKIX public key,
+	// as SendGrid's settings page shows it. Without it events are refused.
+	WebhookPublicKey string `yaml:"webhookPublicKey"`
+	// Rate is what the account allows, in mails per second; default: notify.rates.
+	Rate float64 `yaml:"rate"`
+}
+
+// Twilio is the account for SMS and calls.
+type Twilio struct {
+	URL        string `yaml:"url"` // default: the global API
+	AccountSID string `yaml:"accountSid"`
+	AuthToken  Secret `yaml:"authToken"`
+	From       string `yaml:"from"`     // SMS sender
+	CallFrom   string `yaml:"callFrom"` // caller's number; default: from
+	// Rates are what the account allows on each of its channels, per second;
+	// default: notify.rates.
+	Rates map[inventory.Channel]float64 `yaml:"rates"`
+}
+
+// Telegram is the bot.
+type Telegram struct {
+	URL           string `yaml:"url"` // default: the public API
+	Token         Secret `yaml:"token"`
+	WebhookSecret Secret `yaml:"webhookSecret"`
+	// Rate is what the bot may send, in messages per second; default: notify.rates.
+	Rate float64 `yaml:"rate"`
+}
+
+// account is one configured provider.
+type account struct {
+	name     string
+	section  section
+	channels []inventory.Channel
+	secrets  map[string]*Secret // by their key within the account
+}
+
+type section interface{ ValidateAndSetDefaults() error }
+
+// accounts are those that are configured, in the order in which a channel
+// prefers them unless notify.order says otherwise.
+func (p *Providers) accounts() []account {
+	var out []account
+	if s := p.SendGrid; s != nil {
+		out = append(out, account{"sendgrid", s, []inventory.Channel{inventory.Email}, map[string]*Secret{"key": &s.Key}})
+	}
+	if s := p.Twilio; s != nil {
+		out = append(out, account{"twilio", s, s.channels(), map[string]*Secret{"authToken": &s.AuthToken}})
+	}
+	if s := p.Telegram; s != nil {
+		out = append(out, account{
+			"telegram", s,
+			[]inventory.Channel{inventory.Telegram},
+			map[string]*Secret{"token": &s.Token, "webhookSecret": &s.WebhookSecret},
+		})
+	}
+	return out
+}
+
+// Of are the names of the configured providers that serve a channel.
+func (p *Providers) Of(channel inventory.Channel) []string {
+	var out []string
+	for _, a := range p.accounts() {
+		if slices.Contains(a.channels, channel) {
+			out = append(out, a.name)
+		}
+	}
+	return out
+}
+
+// ValidateAndSetDefaults checks the accounts that are configured.
+func (p *Providers) ValidateAndSetDefaults() error {
+	for _, a := range p.accounts() {
+		if err := a.section.ValidateAndSetDefaults(); err != nil {
+			return fmt.Errorf("providers.%s.%w", a.name, err)
+		}
+	}
+	return nil
+}
+
+// checkRate refuses a rate by which nothing would leave; 0 is left out.
+func checkRate(key string, perSecond float64) error {
+	if perSecond < 0 {
+		return fmt.Errorf("%s: must be more than 0 messages per second", key)
+	}
+	return nil
+}
+
+// ValidateAndSetDefaults checks the account.
+func (s *SendGrid) ValidateAndSetDefaults() error {
+	switch {
+	case !s.Key.Set():
+		return errors.New("key: missing; write env:NAME or file:PATH")
+	case !strings.Contains(s.From, "@"):
+		return errors.New("from: missing or not a mail address")
+	}
+	if s.FromName == "" {
+		s.FromName = "Vakhta"
+	}
+	if err := checkRate("rate", s.Rate); err != nil {
+		return err
+	}
+	return urlOr("https://api.sendgrid.com", &s.URL)
+}
+
+// ValidateAndSetDefaults checks the account.
+func (t *Twilio) ValidateAndSetDefaults() error {
+	switch {
+	case t.AccountSID == "":
+		return errors.New("accountSid: missing")
+	case !t.AuthToken.Set():
+		return errors.New("authToken: missing; write env:NAME or file:PATH")
+	case t.From == "":
+		return errors.New("from: missing; write the number that SMS leave from")
+	}
+	if t.CallFrom == "" {
+		t.CallFrom = t.From
+	}
+	for _, channel := range sortedKeys(t.Rates) {
+		if !slices.Contains(t.channels(), channel) {
+			return fmt.Errorf("rates.%s: Twilio doesn't serve this channel here; there are %s", channel, listed(t.channels()))
+		}
+		if t.Rates[channel] <= 0 {
+			return fmt.Errorf("rates.%s: must be more than 0 messages per second", channel)
+		}
+	}
+	return urlOr("https://api.twilio.com", &t.URL)
+}
+
+// channels are what the account serves.
+func (t *Twilio) channels() []inventory.Channel {
+	return []inventory.Channel{inventory.SMS, inventory.Call}
+}
+
+// ValidateAndSetDefaults checks the bot.
+func (t *Telegram) ValidateAndSetDefaults() error {
+	switch {
+	case !t.Token.Set():
+		return errors.New("token: missing; write env:NAME or file:PATH")
+	case !t.WebhookSecret.Set():
+		return errors.New("webhookSecret: missing; write env:NAME or file:PATH")
+	case t.Rate < 0:
+		return checkRate("rate", t.Rate)
+	}
+	return urlOr("https://api.telegram.org", &t.URL)
+}

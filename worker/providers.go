@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"vakhta/activities/notify"
+	"vakhta/activities/notify/sendgrid"
+	"vakhta/activities/notify/telegram"
+	"vakhta/activities/notify/twilio"
+	"vakhta/internal/config"
+	"vakhta/internal/inventory"
+	"vakhta/internal/store"
+)
+
+// made are the providers that are configured, by channel and name.
+type made map[inventory.Channel]map[string]notify.Provider
+
+// add takes a provider, or passes on why there is none.
+func (m made) add(channel inventory.Channel, name string, perSecond float64, ch notify.Channel, err error) error {
+	if err != nil {
+		return fmt.Errorf("providers.%s: %w", name, err)
+	}
+	if m[channel] == nil {
+		m[channel] = map[string]notify.Provider{}
+	}
+	m[channel][name] = notify.Provider{Name: name, Channel: ch, Rate: notify.Rate{PerSecond: perSecond}}
+	return nil
+}
+
+// newRoutes makes the providers that are configured and puts those of each
+// channel into their order.
+func newRoutes(cfg config.Config, st *store.Store) (notify.Routes, error) {
+	m := made{}
+	for _, makeOf := range []func(made, config.Config, *store.Store) error{sendgridOf, twilioOf, telegramOf} {
+		if err := makeOf(m, cfg, st); err != nil {
+			return nil, err
+		}
+	}
+	routes := notify.Routes{}
+	for _, channel := range slices.Sorted(maps.Keys(m)) {
+		for _, name := range cfg.ProvidersOf(channel) {
+			routes[channel] = append(routes[channel], m[channel][name])
+		}
+	}
+	return routes, nil
+}
+
+func sendgridOf(m made, cfg config.Config, _ *store.Store) error {
+	p := cfg.Providers.SendGrid
+	if p == nil {
+		return nil
+	}
+	ch, err := sendgrid.New(sendgrid.Config{URL: p.URL, Key: p.Key.Reveal(), From: p.From, FromName: p.FromName})
+	return m.add(inventory.Email, sendgrid.Provider, p.Rate, ch, err)
+}
+
+func twilioOf(m made, cfg config.Config, st *store.Store) error {
+	p := cfg.Providers.Twilio
+	if p == nil {
+		return nil
+	}
+	account := twilio.Config{
+		URL: p.URL, AccountSID: p.AccountSID, AuthToken: p.AuthToken.Reveal(), From: p.From, CallFrom: p.CallFrom,
+		PublicURL: cfg.PublicURL, Known: st.KnownElsewhere,
+	}
+	sms, err := twilio.NewSMS(account)
+	if err := m.add(inventory.SMS, twilio.Provider, p.Rates[inventory.SMS], sms, err); err != nil {
+		return err
+	}
+	call, err := twilio.NewCall(account)
+	return m.add(inventory.Call, twilio.Provider, p.Rates[inventory.Call], call, err)
+}
+
+func telegramOf(m made, cfg config.Config, _ *store.Store) error {
+	p := cfg.Providers.Telegram
+	if p == nil {
+		return nil
+	}
+	ch, err := telegram.New(telegram.Config{URL: p.URL, Token: p.Token.Reveal()})
+	return m.add(inventory.Telegram, telegram.Provider, p.Rate, ch, err)
+}
+
+func rates(c config.Notify) map[inventory.Channel]notify.Rate {
+	out := map[inventory.Channel]notify.Rate{}
+	for ch, perSecond := range c.Rates {
+		out[ch] = notify.Rate{PerSecond: perSecond}
+	}
+	return out
+}
+
+func breaker(b config.Breaker) notify.Breaker {
+	return notify.Breaker{Failures: b.Failures, Pause: b.Pause, MaxPause: b.MaxPause, Storm: b.Storm}
+}
