@@ -20,6 +20,7 @@ type Graph struct {
 	sites      []int32          // the nodes of the sites, in order
 	siteNumber []int32          // which of these each node's site is, or noNode
 	views      map[string]int32 // vantage → the node of the site that it stands in; others are outside
+	kin        [][]int32        // what backs each node up, itself among it; nil: nothing
 }
 
 // node is one component. Nodes are numbered in the order of their ids, so
@@ -64,6 +65,7 @@ func New(inv *inventory.Inventory) *Graph {
 	}
 	linkUsers(g.nodes)
 	g.countScopes()
+	g.findKin()
 	g.wire()
 	return g
 }

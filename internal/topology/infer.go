@@ -12,8 +12,12 @@ const (
 	negligible = 12.0
 	// An explanation with at least this share of the best one's weight is ambiguous with it.
 	ambiguousShare = 0.05
-	// A finding surer than this names no alternatives.
+	// A finding surer than this names no alternatives but those that only their prior makes worse.
 	certain = 0.95
+	// What observations alone tell apart this little (natural log) they don't, and
+	// only how rare it is speaks against an alternative: up to alikeShare it is named.
+	alike      = 0.5
+	alikeShare = 0.005
 	// A machine of its own that is less probably broken than this is not a finding.
 	leastConfidence = 0.5
 )
@@ -41,7 +45,7 @@ func (g *Graph) InferAfter(obs, past []Observation) Inference {
 	rows := &chronicle{g: g, obs: obs, past: past, table: v.table, sees: v.sight}
 	var read sync.WaitGroup
 	read.Go(rows.summarize)
-	s := newSearch(g, v.seen)
+	s := searchFor(g, v)
 	s.climb()
 	r := &reporter{search: s, view: v, explained: make([]bool, len(g.nodes))}
 	out := Inference{Findings: []Finding{}, Blind: v.sight.blinded()}
@@ -79,6 +83,13 @@ func (g *Graph) InferAfter(obs, past []Observation) Inference {
 type alternative struct {
 	adds  []int32 // what it has instead
 	delta float64 // its score less the best one's; not above 0 but for ties
+	prior float64 // the part of it that no observation says
+}
+
+// ambiguous says that it belongs to the class of a finding that is so sure.
+func (a *alternative) ambiguous(confidence float64) bool {
+	return confidence < certain && a.delta >= math.Log(ambiguousShare) ||
+		a.delta-a.prior >= -alike && a.delta >= math.Log(alikeShare)
 }
 
 // alternatives are the ways to explain the sightings without h, best first.
@@ -102,7 +113,7 @@ func (s *search) alternatives(h int32) []alternative {
 			}
 		}
 		if _, known := byResult[string(key)]; !known {
-			byResult[string(key)] = alternative{adds, delta}
+			byResult[string(key)] = alternative{adds, delta, s.surprise(best, flips)}
 		}
 	}
 	for _, part := range s.parts(h) {
@@ -160,9 +171,7 @@ func (r *reporter) shared(h int32) Finding {
 	}
 	f.Confidence = 1 / (1 + others)
 	f.LogOdds = -alternatives[0].delta // taking it out is always among them
-	if f.Confidence < certain {
-		f.AmbiguousWith = r.ambiguity(alternatives, f.Explains)
-	}
+	f.AmbiguousWith = r.ambiguity(f.Confidence, alternatives, f.Explains)
 	if sight := r.seen[id]; sight != nil && r.g.isServer(id) {
 		f.PowerOff = sight.powerIs(isDown)
 	}
@@ -173,10 +182,11 @@ func (r *reporter) shared(h int32) Finding {
 
 // ambiguity names the components of the alternatives that weigh enough. One
 // without any component stands for faults of the few machines themselves.
-func (r *reporter) ambiguity(alternatives []alternative, explains []string) []string {
+func (r *reporter) ambiguity(confidence float64, alternatives []alternative, explains []string) []string {
 	var out []string
-	for _, a := range alternatives {
-		if a.delta < math.Log(ambiguousShare) {
+	for i := range alternatives {
+		a := &alternatives[i]
+		if !a.ambiguous(confidence) {
 			continue
 		}
 		for _, n := range a.adds {

@@ -21,6 +21,7 @@ func TestInferNamesThePointOfFailure(t *testing.T) {
 		only     func(*inventory.Component) bool
 		want     []string
 		explains int
+		or       string // what is as good an explanation, and must be in the class
 	}{
 		{name: "nothing is wrong"},
 		{name: "one server is off", off: []string{"srv-000007"}, want: []string{"srv-000007"}, explains: 1},
@@ -29,12 +30,12 @@ func TestInferNamesThePointOfFailure(t *testing.T) {
 		{name: "PDU, only servers seen", broken: []string{"s0-r0-k01-pdu-a"}, only: servers, want: []string{"s0-r0-k01-pdu-a"}, explains: 24},
 		{name: "switch", broken: []string{"s1-r1-k03-sw"}, want: []string{"s1-r1-k03-sw"}, explains: 40},
 		{name: "switch, only servers seen", broken: []string{"s1-r1-k03-sw"}, only: servers, want: []string{"s1-r1-k03-sw"}, explains: 40},
-		{name: "rack", broken: []string{"s1-r0-k00"}, want: []string{"s1-r0-k00"}, explains: 40},
+		{name: "rack", broken: []string{"s1-r0-k00"}, want: []string{"s1-r0-k00"}, explains: 40, or: "s1-r0-k00-pdu-b"},
 		{name: "room", broken: []string{"s1-r0"}, want: []string{"s1-r0"}, explains: 200},
-		{name: "site", broken: []string{"s1"}, want: []string{"s1"}, explains: 400},
+		{name: "site", broken: []string{"s1"}, want: []string{"s1"}, explains: 400, or: "s1-up1"},
 		{name: "both uplinks", broken: []string{"s0-up0", "s0-up1"}, want: []string{"s0-up0", "s0-up1"}, explains: 400},
 		{name: "feed", broken: []string{"s0-r1-feed-a"}, want: []string{"s0-r1-feed-a"}, explains: 120},
-		{name: "both feeds look like the room, which is likelier", broken: []string{"s0-r1-feed-a", "s0-r1-feed-b"}, want: []string{"s0-r1"}, explains: 200},
+		{name: "both feeds look like the room, which is likelier", broken: []string{"s0-r1-feed-a", "s0-r1-feed-b"}, want: []string{"s0-r1"}, explains: 200, or: "s0-r1-feed-a"},
 		{name: "a PDU and a server elsewhere", broken: []string{"s0-r0-k01-pdu-a"}, off: []string{"srv-000700"}, want: []string{"s0-r0-k01-pdu-a", "srv-000700"}},
 		{name: "two faults at two sites", broken: []string{"s0-r0-k01-sw", "s1-r1-k02-pdu-a"}, want: []string{"s0-r0-k01-sw", "s1-r1-k02-pdu-a"}},
 	} {
@@ -64,6 +65,9 @@ func TestInferNamesThePointOfFailure(t *testing.T) {
 				}
 				if want := len(c.off) > 0 && f.Kind == inventory.KindServer; f.PowerOff != want {
 					t.Errorf("%s: power off %t, want %t", f.Component, f.PowerOff, want)
+				}
+				if c.or != "" && !slices.Contains(f.AmbiguousWith, c.or) {
+					t.Errorf("%s is ambiguous with %v, not with %s", f.Component, f.AmbiguousWith, c.or)
 				}
 				if c.explains > 0 && len(f.Explains) != c.explains {
 					t.Errorf("%s explains %d servers, want %d", f.Component, len(f.Explains), c.explains)

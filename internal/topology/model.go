@@ -25,6 +25,7 @@ const (
 	ownFalseUp        = 0.02 // it answers though the component does not do its work
 	managedCutOff     = 0.6  // it answers though cut off: management networks are mostly, not always, separate
 	hostCutOff        = 0.05 // a hypervisor is asked where its guests are
+	absentElsewhere   = 0.2  // the vantages of a site tell nothing, though the site is not lost as a whole: its uplinks are
 	wrongOwnInventory = 0.0002
 	leastDownAnyway   = 0.003 // how often what the inventory is wrong about is dark, or cut off; more, where more is
 )
@@ -32,8 +33,8 @@ const (
 // prior is how likely a component of each kind is to be broken just when
 // somebody looks because something is.
 var prior = map[inventory.Kind]float64{
-	inventory.KindSite:       1e-5,
-	inventory.KindRoom:       5e-5,
+	inventory.KindSite:       8e-5,
+	inventory.KindRoom:       1.2e-4,
 	inventory.KindRack:       2e-4,
 	inventory.KindFeed:       3e-4,
 	inventory.KindPDU:        1e-3,

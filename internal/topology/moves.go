@@ -25,7 +25,7 @@ func (s *search) attempt(nodes []int32, bound, floor float64) (delta float64, ok
 	t := s.t
 	hope := bound
 	for _, n := range nodes {
-		delta += s.prior[n]
+		delta += s.belief(n)
 		t.failed[n] = true
 		t.queue = append(t.queue[:0], n)
 		for i := 0; i < len(t.queue); i++ { //nolint:intrange // it grows
@@ -70,9 +70,9 @@ func (s *search) flip(nodes []int32, mark int) float64 {
 	delta := 0.0
 	for _, n := range nodes {
 		if s.t.failed[n] {
-			delta -= s.prior[n]
+			delta -= s.belief(n)
 		} else {
-			delta += s.prior[n]
+			delta += s.belief(n)
 		}
 		s.t.flip(n)
 	}
@@ -185,7 +185,7 @@ func (s *search) additions(within []int32, floor float64) []move {
 	}
 	single := func(n int32) {
 		if !s.t.failed[n] && !math.IsInf(s.prior[n], -1) {
-			add(s.alone[n:n+1], s.prior[n]+s.below[n], int(n))
+			add(s.alone[n:n+1], s.belief(n)+s.below[n], int(n))
 		}
 	}
 	if within == nil {
@@ -207,8 +207,12 @@ func (s *search) additions(within []int32, floor float64) []move {
 			if s.t.failed[n] {
 				continue
 			}
+			if slices.ContainsFunc(flip, func(m int32) bool { return slices.Contains(s.kin[n], m) }) {
+				bound += logCommonCause
+			} else {
+				bound += s.belief(n)
+			}
 			flip = append(flip, n)
-			bound += s.prior[n]
 			below += s.below[n]
 		}
 		if len(flip) > 1 {

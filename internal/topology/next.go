@@ -11,6 +11,7 @@ import (
 const (
 	maxNext        = 40 // requests of one round
 	maxPerFinding  = 12
+	firstBMCs      = 3 // before servers not seen yet: they tell power from network
 	maxExplanation = 8 // explanations compared with each other
 )
 
@@ -66,13 +67,10 @@ func (r *reporter) decide(f *Finding) []ProbeRequest {
 			out = append(out, ProbeRequest{Component: r.g.id(n), Probe: p, Why: "does " + r.g.id(n) + " answer itself?"})
 		}
 	}
+	bmcs := r.bmcsOf(f.Explains)
+	out = append(out, bmcs[:min(len(bmcs), firstBMCs)]...)
 	out = append(out, r.telling(class)...)
-	for _, id := range f.Explains {
-		n := r.g.index[id]
-		if c := r.g.nodes[n].c; c.Probe.BMC.Given() && len(r.seen[n].power) == 0 && len(out) < maxPerFinding {
-			out = append(out, ProbeRequest{Component: id, Probe: ProbePower, Why: "is its power on, off or gone?"})
-		}
-	}
+	out = append(out, bmcs[min(len(bmcs), firstBMCs):]...)
 	out = append(out, r.besideOf(f.Explains)...)
 	if len(out) == 0 && len(f.AmbiguousWith) > 0 {
 		out = r.hands(class, f.Explains)
@@ -86,6 +84,18 @@ func (r *reporter) decide(f *Finding) []ProbeRequest {
 		out = append(out, r.again(n)...)
 	}
 	return out[:min(len(out), maxPerFinding)]
+}
+
+// bmcsOf asks the BMCs of machines that are down, as far as nobody has.
+func (r *reporter) bmcsOf(down []string) []ProbeRequest {
+	var out []ProbeRequest
+	for _, id := range down {
+		n := r.g.index[id]
+		if len(out) < maxPerFinding && r.g.nodes[n].c.Probe.BMC.Given() && len(r.seen[n].power) == 0 {
+			out = append(out, ProbeRequest{Component: id, Probe: ProbePower, Why: "is its power on, off or gone?"})
+		}
+	}
+	return out
 }
 
 // telling picks servers not seen yet that some of the explanations take down

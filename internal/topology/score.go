@@ -28,7 +28,7 @@ const mostRivals = 5
 
 // noteScore keeps the terms of a finding of the hypothesis.
 func (r *reporter) noteScore(h int32, alternatives []alternative) {
-	s := Score{Component: r.g.id(r.global[h]), Prior: r.prior[h]}
+	s := Score{Component: r.g.id(r.global[h]), Prior: r.belief(h)}
 	mark := len(r.t.trail)
 	r.flip([]int32{h}, mark)
 	for _, c := range r.t.trail[mark:] {

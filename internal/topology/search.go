@@ -27,6 +27,7 @@ type search struct {
 	total  float64       // the same over all nodes
 	chosen []int32       // the hypothesis, in order
 	pairs  []pair
+	kin    [][]int32 // what backs a node up, itself among it; nil: nothing
 	up     [][]int32 // ancestors of each node, made when needed
 	walk   []int32   // room for one more
 	room   []int32   // for lists of ancestors
@@ -43,6 +44,17 @@ type search struct {
 // pair is a set of components that back each other up: they explain more
 // together than each alone.
 type pair []int32
+
+// searchFor searches what a view shows.
+func searchFor(g *Graph, v *view) *search {
+	s := newSearch(g, v.seen)
+	for _, site := range v.sight.unheard(g) {
+		if l := s.local[site]; s.global[l] == site {
+			s.prior[l] -= math.Log(absentElsewhere)
+		}
+	}
+	return s
+}
 
 func newSearch(g *Graph, seen []*sighting) *search {
 	s := &search{g: g, local: make([]int32, len(g.nodes))}
@@ -77,6 +89,7 @@ func newSearch(g *Graph, seen []*sighting) *search {
 	s.below = make([]float64, len(nodes))
 	s.up = make([][]int32, len(nodes))
 	s.marks = make([]int32, len(nodes))
+	s.linkKin()
 	all.Wait()
 	inChunks(len(nodes), func(from, to int) {
 		likely := &weighed{g: g, habits: s.habits, known: map[string]*likelihood{}}
@@ -224,6 +237,9 @@ func (s *search) findPairs() {
 	for n := range wrong {
 		if !wrong[n] {
 			continue
+		}
+		if len(s.kin[n]) > 1 && int(s.kin[n][0]) == n {
+			all = append(all, sortedPair(s.kin[n]...))
 		}
 		for _, grp := range s.t.nodes[n].groups {
 			if len(grp.members) > 4 {

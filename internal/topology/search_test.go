@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,9 @@ func score(s *search, failedNodes map[int32]bool) float64 {
 	for n := range s.t.nodes {
 		if failedNodes[int32(n)] {
 			sum += s.prior[n]
+			if slices.ContainsFunc(s.kin[n], func(k int32) bool { return failedNodes[k] && int(k) < n }) {
+				sum += logCommonCause - s.prior[n] // taken by what took the other
+			}
 		}
 		if l := s.like[n]; l != nil {
 			sum += l.log[stateOf(int32(n))]

@@ -1,6 +1,9 @@
 package topology
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 const (
 	leastRows   = 20 // fewer say nothing about a vantage
@@ -122,4 +125,21 @@ func (s *sight) blinded() []string {
 		}
 	}
 	return out
+}
+
+// unheard are the sites none of whose own vantages tells anything.
+func (s *sight) unheard(g *Graph) []int32 {
+	heard := map[int32]bool{}
+	for v, name := range s.t.vantages {
+		if site, within := g.views[name]; within && !s.blind[v] {
+			heard[site] = true
+		}
+	}
+	quiet := map[int32]bool{}
+	for _, site := range g.views {
+		if !heard[site] {
+			quiet[site] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(quiet))
 }

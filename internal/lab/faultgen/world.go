@@ -3,6 +3,7 @@ package faultgen
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
 // ownFault is what can ail a server by itself.
@@ -118,7 +119,7 @@ func (w *world) answers(h *how, i int) bool {
 }
 
 // Kinds are the kinds of fault that are drawn, each as often as the others.
-var Kinds = []string{"site", "room", "rack", "feed", "pdu", "switch", "agg", "agg pair", "uplink", "uplink pair", "hypervisor", "server"}
+var Kinds = []string{"site", "room", "rack", "feed", "pdu", "switch", "agg", "agg pair", "uplink", "uplink pair", "pdu pair", "feed pair", "hypervisor", "server"}
 
 // draw breaks so many things, none of which is without effect because of
 // another. It returns the ids of the components broken, apart from servers.
@@ -140,8 +141,8 @@ func (w *world) draw(r *rand.Rand, faults int) []string {
 		switch kind {
 		case "agg pair":
 			from = byKind["agg"]
-		case "uplink pair":
-			from = byKind["uplink"]
+		case "uplink pair", "pdu pair", "feed pair":
+			from = byKind[strings.TrimSuffix(kind, " pair")]
 		}
 		if len(from) == 0 || (kind == "site" || kind == "uplink pair") && sitesLost+1 >= max(2, len(e.sites)) {
 			continue // a sweep that gets no answer at all says nothing
@@ -153,7 +154,7 @@ func (w *world) draw(r *rand.Rand, faults int) []string {
 			w.own[one] = ownFault(1 + r.IntN(3))
 			n++
 			continue
-		case "agg pair", "uplink pair":
+		case "agg pair", "uplink pair", "pdu pair", "feed pair":
 			set = w.siblings(one)
 		}
 		if w.matter(append(slices.Clone(drawn), set)) {
@@ -181,12 +182,15 @@ func (w *world) draw(r *rand.Rand, faults int) []string {
 
 // siblings are the things that back each other up with this one.
 func (w *world) siblings(one int) []int {
+	out := []int{one}
 	for i := range w.e.things {
-		if n := w.e.things[i].network; slices.Contains(n, one) {
-			return n
+		for _, group := range [][]int{w.e.things[i].network, w.e.things[i].power} {
+			if len(group) > len(out) && slices.Contains(group, one) {
+				out = group
+			}
 		}
 	}
-	return []int{one}
+	return out
 }
 
 // matter says that each of the sets changes something that a probe can tell and

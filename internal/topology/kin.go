@@ -1,0 +1,167 @@
+package topology
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"vakhta/internal/inventory"
+)
+
+// commonCause is how often what took one member of a redundant group took the
+// next one, too: the beta factor of common cause failures (NUREG/CR-4780, whose
+// generic value is 0.1; IEC 61508-6, annex D, allows up to 0.1). Both PDUs of a
+// rack fail together far more often than by two coincidences.
+const commonCause = 0.1
+
+var logCommonCause = math.Log(commonCause / (1 - commonCause))
+
+const mostKin = 4 // larger groups are pools, not spares of each other
+
+// findKin notes the nodes that back each other up: like members of the same
+// group. A node has one such family, that of the group that most rely on.
+func (g *Graph) findKin() {
+	type family struct {
+		members []int32
+		users   int
+	}
+	var all []family
+	known := map[string]int{}
+	var key []byte
+	var last []int32
+	at := 0
+	for n := range g.nodes {
+		for i := range g.nodes[n].groups {
+			members := g.nodes[n].groups[i].members
+			if len(members) < 2 || len(members) > mostKin {
+				continue
+			}
+			if !slices.Equal(members, last) {
+				sorted := slices.Sorted(slices.Values(members))
+				key = key[:0]
+				for _, m := range sorted {
+					key = append(key, byte(m>>24), byte(m>>16), byte(m>>8), byte(m))
+				}
+				var had bool
+				if at, had = known[string(key)]; !had {
+					at = len(all)
+					known[string(key)] = at
+					all = append(all, family{members: sorted})
+				}
+				last = members
+			}
+			all[at].users++
+		}
+	}
+	slices.SortFunc(all, func(a, b family) int {
+		return cmp.Or(cmp.Compare(b.users, a.users), slices.Compare(a.members, b.members))
+	})
+	g.kin = make([][]int32, len(g.nodes))
+	for i := 0; i < len(all); i++ {
+		if !g.join(all[i].members) {
+			continue
+		}
+		// What feeds each of a pair alone is a pair as well.
+		if behind := g.soleNeeds(all[i].members); behind != nil {
+			all = append(all, family{members: behind})
+		}
+	}
+}
+
+// join makes the nodes one family, unless they are unlike or one has another family.
+func (g *Graph) join(members []int32) bool {
+	for _, m := range members {
+		c := g.nodes[m].c
+		if g.kin[m] != nil || c.Kind != g.nodes[members[0]].c.Kind || c.Kind == inventory.KindServer || c.Kind == inventory.KindHypervisor {
+			return false
+		}
+	}
+	for _, m := range members {
+		g.kin[m] = members
+	}
+	return true
+}
+
+// soleNeeds are the nodes that the members have their power from, one each; nil if
+// that isn't so.
+func (g *Graph) soleNeeds(members []int32) []int32 {
+	var out []int32
+	for _, m := range members {
+		for i := range g.nodes[m].groups {
+			if grp := &g.nodes[m].groups[i]; grp.power && len(grp.members) == 1 {
+				out = append(out, grp.members[0])
+			}
+		}
+	}
+	slices.Sort(out)
+	if out = slices.Compact(out); len(out) != len(members) {
+		return nil
+	}
+	return out
+}
+
+// belief is what the failure of a node adds to the log prior of the hypothesis,
+// which is less of a surprise where one of its kin has failed. It is the same
+// whether the node is in the hypothesis or about to be.
+func (s *search) belief(n int32) float64 {
+	for _, k := range s.kin[n] {
+		if k != n && s.t.failed[k] {
+			return logCommonCause
+		}
+	}
+	return s.prior[n]
+}
+
+// surprise is by how much the log prior of the hypothesis changes by the flips;
+// one that is made twice is none.
+func (s *search) surprise(hypothesis, flips []int32) float64 {
+	sum := 0.0
+	of := func(set []int32, sign float64) {
+		for _, n := range set {
+			cost := s.prior[n]
+			for _, k := range s.kin[n] {
+				if _, has := slices.BinarySearch(set, k); has && k < n {
+					cost = logCommonCause
+				}
+			}
+			sum += sign * cost
+		}
+	}
+	in := map[int32]bool{}
+	for _, n := range hypothesis {
+		in[n] = true
+	}
+	for _, n := range flips {
+		in[n] = !in[n]
+	}
+	after := make([]int32, 0, len(in))
+	for n, has := range in {
+		if has {
+			after = append(after, n)
+		}
+	}
+	slices.Sort(after)
+	of(after, 1)
+	of(hypothesis, -1)
+	return sum
+}
+
+// linkKin takes the families over to the search's own numbers.
+func (s *search) linkKin() {
+	s.kin = make([][]int32, len(s.t.nodes))
+	for i := range s.failures {
+		kin := s.g.kin[s.global[i]]
+		if kin == nil || s.kin[i] != nil {
+			continue
+		}
+		var own []int32
+		for _, k := range kin {
+			if l := s.local[k]; int(l) < s.failures && s.global[l] == k {
+				own = append(own, l)
+			}
+		}
+		for _, l := range own {
+			s.kin[l] = own
+		}
+	}
+}
