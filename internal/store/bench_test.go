@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	batchSize = 100
-	senders   = 16 // that settle side by side, as activities/notify does
+	batchSize = 400
+	senders   = 200 // that settle side by side, as the deliveries of a broadcast do
 )
 
 func onBothBench(b *testing.B, bench func(b *testing.B, st *Store)) {

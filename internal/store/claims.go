@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"vakhta/internal/ledger"
@@ -45,79 +44,85 @@ func unique(ids []string) []string {
 }
 
 func (s *Store) claim(ctx context.Context, tx *transaction, ids []string, lease time.Duration, now time.Time) (claims ledger.Claims, err error) {
-	if err := s.lock(ctx, tx, ids); err != nil {
-		return claims, err
-	}
-	if err := s.dropOverdue(ctx, tx, ids, now); err != nil {
-		return claims, err
-	}
-	if claims.Unknown, err = s.expireLeases(ctx, tx, ids, now); err != nil {
-		return claims, err
-	}
-	if claims.Claimed, err = s.takeDue(ctx, tx, ids, lease, now); err != nil {
-		return claims, err
-	}
-	taken := slices.Clone(claims.Unknown)
-	for _, n := range claims.Claimed {
-		taken = append(taken, n.ID)
-	}
-	rest := without(ids, taken)
-	found, err := s.byID(ctx, tx, rest)
+	found, err := s.byID(ctx, tx, ids)
 	if err != nil {
 		return claims, err
 	}
-	for _, id := range rest {
+	var due, overdue, expired []string
+	for _, id := range ids {
 		n, ok := found[id]
 		switch {
 		case !ok:
 			return claims, fmt.Errorf("notification %s: %w", id, ErrNotFound)
-		case n.State == ledger.Retry:
+		case n.State.Sendable() && (!n.AcknowledgedAt.IsZero() || !n.Deadline.IsZero() && !n.Deadline.After(now)):
+			overdue = append(overdue, id)
+			claims.Done = append(claims.Done, dropped(n, now))
+		case n.State.Sendable() && n.RetryAt.After(now):
 			claims.Waiting = append(claims.Waiting, ledger.Waiting{ID: id, RetryAt: n.RetryAt})
-		case n.State == ledger.Intent:
+		case n.State.Sendable():
+			due = append(due, id)
+		case n.State == ledger.Intent && n.LeaseUntil.After(now):
 			claims.Waiting = append(claims.Waiting, ledger.Waiting{ID: id, RetryAt: n.LeaseUntil})
+		case n.State == ledger.Intent:
+			expired = append(expired, id)
 		default:
 			claims.Done = append(claims.Done, n)
 		}
 	}
-	return claims, nil
+	if err := s.dropOverdue(ctx, tx, overdue, now); err != nil {
+		return claims, err
+	}
+	if err := s.expireLeases(ctx, tx, expired, now); err != nil {
+		return claims, err
+	}
+	claims.Unknown = expired
+	claims.Claimed, err = s.takeDue(ctx, tx, due, lease, now)
+	return claims, err
 }
 
-// lock takes the rows in one order, so that two transactions over the same
-// notifications queue instead of embracing.
-func (s *Store) lock(ctx context.Context, tx *transaction, ids []string) error {
-	if s.dialect.lock == "" {
-		return nil
+// dropped is a notification that is not sent any more: somebody acknowledged
+// it before it left, or its deadline is over.
+func dropped(n ledger.Notification, now time.Time) ledger.Notification {
+	n.State, n.Class, n.UpdatedAt = ledger.Dropped, ledger.ClassExpired, now
+	if !n.AcknowledgedAt.IsZero() {
+		n.Class = ledger.ClassNone
 	}
-	_, err := collect(ask(tx.QueryContext(ctx, `SELECT id FROM notification WHERE id IN `+s.dialect.each+` ORDER BY id`+s.dialect.lock, list(ids))), scanText)
-	return err
+	return n
 }
 
 func (s *Store) dropOverdue(ctx context.Context, tx *transaction, ids []string, now time.Time) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	_, err := tx.ExecContext(ctx, `UPDATE notification SET state = 'dropped', updated_at = $2,
 			class = CASE WHEN acknowledged_at <> 0 THEN '' ELSE 'expired' END
-		WHERE id IN `+s.dialect.each+` AND state IN ('queued', 'retry')
-			AND (acknowledged_at <> 0 OR (deadline <> 0 AND deadline <= $2))`, list(ids), micros(now))
+		WHERE id IN `+s.dialect.each, list(ids), micros(now))
 	return err
 }
 
-// expireLeases finds those whose sender died between intent and outcome.
-func (s *Store) expireLeases(ctx context.Context, tx *transaction, ids []string, now time.Time) ([]string, error) {
-	expired, err := collect(ask(tx.QueryContext(ctx, `UPDATE notification SET state = 'unknown', class = 'ambiguous', updated_at = $2
-		WHERE id IN `+s.dialect.each+` AND state = 'intent' AND lease_until <= $2 RETURNING id`, list(ids), micros(now))), scanText)
-	if err != nil || len(expired) == 0 {
-		return nil, err
+// expireLeases gives up those whose sender died between intent and outcome.
+func (s *Store) expireLeases(ctx context.Context, tx *transaction, ids []string, now time.Time) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE notification SET state = 'unknown', class = 'ambiguous', updated_at = $2
+		WHERE id IN `+s.dialect.each, list(ids), micros(now))
+	if err != nil {
+		return err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE attempt SET state = 'unknown', class = 'ambiguous', settled_at = $2,
 			message = 'the lease ran out before an outcome was known'
-		WHERE notification IN `+s.dialect.each+` AND state = 'intent'`, list(expired), micros(now))
-	return inOrder(ids, expired), err
+		WHERE notification IN `+s.dialect.each+` AND state = 'intent'`, list(ids), micros(now))
+	return err
 }
 
 func (s *Store) takeDue(ctx context.Context, tx *transaction, ids []string, lease time.Duration, now time.Time) ([]ledger.Notification, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
 	taken, err := collect(ask(tx.QueryContext(ctx, `UPDATE notification SET state = 'intent', class = '', attempts = attempts + 1,
 			lease_token = lease_token + 1, lease_until = $3, retry_at = 0, updated_at = $2
-		WHERE id IN `+s.dialect.each+` AND state IN ('queued', 'retry') AND retry_at <= $2
-		RETURNING `+notificationColumns, list(ids), micros(now), micros(now.Add(lease)))), scanNotification)
+		WHERE id IN `+s.dialect.each+` RETURNING `+notificationColumns, list(ids), micros(now), micros(now.Add(lease)))), scanNotification)
 	if err != nil || len(taken) == 0 {
 		return nil, err
 	}
@@ -139,21 +144,4 @@ func (s *Store) takeDue(ctx context.Context, tx *transaction, ids []string, leas
 		}
 	}
 	return ordered, nil
-}
-
-// inOrder sorts some of the ids as they were given.
-func inOrder(ids, some []string) []string {
-	return without(ids, without(ids, some))
-}
-
-func (s *Store) byID(ctx context.Context, tx *transaction, ids []string) (map[string]ledger.Notification, error) {
-	found := make(map[string]ledger.Notification, len(ids))
-	if len(ids) == 0 {
-		return found, nil
-	}
-	rows, err := collect(ask(tx.QueryContext(ctx, selectNotification+` WHERE id IN `+s.dialect.each+` ORDER BY id`+s.dialect.lock, list(ids))), scanNotification)
-	for _, n := range rows {
-		found[n.ID] = n
-	}
-	return found, err
 }

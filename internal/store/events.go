@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -41,8 +40,9 @@ func (s *Store) ApplyEvent(ctx context.Context, e ledger.Event, now time.Time) (
 	return done.n, done.fresh, nil
 }
 
+// applyAll applies a batch in one transaction, in the order of the providers'
+// ids over all processes, so that batches queue instead of embracing.
 func (s *Store) applyAll(ctx context.Context, batch []arrival) ([]applied, error) {
-	// In one order over all processes, so that batches queue instead of embracing.
 	order := make([]int, len(batch))
 	for i := range order {
 		order[i] = i
@@ -53,88 +53,185 @@ func (s *Store) applyAll(ctx context.Context, batch []arrival) ([]applied, error
 	var results []applied
 	err := s.write(ctx, func(tx *transaction) error {
 		results = make([]applied, len(batch))
-		for _, i := range order {
-			var err error
-			if results[i], err = s.applyOne(ctx, tx, batch[i]); err != nil {
-				return err
+		sorted := make([]arrival, len(batch))
+		for i, at := range order {
+			sorted[i] = batch[at]
+		}
+		done, err := s.applySorted(ctx, tx, sorted)
+		for i, at := range order {
+			if err == nil {
+				results[at] = done[i]
 			}
 		}
-		return nil
+		return err
 	})
 	return results, err
 }
 
-func (s *Store) applyOne(ctx context.Context, tx *transaction, a arrival) (applied, error) {
-	e := a.event
-	owner, err := s.meet(ctx, tx, e)
+func (s *Store) applySorted(ctx context.Context, tx *transaction, batch []arrival) ([]applied, error) {
+	owners, err := s.meet(ctx, tx, batch)
 	if err != nil {
-		return applied{}, err
+		return nil, err
 	}
-	n, found, err := s.about(ctx, tx, e, owner)
+	about, rows, err := s.about(ctx, tx, batch, owners)
 	if err != nil {
-		return applied{}, err
+		return nil, err
 	}
-	inserted, err := s.dialect.insert(ctx, tx, `INSERT INTO provider_event (provider, key, notification, provider_id, state, class, code, ack_code,
-			acknowledged, declined, at, received_at)`, `ON CONFLICT (provider, key) DO NOTHING`, [][]any{{
-		e.Provider, e.Key, n.ID, e.ProviderID, string(e.State), string(e.Class), e.Code, e.AckCode,
-		e.Acknowledged, e.Declined, micros(e.At), micros(a.now),
-	}})
-	result := applied{n: n, fresh: inserted == 1}
-	if err != nil || !found || !result.fresh && owner != "" {
-		return result, err
+	fresh, err := s.keep(ctx, tx, batch, about)
+	if err != nil {
+		return nil, err
 	}
-	if result.fresh {
-		n = witness(n, e, a.now)
-	}
-	if owner == "" && e.ProviderID != "" {
-		if err := s.know(ctx, tx, n.ID, e.Provider, e.ProviderID); err != nil {
-			return result, err
-		}
-		if n, err = s.applyEarly(ctx, tx, n, e.Provider, e.ProviderID); err != nil {
-			return result, err
-		}
-	}
-	n.UpdatedAt = a.now
-	result.n = n
-	return result, s.save(ctx, tx, n)
-}
-
-// meet takes the row where a callback and a Settle that bring the same
-// provider id wait for each other, and returns whose it is, if that is known.
-func (s *Store) meet(ctx context.Context, tx *transaction, e ledger.Event) (owner string, err error) {
-	if e.ProviderID == "" {
-		return "", nil
-	}
-	err = tx.QueryRowContext(ctx, `INSERT INTO provider_ref (provider, provider_id, notification) VALUES ($1, $2, '')
-		ON CONFLICT (provider, provider_id) DO UPDATE SET notification = provider_ref.notification RETURNING notification`,
-		e.Provider, e.ProviderID).Scan(&owner)
-	if err != nil || owner != "" {
-		return owner, err
-	}
-	// A look-up that did not know the provider's name recorded the bare id.
-	err = tx.QueryRowContext(ctx, `SELECT notification FROM provider_ref WHERE provider = '' AND provider_id = $1`, e.ProviderID).Scan(&owner)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	return owner, err
-}
-
-// about finds and locks the notification that an event is about.
-func (s *Store) about(ctx context.Context, tx *transaction, e ledger.Event, owner string) (n ledger.Notification, found bool, err error) {
-	code, _ := ledger.NormalizeAckCode(e.AckCode)
-	for _, by := range []struct{ column, value string }{{"id", e.Notification}, {"id", owner}, {"ack_code", code}} {
-		if by.value == "" {
+	results := make([]applied, len(batch))
+	changed := map[string]bool{}
+	for i, a := range batch {
+		e, at := a.event, ref{a.event.Provider, a.event.ProviderID}
+		n, found := rows[about[i]]
+		results[i] = applied{n: n, fresh: fresh[i]}
+		if !found || !fresh[i] && (owners[at] != "" || e.ProviderID == "") {
 			continue
 		}
-		n, err = scanNotification(tx.QueryRowContext(ctx, selectNotification+` WHERE `+by.column+` = $1`+s.dialect.lock, by.value))
-		if err == nil {
-			return n, true, nil
+		if fresh[i] {
+			n = witness(n, e, a.now)
 		}
-		if !errors.Is(err, sql.ErrNoRows) {
-			return n, false, err
+		if owners[at] == "" && e.ProviderID != "" {
+			owners[at] = n.ID
+			if err := s.know(ctx, tx, n.ID, e.Provider, e.ProviderID); err != nil {
+				return nil, err
+			}
+			if n, err = s.applyEarly(ctx, tx, n, e.Provider, e.ProviderID); err != nil {
+				return nil, err
+			}
+		}
+		n.UpdatedAt = a.now
+		rows[n.ID], changed[n.ID], results[i].n = n, true, n
+	}
+	for id := range rows {
+		if !changed[id] {
+			delete(rows, id)
 		}
 	}
-	return ledger.Notification{}, false, nil
+	return results, s.save(ctx, tx, inIDOrder(rows)...)
+}
+
+// keep writes the callbacks down and says which were not there yet.
+func (s *Store) keep(ctx context.Context, tx *transaction, batch []arrival, about []string) ([]bool, error) {
+	fresh := make([]bool, len(batch))
+	type name struct{ provider, key string }
+	first := make(map[name]int, len(batch))
+	rows := make([][]any, 0, len(batch))
+	for i, a := range batch {
+		e := a.event
+		if _, twice := first[name{e.Provider, e.Key}]; twice {
+			continue
+		}
+		first[name{e.Provider, e.Key}] = i
+		rows = append(rows, []any{
+			e.Provider, e.Key, about[i], e.ProviderID, string(e.State), string(e.Class), e.Code, e.AckCode,
+			e.Acknowledged, e.Declined, micros(e.At), micros(a.now),
+		})
+	}
+	inserted, err := s.dialect.insertReturning(ctx, tx, `INSERT INTO provider_event (provider, key, notification, provider_id, state, class, code, ack_code,
+		acknowledged, declined, at, received_at)`, `ON CONFLICT (provider, key) DO NOTHING RETURNING provider, key`, rows)
+	for _, r := range inserted {
+		fresh[first[name{r[0], r[1]}]] = true
+	}
+	return fresh, err
+}
+
+// meet takes the rows where a callback and a Settle that bring the same
+// provider id wait for each other, and returns whose they are, if that is known.
+func (s *Store) meet(ctx context.Context, tx *transaction, batch []arrival) (map[ref]string, error) {
+	owners := make(map[ref]string, len(batch))
+	var rows [][]any
+	for _, a := range batch {
+		at := ref{a.event.Provider, a.event.ProviderID}
+		if _, seen := owners[at]; seen || at.id == "" {
+			continue
+		}
+		owners[at] = ""
+		rows = append(rows, []any{at.provider, at.id, ""})
+	}
+	known, err := s.dialect.insertReturning(ctx, tx, `INSERT INTO provider_ref (provider, provider_id, notification)`,
+		`ON CONFLICT (provider, provider_id) DO UPDATE SET notification = provider_ref.notification RETURNING provider, provider_id, notification`, rows)
+	if err != nil {
+		return nil, err
+	}
+	var bare []string
+	for _, r := range known {
+		if owners[ref{r[0], r[1]}] = r[2]; r[2] == "" {
+			bare = append(bare, r[1])
+		}
+	}
+	return owners, s.bareOwners(ctx, tx, bare, owners)
+}
+
+// bareOwners adds what a look-up recorded that did not know the provider's name.
+func (s *Store) bareOwners(ctx context.Context, tx *transaction, ids []string, owners map[ref]string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := collect(ask(tx.QueryContext(ctx, `SELECT provider_id, notification FROM provider_ref
+		WHERE provider = '' AND provider_id IN `+s.dialect.each, list(ids))), scanTexts(2))
+	if err != nil {
+		return err
+	}
+	for _, r := range found {
+		for at, owner := range owners {
+			if owner == "" && at.id == r[0] {
+				owners[at] = r[1]
+			}
+		}
+	}
+	return nil
+}
+
+// about finds and locks the notifications that the events are about: by our
+// id, else by the provider's, else by the acknowledgement code. It returns the
+// id for each event, empty where there is none, and the rows.
+func (s *Store) about(ctx context.Context, tx *transaction, batch []arrival, owners map[ref]string) ([]string, map[string]ledger.Notification, error) {
+	var codes []string
+	ids := make([]string, 0, 2*len(batch))
+	for _, a := range batch {
+		if code, ok := ledger.NormalizeAckCode(a.event.AckCode); ok {
+			codes = append(codes, code)
+		}
+		for _, id := range []string{a.event.Notification, owners[ref{a.event.Provider, a.event.ProviderID}]} {
+			if id != "" {
+				ids = append(ids, id)
+			}
+		}
+	}
+	byCode := map[string]string{}
+	if len(codes) > 0 { // by id first, so that all rows are locked in one order
+		pairs, err := collect(ask(tx.QueryContext(ctx, `SELECT ack_code, id FROM notification WHERE ack_code IN `+s.dialect.each, list(codes))), scanTexts(2))
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, p := range pairs {
+			byCode[p[0]] = p[1]
+			ids = append(ids, p[1])
+		}
+	}
+	rows, err := s.byID(ctx, tx, unique(ids))
+	if err != nil {
+		return nil, nil, err
+	}
+	about := make([]string, len(batch))
+	revealed := map[ref]string{} // by an event of this very batch
+	for i, a := range batch {
+		at := ref{a.event.Provider, a.event.ProviderID}
+		code, _ := ledger.NormalizeAckCode(a.event.AckCode)
+		for _, id := range []string{a.event.Notification, owners[at], revealed[at], byCode[code]} {
+			if _, ok := rows[id]; ok && id != "" {
+				about[i] = id
+				break
+			}
+		}
+		if at.id != "" && owners[at] == "" && revealed[at] == "" {
+			revealed[at] = about[i]
+		}
+	}
+	return about, rows, nil
 }
 
 // witness is the notification after an event.
@@ -177,6 +274,26 @@ func (s *Store) applyEarly(ctx context.Context, tx *transaction, n ledger.Notifi
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE provider_event SET notification = $1 WHERE provider = $2 AND provider_id = $3 AND notification = ''`, n.ID, provider, providerID)
 	return n, err
+}
+
+// withEarly tells which of the ids have callbacks that wait for their owner.
+func (s *Store) withEarly(ctx context.Context, tx *transaction, owners []owned) (map[ref]bool, error) {
+	early := map[ref]bool{}
+	var ids []string
+	for _, o := range owners {
+		if o.id != "" {
+			ids = append(ids, o.id)
+		}
+	}
+	if len(ids) == 0 {
+		return early, nil
+	}
+	found, err := collect(ask(tx.QueryContext(ctx, `SELECT DISTINCT provider, provider_id FROM provider_event
+		WHERE provider_id IN `+s.dialect.each+` AND notification = ''`, list(ids))), scanTexts(2))
+	for _, r := range found {
+		early[ref{r[0], r[1]}] = true
+	}
+	return early, err
 }
 
 func scanEarly(r row) (a arrival, err error) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -56,41 +57,71 @@ func (s *Store) settleAll(ctx context.Context, batch []settle) ([]error, error) 
 	var verdicts []error
 	err := s.write(ctx, func(tx *transaction) error {
 		verdicts = make([]error, len(batch))
-		for _, i := range order {
-			if err := s.know(ctx, tx, batch[i].id, batch[i].outcome.Provider, batch[i].outcome.ProviderID); err != nil {
-				return err
-			}
+		owners := make([]owned, len(batch))
+		for i, at := range order {
+			owners[i] = owned{ref{batch[at].outcome.Provider, batch[at].outcome.ProviderID}, batch[at].id}
+		}
+		if err := s.known(ctx, tx, owners); err != nil {
+			return err
 		}
 		found, err := s.byID(ctx, tx, ids)
 		if err != nil {
 			return err
 		}
-		for _, i := range order {
-			n, ok := found[batch[i].id]
-			if !ok {
-				verdicts[i] = ErrNotFound
-				continue
-			}
-			n, verdicts[i], err = s.settleOne(ctx, tx, n, batch[i])
-			if err != nil {
-				return err
-			}
-			found[n.ID] = n
+		early, err := s.withEarly(ctx, tx, owners)
+		if err != nil {
+			return err
 		}
-		return nil
+		return s.settleFound(ctx, tx, batch, order, verdicts, found, early)
 	})
 	return verdicts, err
 }
 
-func (s *Store) settleOne(ctx context.Context, tx *transaction, n ledger.Notification, q settle) (settled ledger.Notification, verdict, err error) {
+// settleFound decides each of a batch over the rows that were read, and writes
+// what changed.
+func (s *Store) settleFound(ctx context.Context, tx *transaction, batch []settle, order []int, verdicts []error, found map[string]ledger.Notification, early map[ref]bool) error {
+	var attempts []settle
+	for _, i := range order {
+		n, ok := found[batch[i].id]
+		if !ok {
+			verdicts[i] = ErrNotFound
+			continue
+		}
+		var attempted bool
+		n, attempted, verdicts[i] = settled(n, batch[i])
+		if attempted {
+			attempts = append(attempts, batch[i])
+		}
+		var err error
+		if at := (ref{batch[i].outcome.Provider, batch[i].outcome.ProviderID}); early[at] {
+			if n, err = s.applyEarly(ctx, tx, n, at.provider, at.id); err != nil {
+				return err
+			}
+		}
+		n.UpdatedAt = batch[i].now
+		found[n.ID] = n
+	}
+	if err := s.closeAttempts(ctx, tx, attempts); err != nil {
+		return err
+	}
+	return s.save(ctx, tx, inIDOrder(found)...)
+}
+
+func inIDOrder(found map[string]ledger.Notification) []ledger.Notification {
+	out := make([]ledger.Notification, 0, len(found))
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		out = append(out, found[id])
+	}
+	return out
+}
+
+// settled is the notification after an outcome; attempted says that the
+// outcome belongs on its attempt's row, too.
+func settled(n ledger.Notification, q settle) (_ ledger.Notification, attempted bool, verdict error) {
 	o := q.outcome
 	certain := o.State == ledger.Accepted || o.State == ledger.Refused
 	held := n.LeaseToken == q.token
-	if held && (n.State == ledger.Intent || certain) || !held && o.ProviderID != "" {
-		if err := closeAttempt(ctx, tx, q); err != nil {
-			return n, nil, err
-		}
-	}
+	attempted = held && (n.State == ledger.Intent || certain) || !held && o.ProviderID != ""
 	switch {
 	case !held:
 		verdict = ErrFenced
@@ -114,12 +145,7 @@ func (s *Store) settleOne(ctx context.Context, tx *transaction, n ledger.Notific
 	if o.ProviderID != "" && (held || n.ProviderID == "") {
 		n.Provider, n.ProviderID = o.Provider, o.ProviderID
 	}
-	n, err = s.applyEarly(ctx, tx, n, o.Provider, o.ProviderID)
-	if err != nil {
-		return n, nil, err
-	}
-	n.UpdatedAt = q.now
-	return n, verdict, s.save(ctx, tx, n)
+	return n, attempted, verdict
 }
 
 // climb applies what a provider attests.
@@ -133,31 +159,19 @@ func climb(n ledger.Notification, to ledger.State, class ledger.Class) ledger.No
 	return n
 }
 
-func closeAttempt(ctx context.Context, tx *transaction, q settle) error {
-	o := q.outcome
-	_, err := tx.ExecContext(ctx, `UPDATE attempt SET state = $1, class = $2, provider = $3, provider_id = $4, http_status = $5,
-			code = $6, message = $7, wrote = $8, settled_at = $9 WHERE notification = $10 AND lease_token = $11`,
-		string(o.State), string(o.Class), o.Provider, o.ProviderID, o.HTTPStatus, o.Code, o.Message, o.Wrote, micros(q.now), q.id, q.token)
-	return err
+var attemptColumns = []string{
+	"notification", "lease_token", "state", "class", "provider", "provider_id", "http_status", "code", "message", "wrote", "settled_at",
 }
 
-// save writes what changes in a notification's life, except its lease.
-func (s *Store) save(ctx context.Context, tx *transaction, n ledger.Notification) error {
-	_, err := tx.ExecContext(ctx, `UPDATE notification SET state = $1, class = $2, is_repeat = $3, provider = $4, provider_id = $5,
-			retry_at = $6, updated_at = $7, acknowledged_at = $8, acknowledged_via = $9 WHERE id = $10`,
-		string(n.State), string(n.Class), n.Repeat, n.Provider, n.ProviderID,
-		micros(n.RetryAt), micros(n.UpdatedAt), micros(n.AcknowledgedAt), n.AcknowledgedVia, n.ID)
-	return err
-}
-
-// know records whose a provider's id is. It is taken before the notification's
-// row, here and in ApplyEvent, so that the two meet in one order.
-func (s *Store) know(ctx context.Context, tx *transaction, id, provider, providerID string) error {
-	if providerID == "" {
-		return nil
+func (s *Store) closeAttempts(ctx context.Context, tx *transaction, batch []settle) error {
+	rows := make([][]any, len(batch))
+	for i, q := range batch {
+		o := q.outcome
+		rows[i] = []any{
+			q.id, q.token, string(o.State), string(o.Class), o.Provider, o.ProviderID, o.HTTPStatus, o.Code, o.Message, o.Wrote, micros(q.now),
+		}
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO provider_ref (provider, provider_id, notification) VALUES ($1, $2, $3)
-		ON CONFLICT (provider, provider_id) DO UPDATE SET notification = excluded.notification WHERE provider_ref.notification = ''`,
-		provider, providerID, id)
-	return err
+	return s.fromValues(ctx, tx, "attempt", attemptColumns, rows, `UPDATE attempt SET state = v.state, class = v.class, provider = v.provider,
+		provider_id = v.provider_id, http_status = v.http_status, code = v.code, message = v.message, wrote = v.wrote, settled_at = v.settled_at
+		FROM v WHERE attempt.notification = v.notification AND attempt.lease_token = v.lease_token`)
 }

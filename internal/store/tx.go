@@ -54,33 +54,22 @@ func rollback(tx *sql.Tx) error {
 	return nil
 }
 
-// maxParameters keeps a statement under the parameter limits of both databases (32,766 and 65,535).
-const maxParameters = 8000
+const (
+	maxParameters = 8000 // of a statement; SQLite allows 32,766
+	maxRecords    = 1000 // in one JSON array
+)
 
 // insert adds rows to a table in as few statements as may be, and returns how
 // many were inserted. head is "INSERT INTO t (…)"; tail says what a conflict does.
 func (d dialect) insert(ctx context.Context, tx *transaction, head, tail string, rows [][]any) (int, error) {
 	inserted := 0
 	for len(rows) > 0 {
-		n := min(len(rows), max(1, maxParameters/len(rows[0])))
-		var sqlText strings.Builder
-		sqlText.WriteString(head)
-		sqlText.WriteString(" VALUES ")
-		args := make([]any, 0, n*len(rows[0]))
-		for i, values := range rows[:n] {
-			if i > 0 {
-				sqlText.WriteByte(',')
-			}
-			for j := range values {
-				sqlText.WriteByte("(,"[min(j, 1)])
-				sqlText.WriteString(d.parameter(len(args) + j + 1))
-			}
-			sqlText.WriteByte(')')
-			args = append(args, values...)
+		n := d.rowsAtOnce(rows)
+		text, args, err := d.insertion(head, tail, rows[:n])
+		if err != nil {
+			return inserted, err
 		}
-		sqlText.WriteByte(' ')
-		sqlText.WriteString(tail)
-		count, err := affect(tx.ExecContext(ctx, sqlText.String(), args...))
+		count, err := affect(tx.ExecContext(ctx, text, args...))
 		if err != nil {
 			return inserted, err
 		}
@@ -88,6 +77,48 @@ func (d dialect) insert(ctx context.Context, tx *transaction, head, tail string,
 		rows = rows[n:]
 	}
 	return inserted, nil
+}
+
+// insertReturning is insert with a tail that ends in RETURNING of texts.
+func (d dialect) insertReturning(ctx context.Context, tx *transaction, head, tail string, rows [][]any) ([][]string, error) {
+	returned := strings.Count(tail[strings.Index(tail, "RETURNING"):], ",") + 1
+	var all [][]string
+	for len(rows) > 0 {
+		n := d.rowsAtOnce(rows)
+		text, args, err := d.insertion(head, tail, rows[:n])
+		if err != nil {
+			return all, err
+		}
+		got, err := collect(ask(tx.QueryContext(ctx, text, args...)), scanTexts(returned))
+		if err != nil {
+			return all, err
+		}
+		all = append(all, got...)
+		rows = rows[n:]
+	}
+	return all, nil
+}
+
+// rowsAtOnce is how many of the rows one statement takes.
+func (d dialect) rowsAtOnce(rows [][]any) int {
+	if d.recordsets {
+		return min(len(rows), maxRecords)
+	}
+	return min(len(rows), max(1, maxParameters/len(rows[0])))
+}
+
+func (d dialect) insertion(head, tail string, rows [][]any) (string, []any, error) {
+	if len(rows) == 1 {
+		text, args := d.tuples(rows)
+		return head + " VALUES " + text + " " + tail, args, nil
+	}
+	into, columns, _ := strings.Cut(strings.TrimSuffix(strings.TrimSpace(head), ")"), " (")
+	names := strings.Split(columns, ",")
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	source, args, err := d.source(strings.TrimPrefix(into, "INSERT INTO "), names, rows)
+	return head + " " + source + " " + tail, args, err
 }
 
 // affect is the number of rows that a statement changed.
@@ -127,4 +158,17 @@ func collect[T any](a answer, scan func(row) (T, error)) ([]T, error) {
 func scanText(r row) (text string, err error) {
 	err = r.Scan(&text)
 	return text, err
+}
+
+// scanTexts reads rows of n texts.
+func scanTexts(n int) func(row) ([]string, error) {
+	return func(r row) ([]string, error) {
+		texts := make([]string, n)
+		into := make([]any, n)
+		for i := range texts {
+			into[i] = &texts[i]
+		}
+		err := r.Scan(into...)
+		return texts, err
+	}
 }
