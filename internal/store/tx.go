@@ -81,7 +81,8 @@ func (d dialect) insert(ctx context.Context, tx *transaction, head, tail string,
 
 // insertReturning is insert with a tail that ends in RETURNING of texts.
 func (d dialect) insertReturning(ctx context.Context, tx *transaction, head, tail string, rows [][]any) ([][]string, error) {
-	returned := strings.Count(tail[strings.Index(tail, "RETURNING"):], ",") + 1
+	_, returning, _ := strings.Cut(tail, "RETURNING")
+	returned := strings.Count(returning, ",") + 1
 	var all [][]string
 	for len(rows) > 0 {
 		n := d.rowsAtOnce(rows)
