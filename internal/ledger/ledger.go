@@ -142,3 +142,17 @@ const (
 	Resend Resolution = "resend"  // critical: once more, same ack code, marked as a repeat
 	GiveUp Resolution = "give-up" // informational: refused with ClassAmbiguous, the next rung may be tried
 )
+
+// Part is a part of one sending: the notifications of a channel and a rung
+// whose ids lie between two bounds. Workflows pass parts, not ids: a sending
+// to a hundred thousand stays a few lines of history.
+type Part struct {
+	Subject  string            `json:"subject"`
+	Step     string            `json:"step"`
+	Revision int               `json:"revision"`
+	Rung     int               `json:"rung"`
+	Channel  inventory.Channel `json:"channel"`
+	From     string            `json:"from"`
+	To       string            `json:"to,omitempty"` // the first id behind the part; empty: none
+	Count    int               `json:"count"`        // when the part was made
+}

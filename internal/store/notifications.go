@@ -146,8 +146,7 @@ type NotificationFilter struct {
 	Limit    int    // 0: no limit
 }
 
-// Notifications lists notifications, oldest first, then by id.
-func (s *Store) Notifications(ctx context.Context, f NotificationFilter) ([]ledger.Notification, error) {
+func (f NotificationFilter) where() where {
 	var w where
 	w.equal("subject", f.Subject)
 	w.equal("step", f.Step)
@@ -162,6 +161,12 @@ func (s *Store) Notifications(ctx context.Context, f NotificationFilter) ([]ledg
 	if f.After != "" {
 		w.add("(created_at, id) > (SELECT created_at, id FROM notification WHERE id = ?)", f.After)
 	}
+	return w
+}
+
+// Notifications lists notifications, oldest first, then by id.
+func (s *Store) Notifications(ctx context.Context, f NotificationFilter) ([]ledger.Notification, error) {
+	w := f.where()
 	all, err := collect(ask(s.reader.QueryContext(ctx, selectNotification+w.String()+` ORDER BY created_at, id`+limit(f.Limit), w.args...)), scanNotification)
 	if err != nil {
 		return nil, fmt.Errorf("read notifications: %w", err)
