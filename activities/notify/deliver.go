@@ -40,7 +40,7 @@ func (a *Activities) Deliver(ctx context.Context, p SendBatchParams) (DeliverRes
 	}
 	delay := max(w.next.Sub(a.opts.Now()), 50*time.Millisecond)
 	return out, temporal.NewApplicationErrorWithOptions(
-		fmt.Sprintf("%d of %d notifications wait for their provider or for word of it", w.n, len(p.IDs)), TypeWaiting,
+		fmt.Sprintf("%d of %d notifications wait for their provider or for word of it", w.n, p.count()), TypeWaiting,
 		temporal.ApplicationErrorOptions{NextRetryDelay: delay, Category: temporal.ApplicationErrorCategoryBenign})
 }
 
@@ -94,4 +94,11 @@ func (a *Activities) settleRipe(ctx context.Context, unknown []string, out *Deli
 	}
 	slices.Sort(out.Refused)
 	return nil
+}
+
+func (p SendBatchParams) count() int {
+	if p.Part != nil {
+		return p.Part.Count
+	}
+	return len(p.IDs)
 }

@@ -64,17 +64,13 @@ type Ledger interface {
 	ResolveUnknown(ctx context.Context, id string, r ledger.Resolution, providerID string, now time.Time) (ledger.State, error)
 	Notification(ctx context.Context, id string) (ledger.Notification, error)
 	Attempts(ctx context.Context, id string) ([]ledger.Attempt, error)
+	PartStandings(ctx context.Context, p ledger.Part) ([]ledger.Notification, error)
+	Allow(ctx context.Context, name string, r ledger.Rate, n int, urgent bool, horizon time.Duration, now time.Time) (ledger.Grant, error)
 }
 
 // Directory finds a contact, of a client or of a team, by its id.
 type Directory interface {
 	Contact(id string) (*inventory.Contact, bool)
-}
-
-// Rate is what a provider's account allows on one channel.
-type Rate struct {
-	PerSecond float64 `json:"perSecond"` // 0: no limit of ours
-	Burst     int     `json:"burst"`     // 0: one second's worth, at least 1
 }
 
 // Options tune the sending. The zero value works.
@@ -148,7 +144,7 @@ func New(store Ledger, contacts Directory, routes Routes, opts Options) *Activit
 		store:    store,
 		contacts: contacts,
 		routes:   newRoutes(routes, opts.Breaker),
-		limits:   newLimits(routes, opts.Rates),
+		limits:   newLimits(store, routes, opts.Rates, opts.Now),
 		opts:     opts,
 	}
 }

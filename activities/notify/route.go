@@ -88,10 +88,16 @@ type turn struct {
 	wait  time.Duration // until its token is good
 }
 
+// place is a token of a lane's rate that was taken beforehand; the zero value is none.
+type place struct {
+	lane *lane
+	at   time.Time
+}
+
 // choose takes the best lane that works now and has a token within room. If
 // there is none, wait says when there will be, and own that only our own rate
 // is in the way.
-func (a *Activities) choose(r route, n ledger.Notification, room time.Duration) (t turn, wait time.Duration, own bool) {
+func (a *Activities) choose(ctx context.Context, r route, n ledger.Notification, room time.Duration, how passage) (t turn, wait time.Duration, own bool) {
 	now := a.opts.Now()
 	for _, l := range r.candidates(n, now) {
 		trial, down := l.health.begin(now, a.opts.SendTimeout)
@@ -101,7 +107,11 @@ func (a *Activities) choose(r route, n ledger.Notification, room time.Duration) 
 			}
 			continue
 		}
-		token := a.limits.reserve(l.limit, room)
+		token, err := a.token(ctx, l, room, how)
+		if err != nil {
+			log(ctx).Warn("the shared rate of a provider can't be taken", "provider", l.Name, "error", err.Error())
+			token = max(room, 0) + time.Second
+		}
 		if token <= room {
 			return turn{lane: l, trial: trial, wait: token}, 0, false
 		}
@@ -113,6 +123,14 @@ func (a *Activities) choose(r route, n ledger.Notification, room time.Duration) 
 		}
 	}
 	return turn{}, wait, own
+}
+
+// token takes a token of the lane's rate, or the one that was taken for this lane.
+func (a *Activities) token(ctx context.Context, l *lane, room time.Duration, how passage) (time.Duration, error) {
+	if how.place.lane == l {
+		return max(how.place.at.Sub(a.opts.Now()), 0), nil
+	}
+	return a.limits.reserve(ctx, l.limit, how.urgent, room)
 }
 
 // elsewhere says whether another provider than l could take the message now.

@@ -13,9 +13,13 @@ import (
 	"vakhta/internal/ledger"
 )
 
-// SendBatchParams names the notifications of one batch, of any channel.
+// SendBatchParams names the notifications of one batch: a few of any channel
+// by their ids, or a part of a broadcast.
 type SendBatchParams struct {
-	IDs []string `json:"ids"`
+	IDs  []string     `json:"ids,omitempty"`
+	Part *ledger.Part `json:"part,omitempty"`
+	// Urgent ones overtake all others in their account's rate.
+	Urgent bool `json:"urgent,omitempty"`
 }
 
 // SendBatchResult is where the batch stands: every id is counted once. Only
@@ -43,33 +47,46 @@ func (r SendBatchResult) Open() []string {
 // It may be run any number of times, side by side and after any crash: the
 // ledger lets one attempt through at a time.
 func (a *Activities) SendBatch(ctx context.Context, p SendBatchParams) (SendBatchResult, error) {
-	if err := a.checkIDs(p.IDs); err != nil {
-		return SendBatchResult{}, err
-	}
 	t := &tally{}
 	stop := a.beat(ctx, t)
 	defer stop()
+	if p.Part != nil {
+		return t.after(a.sendPart(ctx, p, t))
+	}
+	if err := a.checkIDs(p.IDs); err != nil {
+		return SendBatchResult{}, err
+	}
+	return t.after(a.sendAny(ctx, p.IDs, passage{urgent: p.Urgent}, t))
+}
 
+// passage is how a notification passes its account's rate.
+type passage struct {
+	urgent bool
+	place  place // taken beforehand
+}
+
+// sendAny sends notifications of any channel.
+func (a *Activities) sendAny(ctx context.Context, ids []string, how passage, t *tally) error {
 	// Claims are made in small chunks, so that no lease runs out while its
 	// notification waits for the provider's rate. What our own rate puts off
 	// goes to the end of the queue.
-	queue := slices.Clone(p.IDs)
+	queue := slices.Clone(ids)
 	for len(queue) > 0 {
 		if leaving(ctx) {
 			t.wait(queue, a.opts.Now())
 			break
 		}
 		chunk := min(2*a.opts.Concurrency, len(queue))
-		late, err := a.sendChunk(ctx, queue[:chunk], t)
+		late, err := a.sendChunk(ctx, queue[:chunk], how, t)
 		if err != nil {
-			return t.result(), err
+			return err
 		}
 		queue = append(queue[chunk:], late.ids...)
 		if len(late.ids) == chunk {
 			pause(ctx, late.first)
 		}
 	}
-	return t.result(), nil
+	return nil
 }
 
 // postponed are notifications that our own rate put off, and for how long the
@@ -80,11 +97,22 @@ type postponed struct {
 }
 
 // sendChunk returns what it claimed and put back because of our own rate.
-func (a *Activities) sendChunk(ctx context.Context, ids []string, t *tally) (postponed, error) {
+func (a *Activities) sendChunk(ctx context.Context, ids []string, how passage, t *tally) (postponed, error) {
+	claimed, leaseEnds, err := a.claim(ctx, ids, t)
+	if err != nil {
+		return postponed{}, err
+	}
+	return a.sendEach(claimed, func(int, ledger.Notification) passage { return how }, func(n ledger.Notification, how passage) (time.Duration, error) {
+		return a.sendOne(ctx, n, leaseEnds, how, t)
+	})
+}
+
+// claim leases what is due to us and counts the rest.
+func (a *Activities) claim(ctx context.Context, ids []string, t *tally) (claimed []ledger.Notification, leaseEnds time.Time, err error) {
 	now := a.opts.Now()
 	claims, err := a.store.Claim(ctx, ids, a.opts.Lease, now)
 	if err != nil {
-		return postponed{}, fmt.Errorf("claim %d notifications: %w", len(ids), err)
+		return nil, now, fmt.Errorf("claim %d notifications: %w", len(ids), err)
 	}
 	for _, id := range claims.Unknown {
 		t.add(id, ledger.Unknown, time.Time{})
@@ -95,34 +123,48 @@ func (a *Activities) sendChunk(ctx context.Context, ids []string, t *tally) (pos
 	for _, n := range claims.Done {
 		t.add(n.ID, n.State, n.RetryAt)
 	}
+	return claims.Claimed, now.Add(a.opts.Lease), nil
+}
+
+// sendEach sends side by side and collects what is put off.
+func (a *Activities) sendEach(ns []ledger.Notification, how func(int, ledger.Notification) passage, send func(ledger.Notification, passage) (time.Duration, error)) (postponed, error) {
 	var mu sync.Mutex
 	var late postponed
 	var group errgroup.Group
 	group.SetLimit(a.opts.Concurrency)
-	for _, n := range claims.Claimed {
+	for i, n := range ns {
 		group.Go(func() error {
-			delay, err := a.sendOne(ctx, n, now.Add(a.opts.Lease), t)
+			delay, err := send(n, how(i, n))
 			if delay > 0 {
 				mu.Lock()
 				defer mu.Unlock()
-				if late.first == 0 || delay < late.first {
-					late.first = delay
-				}
-				late.ids = append(late.ids, n.ID)
+				late.add(n.ID, delay)
 			}
 			return err
 		})
 	}
-	err = group.Wait()
+	err := group.Wait()
 	slices.Sort(late.ids)
 	return late, err
+}
+
+func (p *postponed) add(id string, delay time.Duration) {
+	if p.first == 0 || delay < p.first {
+		p.first = delay
+	}
+	p.ids = append(p.ids, id)
 }
 
 // sendOne makes one attempt and settles it, whatever becomes of ctx: an
 // attempt that has begun is carried to its end. It returns the delay if our own
 // rate put the notification off.
-func (a *Activities) sendOne(ctx context.Context, n ledger.Notification, leaseEnds time.Time, t *tally) (time.Duration, error) {
-	outcome, delay := a.attempt(ctx, n, leaseEnds)
+func (a *Activities) sendOne(ctx context.Context, n ledger.Notification, leaseEnds time.Time, how passage, t *tally) (time.Duration, error) {
+	outcome, delay := a.attempt(ctx, n, leaseEnds, how)
+	return a.conclude(ctx, n, outcome, delay, t)
+}
+
+// conclude settles an attempt and counts it.
+func (a *Activities) conclude(ctx context.Context, n ledger.Notification, outcome ledger.Outcome, delay time.Duration, t *tally) (time.Duration, error) {
 	now := a.opts.Now()
 	if err := a.settle(ctx, n, outcome); err != nil {
 		// Somebody else may have settled it: a callback, or the next holder of
@@ -157,13 +199,13 @@ func isOurs(current, claimed ledger.Notification) bool {
 // attempt sends by the best provider that works, or says why not. A delay says
 // that the batch itself shall try again: our own rate is in the way, or another
 // provider takes what this one didn't.
-func (a *Activities) attempt(ctx context.Context, n ledger.Notification, leaseEnds time.Time) (o ledger.Outcome, delay time.Duration) {
+func (a *Activities) attempt(ctx context.Context, n ledger.Notification, leaseEnds time.Time, how passage) (o ledger.Outcome, delay time.Duration) {
 	r, to, refusal := a.address(n)
 	if refusal.State != "" {
 		return refusal, 0
 	}
 	room := leaseEnds.Sub(a.opts.Now()) - a.opts.SendTimeout - a.opts.SettleTimeout
-	t, wait, own := a.choose(r, n, room)
+	t, wait, own := a.choose(ctx, r, n, room, how)
 	if t.lane == nil {
 		return a.putOff(wait, own)
 	}

@@ -67,6 +67,11 @@ func (t *tally) result() SendBatchResult {
 	return t.r
 }
 
+// after is the result after what was sent, or its error.
+func (t *tally) after(err error) (SendBatchResult, error) {
+	return t.result(), err
+}
+
 func (t *tally) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -46,8 +46,8 @@ func (g Grant) Slot(i int) time.Time { return g.First.Add(time.Duration(i) * g.G
 func (r Rate) Take(free time.Time, n int, urgent bool, horizon time.Duration, now time.Time) (Grant, time.Time) {
 	gap := r.Gap()
 	burst := r.burst()
-	if kept := max(1, burst/10); !urgent && burst > 1 {
-		burst -= kept
+	if !urgent {
+		burst -= burst / 10
 	}
 	if oldest := now.Add(-time.Duration(burst-1) * gap); free.Before(oldest) {
 		free = oldest

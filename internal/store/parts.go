@@ -44,18 +44,18 @@ func (s *Store) Parts(ctx context.Context, subject, step string, revision, rung,
 	return parts, nil
 }
 
-// PartIDs are the notifications of a part, by id.
-func (s *Store) PartIDs(ctx context.Context, p ledger.Part) ([]string, error) {
+// PartStandings are the notifications of a part by id, without their texts.
+func (s *Store) PartStandings(ctx context.Context, p ledger.Part) ([]ledger.Notification, error) {
 	w := where{}
 	w.add("subject = ? AND step = ? AND revision = ? AND id >= ? AND rung = ? AND channel = ?", p.Subject, p.Step, p.Revision, p.From, p.Rung, string(p.Channel))
 	if p.To != "" {
 		w.add("id < ?", p.To)
 	}
-	ids, err := collect(ask(s.reader.QueryContext(ctx, `SELECT id FROM notification`+w.String()+` ORDER BY id`, w.args...)), scanText)
+	all, err := collect(ask(s.reader.QueryContext(ctx, selectStanding+w.String()+` ORDER BY id`, w.args...)), scanStanding)
 	if err != nil {
 		return nil, fmt.Errorf("read a part of the notifications of %s: %w", p.Subject, err)
 	}
-	return ids, nil
+	return all, nil
 }
 
 // Standings is [Store.Notifications] without the texts.

@@ -36,16 +36,13 @@ func TestPartsHoldEachNotificationOfARungOnce(t *testing.T) {
 		require.Len(t, parts, 2+3, "34 mails, 66 others")
 		collect := func() (got []string) {
 			for _, p := range parts {
-				ids, err := st.PartIDs(ctx, p)
-				require.NoError(t, err)
-				got = append(got, ids...)
+				got = append(got, partIDs(t, st, p)...)
 			}
 			return got
 		}
 		require.ElementsMatch(t, want, collect())
 		for _, p := range parts {
-			ids, err := st.PartIDs(ctx, p)
-			require.NoError(t, err)
+			ids := partIDs(t, st, p)
 			require.Len(t, ids, p.Count)
 			require.True(t, slices.IsSorted(ids))
 		}
@@ -65,4 +62,15 @@ func TestPartsHoldEachNotificationOfARungOnce(t *testing.T) {
 		require.Empty(t, slim[0].Body)
 		require.NotEmpty(t, slim[0].AckCode)
 	})
+}
+
+func partIDs(t *testing.T, st *Store, p ledger.Part) []string {
+	t.Helper()
+	ns, err := st.PartStandings(t.Context(), p)
+	require.NoError(t, err)
+	ids := make([]string, len(ns))
+	for i, n := range ns {
+		ids[i] = n.ID
+	}
+	return ids
 }

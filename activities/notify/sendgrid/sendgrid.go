@@ -89,7 +89,7 @@ func (c *Channel) Send(ctx context.Context, n ledger.Notification, to string) le
 	if res != nil {
 		body = res.Body
 	}
-	return c.refusal(x, body, to)
+	return c.refusal(x, body, c.cfg.Key, to)
 }
 
 // Capabilities implements [notify.Channel].
@@ -115,14 +115,19 @@ func (c *Channel) compose(n ledger.Notification, to string) *mail.SGMailV3 {
 	if n.HTML != "" {
 		m.AddContent(mail.NewContent("text/html", n.HTML))
 	}
-	// Our links are proofs of reading: nothing may rewrite or fetch them.
-	off := mail.NewTrackingSettings()
-	off.SetClickTracking(mail.NewClickTrackingSetting().SetEnable(false).SetEnableText(false))
-	m.SetTrackingSettings(off)
+	untracked(m)
 	for name, value := range c.threading(n) {
 		m.SetHeader(name, value)
 	}
 	return m
+}
+
+// untracked keeps links as they are: ours are proofs of reading, nothing may
+// rewrite or fetch them.
+func untracked(m *mail.SGMailV3) {
+	off := mail.NewTrackingSettings()
+	off.SetClickTracking(mail.NewClickTrackingSetting().SetEnable(false).SetEnableText(false))
+	m.SetTrackingSettings(off)
 }
 
 // threading makes mail programs show all mails of a subject as one
@@ -142,7 +147,7 @@ func (c *Channel) threading(n ledger.Notification) map[string]string {
 
 // refusal reads SendGrid's reasons. One that names the recipient says that the
 // address is dead; every other is ours to mend.
-func (c *Channel) refusal(x *notify.Exchange, body, to string) ledger.Outcome {
+func (c *Channel) refusal(x *notify.Exchange, body string, secrets ...string) ledger.Outcome {
 	o := ledger.Outcome{
 		State: ledger.Refused, Class: ledger.ClassConfig, Provider: Provider,
 		HTTPStatus: x.Status(), Wrote: x.Wrote(),
@@ -158,7 +163,7 @@ func (c *Channel) refusal(x *notify.Exchange, body, to string) ledger.Outcome {
 		return o
 	}
 	first := answer.Errors[0]
-	o.Code, o.Message = first.Field, notify.Scrub(first.Message, c.cfg.Key, to)
+	o.Code, o.Message = first.Field, notify.Scrub(first.Message, secrets...)
 	if x.Status() == http.StatusBadRequest && strings.HasPrefix(first.Field, "personalizations.0.to") {
 		o.Class = ledger.ClassDead
 	}

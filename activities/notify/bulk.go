@@ -1,0 +1,207 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"vakhta/internal/ledger"
+)
+
+// Addressed is a notification with the address that it goes to.
+type Addressed struct {
+	ledger.Notification
+
+	To string
+}
+
+// Batcher is a [Channel] that takes many messages in one request.
+type Batcher interface {
+	Channel
+	// Most is how many it takes at once.
+	Most() int
+	// Bundle sorts messages into those that can go in one request; what goes
+	// alone is a bundle of one.
+	Bundle(messages []Addressed) [][]Addressed
+	// SendMany makes one attempt for a bundle, in one request, and says what
+	// became of each, in their order.
+	SendMany(ctx context.Context, bundle []Addressed) []ledger.Outcome
+}
+
+// sendPart sends a part of a broadcast. Places in the account's rate are taken
+// before the notifications are claimed, so that none is leased while it waits.
+func (a *Activities) sendPart(ctx context.Context, p SendBatchParams, t *tally) error {
+	queue, err := a.open(ctx, *p.Part, t)
+	if err != nil {
+		return err
+	}
+	for len(queue) > 0 {
+		if leaving(ctx) {
+			t.wait(queue, a.opts.Now())
+			return nil
+		}
+		l := a.lane(*p.Part)
+		if l == nil { // no provider, or none that works: each one's attempt says why
+			return a.sendAny(ctx, queue, passage{urgent: p.Urgent}, t)
+		}
+		most := 2 * a.opts.Concurrency
+		batcher, batches := l.Channel.(Batcher)
+		if batches {
+			most = batcher.Most()
+		}
+		grant, err := a.limits.take(ctx, l.limit, min(most, len(queue)), p.Urgent)
+		if err != nil {
+			return err
+		}
+		if grant.N == 0 {
+			pause(ctx, min(max(grant.First.Sub(a.opts.Now())-ahead/2, time.Millisecond), time.Second))
+			continue
+		}
+		claimed, leaseEnds, err := a.claim(ctx, queue[:grant.N], t)
+		if err != nil {
+			return err
+		}
+		var late postponed
+		if batches {
+			late, err = a.sendTogether(ctx, l, batcher, claimed, grant, t)
+		} else {
+			late, err = a.sendEach(claimed, func(i int, _ ledger.Notification) passage {
+				return passage{urgent: p.Urgent, place: place{lane: l, at: grant.Slot(i)}}
+			}, func(n ledger.Notification, how passage) (time.Duration, error) { return a.sendOne(ctx, n, leaseEnds, how, t) })
+		}
+		if err != nil {
+			return err
+		}
+		queue = append(queue[grant.N:], late.ids...)
+	}
+	return nil
+}
+
+// open counts what of a part needs nothing more, and returns the rest: a part
+// that is delivered again after a crash must not take places for what has left.
+func (a *Activities) open(ctx context.Context, p ledger.Part, t *tally) ([]string, error) {
+	all, err := a.store.PartStandings(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("read what is to be sent: %w", err)
+	}
+	now := a.opts.Now()
+	var queue []string
+	for _, n := range all {
+		switch {
+		case n.State.Sendable() && n.RetryAt.After(now):
+			t.wait([]string{n.ID}, n.RetryAt)
+		case n.State == ledger.Intent && n.LeaseUntil.After(now):
+			t.wait([]string{n.ID}, n.LeaseUntil)
+		case n.State.Sendable() || n.State == ledger.Intent:
+			queue = append(queue, n.ID)
+		default:
+			t.add(n.ID, n.State, n.RetryAt)
+		}
+	}
+	return queue, nil
+}
+
+// lane is the provider that an ordinary message of the part goes to now; nil if there is none.
+func (a *Activities) lane(p ledger.Part) *lane {
+	now := a.opts.Now()
+	for _, l := range a.routes[p.Channel].candidates(ledger.Notification{Channel: p.Channel}, now) {
+		if open, room := l.health.usable(now); open && room {
+			return l
+		}
+	}
+	return nil
+}
+
+// triesTogether is how often a message goes along with others before it goes
+// alone: a provider may refuse a whole request for one of them.
+const triesTogether = 3
+
+// sendTogether sends the claimed ones in as few requests as may be: what can't
+// go along goes alone, and so does everything while the provider is on trial.
+func (a *Activities) sendTogether(ctx context.Context, l *lane, b Batcher, claimed []ledger.Notification, g ledger.Grant, t *tally) (postponed, error) {
+	leaseEnds := a.opts.Now().Add(a.opts.Lease)
+	pause(ctx, g.First.Sub(a.opts.Now()))
+	together, alone := a.sortOut(ctx, l, claimed)
+	trial, down := l.health.begin(a.opts.Now(), a.opts.SendTimeout)
+	if trial {
+		l.health.abandon()
+	}
+	var late postponed
+	for _, bundle := range b.Bundle(together) {
+		if trial || down > 0 || len(bundle) == 1 {
+			for _, m := range bundle {
+				alone = append(alone, m.Notification)
+			}
+			continue
+		}
+		over, err := a.attemptTogether(ctx, l, b, bundle, t)
+		if err != nil {
+			return late, err
+		}
+		late.ids = append(late.ids, over...)
+	}
+	rest, err := a.sendEach(alone, func(int, ledger.Notification) passage {
+		return passage{place: place{lane: l, at: g.First}}
+	}, func(n ledger.Notification, how passage) (time.Duration, error) { return a.sendOne(ctx, n, leaseEnds, how, t) })
+	late.ids = append(late.ids, rest.ids...)
+	return late, err
+}
+
+// sortOut parts what may go along with others from what goes alone: what isn't
+// sent at all, a second message to the same address, and what was refused
+// together with others before.
+func (a *Activities) sortOut(ctx context.Context, l *lane, claimed []ledger.Notification) (together []Addressed, alone []ledger.Notification) {
+	at := map[string]bool{}
+	for _, n := range claimed {
+		_, to, refusal := a.address(n)
+		_, stop := a.tooLate(ctx, n)
+		if refusal.State != "" || stop || at[to] || !l.carries(n) || n.Attempts > triesTogether {
+			alone = append(alone, n)
+			continue
+		}
+		if n.Repeat {
+			n = marked(n)
+		}
+		at[to] = true
+		together = append(together, Addressed{n, to})
+	}
+	return together, alone
+}
+
+// settlesAtOnce is how many outcomes of one request are offered to the store
+// side by side: it commits them together.
+const settlesAtOnce = 200
+
+// attemptTogether makes one attempt for a bundle. It returns what another
+// provider shall take at once.
+func (a *Activities) attemptTogether(ctx context.Context, l *lane, b Batcher, bundle []Addressed, t *tally) ([]string, error) {
+	attemptCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.opts.SendTimeout)
+	defer cancel()
+	outcomes := b.SendMany(attemptCtx, bundle)
+	now := a.opts.Now()
+	l.health.note(outcomes[0], false, now)
+	var late []string
+	var group errgroup.Group
+	group.SetLimit(settlesAtOnce)
+	r := a.routes[bundle[0].Channel]
+	for i, m := range bundle {
+		o := outcomes[i]
+		o.Provider = l.Name
+		o, over := r.failOver(o, m.Notification, l, now)
+		delay := time.Duration(0)
+		switch {
+		case over:
+			delay = time.Millisecond
+			late = append(late, m.ID)
+		case o.State == ledger.Retry && o.RetryAfter <= 0:
+			o.RetryAfter = backoff(m.Attempts)
+		}
+		group.Go(func() error {
+			_, err := a.conclude(ctx, m.Notification, o, delay, t)
+			return err
+		})
+	}
+	return late, group.Wait()
+}
