@@ -113,36 +113,33 @@ func (b *broadcast) compose() records.ComposeParams {
 }
 
 func (b *broadcast) run(ctx workflow.Context) error {
-	c, err := record[records.Composed](ctx, rec.ComposeUpdate, b.compose())
+	c, err := compose(ctx, rec.ComposeUpdate, b.compose())
 	if err != nil {
 		return err
 	}
-	b.progress.Contacts = c.Contacts
+	b.progress.Contacts, b.progress.Plan = c.Contacts, c.Plan
 	for !b.stopped {
 		b.progress.Unreachable = append(b.progress.Unreachable, c.Unreachable...)
-		b.stage(ctx, "sending")
-		d, err := deliver(ctx, c, bulk)
+		refused, err := b.deliver(ctx, c)
 		if err != nil {
 			return err
 		}
-		b.progress.Accepted += d.Accepted
-		b.progress.Refused += d.Refused
 		if b.in.RequireAck && !b.stopped {
 			b.stage(ctx, "waiting")
 			if _, err := workflow.AwaitWithTimeout(ctx, b.in.RungWait.Std(), func() bool { return b.stopped }); err != nil {
 				return err
 			}
-		} else if d.Refused == 0 {
+		} else if refused == 0 {
 			break
 		}
 		if b.progress.Rung++; b.stopped || b.progress.Rung >= maxRungs {
 			break
 		}
-		c, err = record[records.Composed](ctx, rec.NextRung, records.NextRungParams{Compose: b.compose(), Unacknowledged: b.in.RequireAck})
+		c, err = compose(ctx, rec.NextRung, records.NextRungParams{Compose: b.compose(), Unacknowledged: b.in.RequireAck})
 		if err != nil {
 			return err
 		}
-		if len(c.Batches) == 0 {
+		if len(c.Batches)+len(c.Parts) == 0 {
 			b.progress.Unreachable = append(b.progress.Unreachable, c.Unreachable...)
 			break
 		}
@@ -153,6 +150,19 @@ func (b *broadcast) run(ctx workflow.Context) error {
 		}
 	}
 	return b.finish(ctx)
+}
+
+// deliver sends one rung and keeps the progress fresh meanwhile. It returns how
+// many were refused.
+func (b *broadcast) deliver(ctx workflow.Context, c records.Composed) (int, error) {
+	before := b.progress
+	count := func(ctx workflow.Context, d delivered) {
+		b.progress.Accepted, b.progress.Refused, b.progress.Dropped = before.Accepted+d.Accepted, before.Refused+d.Refused, before.Dropped+d.Dropped
+		b.stage(ctx, "sending")
+	}
+	count(ctx, delivered{})
+	d, err := deliver(ctx, c, bulk, count)
+	return d.Refused, err
 }
 
 // finish hands whoever no channel reached to a person: silence is not an answer.
@@ -186,10 +196,8 @@ func (b *broadcast) drop(ctx workflow.Context) error {
 }
 
 func (b *broadcast) stage(ctx workflow.Context, stage string) {
-	p := &b.progress
-	p.Stage = stage
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** %s, rung %d: %d contacts, %d accepted, %d refused, %d unreachable",
-		p.Stage, p.Event, p.Rung+1, p.Contacts, p.Accepted, p.Refused, len(p.Unreachable)))
+	b.progress.Stage = stage
+	workflow.SetCurrentDetails(ctx, b.progress.details())
 }
 
 // startBroadcast runs a broadcast as a child and waits for it.

@@ -7,47 +7,101 @@ import (
 	"vakhta/activities/records"
 )
 
-// deliveryWindow is how many delivery activities run at once: batch sliding
-// window, as measured in FIELD-NOTES §0.
+// deliveryWindow is how many delivery activities of one channel run at once:
+// batch sliding window, as measured in FIELD-NOTES §0. Each channel has its
+// own, so that a slow provider holds nobody else.
 const deliveryWindow = 10
 
 // delivered counts what became of composed notifications.
 type delivered struct{ Accepted, Refused, Dropped int }
 
-// deliver sends composed batches through the ledger until each notification is
-// settled, deliveryWindow batches at once.
-func deliver(ctx workflow.Context, c records.Composed, priority int) (delivered, error) {
+func (d *delivered) add(r notify.DeliverResult) {
+	d.Accepted += r.Accepted
+	d.Refused += len(r.Refused)
+	d.Dropped += r.Dropped
+}
+
+// consignments are the inputs of the delivery activities, by the window in
+// which they go: a part's channel, or the batches that are named by id.
+func consignments(c records.Composed, priority int) (windows []string, by map[string][]notify.SendBatchParams) {
+	by = map[string][]notify.SendBatchParams{}
+	add := func(window string, p notify.SendBatchParams) {
+		if _, known := by[window]; !known {
+			windows = append(windows, window)
+		}
+		p.Urgent = priority == urgent
+		by[window] = append(by[window], p)
+	}
+	for _, ids := range c.Batches {
+		add("", notify.SendBatchParams{IDs: ids})
+	}
+	for _, part := range c.Parts {
+		add(string(part.Channel), notify.SendBatchParams{Part: &part})
+	}
+	return windows, by
+}
+
+// deliver sends composed notifications through the ledger until each is
+// settled. progress, if there is one, is told after each activity.
+func deliver(ctx workflow.Context, c records.Composed, priority int, progress func(ctx workflow.Context, d delivered)) (delivered, error) {
 	var total delivered
 	var failed error
-	window := workflow.NewSemaphore(ctx, deliveryWindow)
+	windows, by := consignments(c, priority)
 	wg := workflow.NewWaitGroup(ctx)
-	for _, ids := range c.Batches {
-		if err := window.Acquire(ctx, 1); err != nil {
-			return total, err
-		}
+	for _, name := range windows {
 		wg.Add(1)
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer wg.Done()
-			defer window.Release(1)
-			var r notify.DeliverResult
-			err := workflow.ExecuteActivity(withDelivery(ctx, priority), send.Deliver, notify.SendBatchParams{IDs: ids}).Get(ctx, &r)
+			err := deliverWindow(ctx, by[name], priority, func(r notify.DeliverResult) {
+				total.add(r)
+				if progress != nil {
+					progress(ctx, total)
+				}
+			})
 			if err != nil {
 				failed = err
-				return
 			}
-			total.Accepted += r.Accepted
-			total.Refused += len(r.Refused)
-			total.Dropped += r.Dropped
 		})
 	}
 	wg.Wait(ctx)
 	return total, failed
 }
 
+func deliverWindow(ctx workflow.Context, all []notify.SendBatchParams, priority int, done func(notify.DeliverResult)) error {
+	var failed error
+	window := workflow.NewSemaphore(ctx, deliveryWindow)
+	wg := workflow.NewWaitGroup(ctx)
+	for _, p := range all {
+		if err := window.Acquire(ctx, 1); err != nil {
+			return err
+		}
+		wg.Add(1)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer wg.Done()
+			defer window.Release(1)
+			var r notify.DeliverResult
+			if err := workflow.ExecuteActivity(withDelivery(ctx, priority), send.Deliver, p).Get(ctx, &r); err != nil {
+				failed = err
+				return
+			}
+			done(r)
+		})
+	}
+	wg.Wait(ctx)
+	return failed
+}
+
 // record runs a records activity and decodes its answer.
 func record[T any](ctx workflow.Context, activity any, params any) (T, error) {
 	var out T
 	err := workflow.ExecuteActivity(withRecords(ctx), activity, params).Get(ctx, &out)
+	return out, err
+}
+
+// compose writes a sending into the ledger.
+func compose(ctx workflow.Context, activity any, params any) (records.Composed, error) {
+	var out records.Composed
+	err := workflow.ExecuteActivity(withCompose(ctx), activity, params).Get(ctx, &out)
 	return out, err
 }
 
@@ -63,6 +117,6 @@ func handTask(ctx workflow.Context, subject, key, team, text string, priority in
 	if err != nil {
 		return err
 	}
-	_, err = deliver(ctx, c, priority)
+	_, err = deliver(ctx, c, priority, nil)
 	return err
 }

@@ -372,7 +372,7 @@ func (e *escalation) sendPages(ctx workflow.Context, p records.PageParams, c rec
 	e.sending.Add(1)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		defer e.sending.Done()
-		if _, err := deliver(ctx, c, urgent); err != nil {
+		if _, err := deliver(ctx, c, urgent, nil); err != nil {
 			workflow.GetLogger(ctx).Error("A page could not be sent", "team", p.Team, "event", p.Event, "error", err)
 		}
 	})

@@ -35,6 +35,17 @@ func withRecords(ctx workflow.Context) workflow.Context {
 	})
 }
 
+// withCompose is for writing a whole sending into the ledger: eighteen thousand
+// texts take seconds, and a killed worker is noticed by its heartbeat.
+func withCompose(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           QueueRunbooks,
+		StartToCloseTimeout: 10 * time.Minute,
+		HeartbeatTimeout:    30 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second},
+	})
+}
+
 // withDelivery is for a batch of notifications. The activity names the delay
 // to its next try itself; the heartbeat time-out is how soon a killed sender
 // is noticed, and the ledger's lease keeps the retry from sending twice.

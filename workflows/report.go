@@ -265,7 +265,7 @@ func (r *report) reply(ctx workflow.Context, p records.ReplyParams) error {
 		if len(c.Batches) == 0 {
 			return r.task(ctx, "unreachable", fmt.Sprintf("No channel reached the contact who sent report %s: call him", r.id))
 		}
-		d, err := deliver(ctx, c, urgent)
+		d, err := deliver(ctx, c, urgent, nil)
 		if err != nil || d.Refused == 0 {
 			return err
 		}
@@ -276,7 +276,7 @@ func (r *report) sendLater(ctx workflow.Context, c records.Composed, priority in
 	r.done.Add(1)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		defer r.done.Done()
-		if _, err := deliver(ctx, c, priority); err != nil {
+		if _, err := deliver(ctx, c, priority, nil); err != nil {
 			workflow.GetLogger(ctx).Error("A task could not be sent", "report", r.id, "error", err)
 		}
 	})

@@ -3,6 +3,7 @@ package workflows
 import (
 	"time"
 
+	"vakhta/activities/records"
 	"vakhta/internal/incident"
 	"vakhta/internal/topology"
 )
@@ -118,6 +119,9 @@ type BroadcastProgress struct {
 	Contacts     int      `json:"contacts"`
 	Accepted     int      `json:"accepted"`
 	Refused      int      `json:"refused"`
+	Dropped      int      `json:"dropped,omitempty"` // old news, or acknowledged before they left
 	Acknowledged int      `json:"acknowledged"`
 	Unreachable  []string `json:"unreachable,omitempty"` // contact ids with no channel left
+	// Plan is who is told by which channel, and how long the providers take.
+	Plan records.Plan `json:"plan,omitzero"`
 }

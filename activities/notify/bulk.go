@@ -47,8 +47,7 @@ func (a *Activities) sendPart(ctx context.Context, p SendBatchParams, t *tally) 
 			return a.sendAny(ctx, queue, passage{urgent: p.Urgent}, t)
 		}
 		most := 2 * a.opts.Concurrency
-		batcher, batches := l.Channel.(Batcher)
-		if batches {
+		if batcher, ok := l.Channel.(Batcher); ok {
 			most = batcher.Most()
 		}
 		grant, err := a.limits.take(ctx, l.limit, min(most, len(queue)), p.Urgent)
@@ -59,24 +58,29 @@ func (a *Activities) sendPart(ctx context.Context, p SendBatchParams, t *tally) 
 			pause(ctx, min(max(grant.First.Sub(a.opts.Now())-ahead/2, time.Millisecond), time.Second))
 			continue
 		}
-		claimed, leaseEnds, err := a.claim(ctx, queue[:grant.N], t)
-		if err != nil {
-			return err
-		}
-		var late postponed
-		if batches {
-			late, err = a.sendTogether(ctx, l, batcher, claimed, grant, t)
-		} else {
-			late, err = a.sendEach(claimed, func(i int, _ ledger.Notification) passage {
-				return passage{urgent: p.Urgent, place: place{lane: l, at: grant.Slot(i)}}
-			}, func(n ledger.Notification, how passage) (time.Duration, error) { return a.sendOne(ctx, n, leaseEnds, how, t) })
-		}
+		late, err := a.sendGranted(ctx, l, queue[:grant.N], grant, p.Urgent, t)
 		if err != nil {
 			return err
 		}
 		queue = append(queue[grant.N:], late.ids...)
 	}
 	return nil
+}
+
+// sendGranted claims and sends notifications that have places in the account's rate.
+func (a *Activities) sendGranted(ctx context.Context, l *lane, ids []string, g ledger.Grant, isUrgent bool, t *tally) (postponed, error) {
+	claimed, leaseEnds, err := a.claim(ctx, ids, t)
+	if err != nil {
+		return postponed{}, err
+	}
+	if batcher, ok := l.Channel.(Batcher); ok {
+		return a.sendTogether(ctx, l, batcher, claimed, g, t)
+	}
+	return a.sendEach(claimed, func(i int, _ ledger.Notification) passage {
+		return passage{urgent: isUrgent, place: place{lane: l, at: g.Slot(i)}}
+	}, func(n ledger.Notification, how passage) (time.Duration, error) {
+		return a.sendOne(ctx, n, leaseEnds, how, t)
+	})
 }
 
 // open counts what of a part needs nothing more, and returns the rest: a part
@@ -144,7 +148,9 @@ func (a *Activities) sendTogether(ctx context.Context, l *lane, b Batcher, claim
 	}
 	rest, err := a.sendEach(alone, func(int, ledger.Notification) passage {
 		return passage{place: place{lane: l, at: g.First}}
-	}, func(n ledger.Notification, how passage) (time.Duration, error) { return a.sendOne(ctx, n, leaseEnds, how, t) })
+	}, func(n ledger.Notification, how passage) (time.Duration, error) {
+		return a.sendOne(ctx, n, leaseEnds, how, t)
+	})
 	late.ids = append(late.ids, rest.ids...)
 	return late, err
 }

@@ -2,7 +2,6 @@ package notify_test
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -157,7 +156,7 @@ func (p *provider) until(t *testing.T, n int) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); p.count() < n; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal(fmt.Sprintf("%d messages, want %d", p.count(), n))
+			t.Fatalf("%d messages, want %d", p.count(), n)
 		}
 	}
 }

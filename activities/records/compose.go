@@ -16,9 +16,6 @@ import (
 	"vakhta/internal/store"
 )
 
-// batchSize is how many notifications one delivery activity is given.
-const batchSize = 100
-
 // ComposeParams says which message goes to whom about an incident.
 type ComposeParams struct {
 	Incident    string        `json:"incident"`
@@ -35,9 +32,11 @@ type ComposeParams struct {
 
 // Composed are the notifications in the ledger, in batches for delivery.
 type Composed struct {
-	Batches     [][]string `json:"batches,omitempty"`
-	Contacts    int        `json:"contacts"`
-	Unreachable []string   `json:"unreachable,omitempty"` // contact ids without a channel left
+	Batches     [][]string    `json:"batches,omitempty"` // a few, by id, each of one channel
+	Parts       []ledger.Part `json:"parts,omitempty"`   // many, each of one channel
+	Contacts    int           `json:"contacts"`
+	Plan        Plan          `json:"plan,omitzero"`         // of a first rung
+	Unreachable []string      `json:"unreachable,omitempty"` // contact ids without a channel left
 }
 
 // ComposeUpdate writes one notification for each contact of each affected
@@ -53,46 +52,50 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 	}
 	d := draft{subject: "incident/" + in.ID, event: p.Event, step: p.Step, revision: p.Revision, critical: p.Critical, deadline: p.Deadline}
 	var out Composed
-	var rows []ledger.Notification
-	var written []string
+	box, hits, plan := a.newOutbox(), a.hits(in), a.newPlanner()
 	for _, client := range a.audience(in, p) {
-		facts := factsOf(in, a.serversOf(in, client), p.Event)
+		h := hits[client.ID]
+		d.facts = factsOf(in, h, p.Event)
+		plan.plan.Clients++
 		for i := range client.Contacts {
 			contact := &client.Contacts[i]
-			if slices.Contains(p.Except, contact.ID) || (p.OnlyChanged && before.facts[contact.ID] == facts) {
+			if slices.Contains(p.Except, contact.ID) || (p.OnlyChanged && before.facts[contact.ID] == d.facts) {
 				continue
 			}
 			out.Contacts++
-			if id, ok := before.written[contact.ID]; ok {
-				written = append(written, id)
+			if n, ok := before.written[contact.ID]; ok {
+				box.have(n)
 				continue
 			}
 			ladder := informLadder(contact)
+			plan.contact(ladder)
 			if len(ladder) == 0 {
 				out.Unreachable = append(out.Unreachable, contact.ID)
 				continue
 			}
-			d.facts = facts
-			n, err := a.write(d, contact, ladder[0], 0, a.updateData(in, client, contact, p))
+			n, err := a.write(d, contact, ladder[0], 0, a.updateData(in, h, client, contact, p))
 			if err != nil {
 				return Composed{}, err
 			}
-			rows = append(rows, n)
+			if err := box.add(ctx, n); err != nil {
+				return Composed{}, err
+			}
 		}
 	}
-	out.Batches, err = a.enqueue(ctx, rows, written...)
+	out.Plan = plan.done()
+	err = box.closeInto(ctx, &out, d)
 	return out, err
 }
 
 func (a *Activities) audience(in incident.Incident, p ComposeParams) []*inventory.Client {
-	ids := p.Clients
+	ids, hit := p.Clients, in.Clients
 	if len(ids) == 0 {
-		ids = in.Clients
+		ids, hit = in.Clients, nil
 	}
 	var out []*inventory.Client
 	for _, id := range ids {
 		c, ok := a.inv.Client(id)
-		if !ok || slices.Contains(p.Except, id) || !slices.Contains(in.Clients, id) {
+		if !ok || slices.Contains(p.Except, id) || hit != nil && !slices.Contains(hit, id) {
 			continue
 		}
 		out = append(out, c)
@@ -102,20 +105,31 @@ func (a *Activities) audience(in incident.Incident, p ComposeParams) []*inventor
 
 // serversOf are the client's own machines that the incident hits.
 func (a *Activities) serversOf(in incident.Incident, client *inventory.Client) hit {
-	var h hit
+	return a.hits(in)[client.ID]
+}
+
+// hits are what the incident means for each client.
+func (a *Activities) hits(in incident.Incident) map[string]hit {
+	restored := make(map[string]bool, len(in.Restored))
+	for _, id := range in.Restored {
+		restored[id] = true
+	}
+	hits := make(map[string]hit, len(in.Clients))
 	for _, id := range in.Servers {
 		c, ok := a.inv.Component(id)
-		if !ok || c.Client != client.ID {
+		if !ok || c.Client == "" {
 			continue
 		}
+		h := hits[c.Client]
 		h.all = append(h.all, id)
-		if slices.Contains(in.Restored, id) {
+		if restored[id] {
 			h.restored = append(h.restored, id)
 		} else {
 			h.down = append(h.down, id)
 		}
+		hits[c.Client] = h
 	}
-	return h
+	return hits
 }
 
 // hit is what an incident means for one client.
@@ -136,13 +150,13 @@ type told struct {
 	// written are the ids of this revision's first rung: a try whose answer was
 	// lost wrote them, maybe of facts that have changed since. They are
 	// delivered as they are: nobody is told one revision twice.
-	written map[string]string
+	written map[string]ledger.Notification
 }
 
 // toldBefore reads the ledger's rows, and the digests from their keys.
 func (a *Activities) toldBefore(ctx context.Context, subject, step string, revision int) (told, error) {
-	out := told{facts: map[string]string{}, written: map[string]string{}}
-	rows, err := a.store.Notifications(ctx, store.NotificationFilter{Subject: subject, Step: step})
+	out := told{facts: map[string]string{}, written: map[string]ledger.Notification{}}
+	rows, err := a.store.Standings(ctx, store.NotificationFilter{Subject: subject, Step: step})
 	if err != nil {
 		return out, fmt.Errorf("read what the clients of %s were told: %w", subject, err)
 	}
@@ -150,7 +164,7 @@ func (a *Activities) toldBefore(ctx context.Context, subject, step string, revis
 	for _, n := range rows {
 		switch _, facts, ok := strings.Cut(n.Key, "#"); {
 		case n.Revision == revision && n.Rung == 0:
-			out.written[n.Contact] = n.ID
+			out.written[n.Contact] = n
 		case ok && n.Revision < revision && n.Revision >= latest[n.Contact] && n.State != ledger.Dropped:
 			out.facts[n.Contact], latest[n.Contact] = facts, n.Revision
 		}
@@ -158,8 +172,7 @@ func (a *Activities) toldBefore(ctx context.Context, subject, step string, revis
 	return out, nil
 }
 
-func (a *Activities) updateData(in incident.Incident, client *inventory.Client, contact *inventory.Contact, p ComposeParams) message.Data {
-	h := a.serversOf(in, client)
+func (a *Activities) updateData(in incident.Incident, h hit, client *inventory.Client, contact *inventory.Contact, p ComposeParams) message.Data {
 	d := a.baseData(contact)
 	d.Client, d.Incident, d.Severity, d.Status = client.Name, in.ID, string(in.Severity), string(in.Status)
 	d.Finding = message.Cause(a.inv, in.Finding, contact.Language)
@@ -224,24 +237,6 @@ func (a *Activities) write(d draft, contact *inventory.Contact, ch inventory.Cha
 	}
 	n.Title, n.Body, n.HTML = text.Title, text.Text, text.HTML
 	return n, nil
-}
-
-// enqueue puts notifications into the ledger and returns their ids in batches,
-// with those of the same sending that are there already.
-func (a *Activities) enqueue(ctx context.Context, rows []ledger.Notification, written ...string) ([][]string, error) {
-	ids := written
-	if len(rows) > 0 {
-		fresh, err := a.store.Enqueue(ctx, rows, a.now())
-		if err != nil {
-			return nil, fmt.Errorf("write %d notifications of %s into the ledger: %w", len(rows), rows[0].Subject, err)
-		}
-		ids = append(ids, fresh...)
-	}
-	var out [][]string
-	for b := range slices.Chunk(ids, batchSize) {
-		out = append(out, b)
-	}
-	return out, nil
 }
 
 // informLadder leaves out the call, which is for what must be acknowledged,

@@ -2,6 +2,7 @@ package records_test
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"vakhta/activities/records"
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
+	"vakhta/internal/lab/crowd"
 	"vakhta/internal/lab/estate"
 	"vakhta/internal/ledger"
 )
@@ -174,19 +176,62 @@ func sorted(batches [][]string) []string {
 	return slices.Sorted(slices.Values(slices.Concat(batches...)))
 }
 
-func TestALargeAudienceIsDealtInBatches(t *testing.T) {
+func TestASmallAudienceIsDealtInBatchesOfOneChannel(t *testing.T) {
 	r := newRig(t)
 	in := r.open(r.scenario("room"))
 	c := r.compose(records.ComposeParams{Incident: in.ID})
 	total := 0
-	for i, b := range c.Batches {
-		if len(b) > 100 || (i < len(c.Batches)-1 && len(b) < 100) {
-			t.Errorf("batch %d of %d holds %d", i, len(c.Batches), len(b))
+	for _, b := range c.Batches {
+		ns := r.written(records.Composed{Batches: [][]string{b}})
+		for _, n := range ns {
+			if n.Channel != ns[0].Channel {
+				t.Errorf("a batch of %s holds %s", ns[0].Channel, n.Channel)
+			}
 		}
-		total += len(b)
+		total += len(ns)
 	}
-	if total != c.Contacts {
-		t.Errorf("%d of %d in batches", total, c.Contacts)
+	if total != c.Contacts || len(c.Parts) != 0 {
+		t.Errorf("%d of %d in batches, %d parts", total, c.Contacts, len(c.Parts))
+	}
+	planned := 0
+	for _, l := range c.Plan.Lines {
+		if l.Rung == 0 {
+			planned += l.Contacts
+		}
+		if l.PerSecond == 0 || l.Takes != time.Duration(float64(l.Contacts)/l.PerSecond*float64(time.Second)).Round(time.Second) {
+			t.Errorf("%+v", l)
+		}
+	}
+	if planned != total || c.Plan.Clients != len(in.Clients) || c.Plan.Contacts != total {
+		t.Errorf("%+v plans %d, written are %d", c.Plan, planned, total)
+	}
+	if p := must[records.Plan](t)(r.PlanUpdate(t.Context(), records.ComposeParams{Incident: in.ID}, false)); !reflect.DeepEqual(p, c.Plan) {
+		t.Errorf("planned beforehand: %+v, then %+v", p, c.Plan)
+	}
+}
+
+// A large sending's notifications are named by the bounds of its parts, each
+// of one channel; what is written twice stands there once.
+func TestALargeAudienceIsDealtInParts(t *testing.T) {
+	r := newRigOf(t, must[*inventory.Inventory](t)(inventory.Load(crowd.Document(crowd.Options{Clients: 700}))))
+	in := r.open(crowd.Component)
+	for range 2 {
+		c := r.compose(records.ComposeParams{Incident: in.ID, Revision: 1})
+		if c.Contacts != 700 || len(c.Batches) != 0 || len(c.Parts) < 4 {
+			t.Fatalf("%d contacts, %d batches, %d parts", c.Contacts, len(c.Batches), len(c.Parts))
+		}
+		seen := map[string]bool{}
+		for _, p := range c.Parts {
+			for _, n := range must[[]ledger.Notification](t)(r.store.PartStandings(t.Context(), p)) {
+				if seen[n.Contact] || n.Channel != p.Channel {
+					t.Errorf("%s by %s stands in a part of %s; seen %v", n.Contact, n.Channel, p.Channel, seen[n.Contact])
+				}
+				seen[n.Contact] = true
+			}
+		}
+		if len(seen) != 700 {
+			t.Errorf("%d of 700 contacts", len(seen))
+		}
 	}
 }
 

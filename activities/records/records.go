@@ -27,6 +27,9 @@ type Links interface {
 type Options struct {
 	// PublicURL is where clients and engineers reach the gateway, no slash at the end.
 	PublicURL string
+	// Rates are the messages per second that the first provider of each channel
+	// allows; they tell how long a broadcast will take.
+	Rates map[inventory.Channel]float64
 	// Now is the clock; time.Now by default.
 	Now func() time.Time
 }

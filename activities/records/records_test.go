@@ -50,6 +50,11 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newRigOf(t, inv)
+}
+
+func newRigOf(t *testing.T, inv *inventory.Inventory) *rig {
+	t.Helper()
 	st := storetest.Open(t)
 	render, err := message.New(messages.FS())
 	if err != nil {
@@ -62,6 +67,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, inv: inv, store: st, now: time.Date(2026, 3, 14, 3, 0, 0, 0, time.UTC)}
 	r.Activities = records.New(st, inv, render, library, links{}, records.Options{
 		PublicURL: "https://v.example", Now: func() time.Time { return r.now },
+		Rates: map[inventory.Channel]float64{inventory.Email: 1000, inventory.Telegram: 30, inventory.SMS: 1, inventory.Call: 1},
 	})
 	return r
 }

@@ -33,8 +33,8 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 		return Composed{}, err
 	}
 	var out Composed
-	var rows []ledger.Notification
-	var written []string
+	box, hits := a.newOutbox(), a.hits(in)
+	sending := draft{subject: "incident/" + in.ID, step: c.Step, revision: c.Revision}
 	for _, n := range last {
 		contact, ok := a.inv.Contact(n.Contact)
 		if !ok || slices.Contains(c.Except, contact.ID) || slices.Contains(c.Except, contact.Client) {
@@ -42,7 +42,7 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 		}
 		if unsettled(n) {
 			out.Contacts++
-			written = append(written, n.ID)
+			box.have(n)
 			continue
 		}
 		if !mustClimb(n, p.Unacknowledged) {
@@ -64,15 +64,17 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 		}
 		d := draft{
 			subject: n.Subject, event: n.Event, step: n.Step, revision: n.Revision, critical: c.Critical, deadline: c.Deadline,
-			facts: factsOf(in, a.serversOf(in, client), n.Event),
+			facts: factsOf(in, hits[client.ID], n.Event),
 		}
-		row, err := a.write(d, contact, ladder[next], next, a.updateData(in, client, contact, c))
+		row, err := a.write(d, contact, ladder[next], next, a.updateData(in, hits[client.ID], client, contact, c))
 		if err != nil {
 			return Composed{}, err
 		}
-		rows = append(rows, row)
+		if err := box.add(ctx, row); err != nil {
+			return Composed{}, err
+		}
 	}
-	out.Batches, err = a.enqueue(ctx, rows, written...)
+	err = box.closeInto(ctx, &out, sending)
 	return out, err
 }
 
@@ -83,7 +85,7 @@ func unsettled(n ledger.Notification) bool {
 
 // standing is each contact's highest rung of one sending, by contact id.
 func (a *Activities) standing(ctx context.Context, subject, step string, revision int) ([]ledger.Notification, error) {
-	rows, err := a.store.Notifications(ctx, store.NotificationFilter{Subject: subject, Step: step})
+	rows, err := a.store.Standings(ctx, store.NotificationFilter{Subject: subject, Step: step})
 	if err != nil {
 		return nil, fmt.Errorf("read notifications of %s: %w", subject, err)
 	}

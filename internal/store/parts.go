@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
@@ -68,11 +69,36 @@ func (s *Store) Standings(ctx context.Context, f NotificationFilter) ([]ledger.N
 	return all, nil
 }
 
+// Sending is one sending of a subject: what one broadcast wrote.
+type Sending struct {
+	Step     string    `json:"step"`
+	Revision int       `json:"revision"`
+	Event    string    `json:"event"`
+	Total    int       `json:"total"`
+	At       time.Time `json:"at"` // of its first notification
+}
+
+// Sendings lists what was sent to clients about a subject, oldest first.
+func (s *Store) Sendings(ctx context.Context, subject string) ([]Sending, error) {
+	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT step, revision, MIN(event), COUNT(*), MIN(created_at) FROM notification
+		WHERE subject = $1 AND client <> '' GROUP BY step, revision ORDER BY 5, step, revision`, subject)), func(r row) (g Sending, err error) {
+		var at int64
+		err = r.Scan(&g.Step, &g.Revision, &g.Event, &g.Total, &at)
+		g.At = instant(at)
+		return g, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the sendings of %s: %w", subject, err)
+	}
+	return all, nil
+}
+
 // ChannelTally counts one rung of a sending by state.
 type ChannelTally struct {
-	Rung    int
-	Channel inventory.Channel
 	ledger.Tally
+
+	Rung    int               `json:"rung"`
+	Channel inventory.Channel `json:"channel"`
 }
 
 // Tallies counts a sending by rung and channel.

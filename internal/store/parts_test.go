@@ -56,6 +56,10 @@ func TestPartsHoldEachNotificationOfARungOnce(t *testing.T) {
 		require.Equal(t, 37, tallies[0].Total)
 		require.Equal(t, map[ledger.State]int{ledger.Queued: 37}, tallies[0].ByState)
 
+		sendings, err := st.Sendings(ctx, "incident/i1")
+		require.NoError(t, err)
+		require.Equal(t, []Sending{{Step: "update", Revision: 2, Event: sendings[0].Event, Total: 120, At: t0}}, sendings)
+
 		slim, err := st.Standings(ctx, NotificationFilter{Subject: "incident/i1"})
 		require.NoError(t, err)
 		require.Len(t, slim, 120)

@@ -1,0 +1,87 @@
+package records
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"vakhta/internal/inventory"
+)
+
+// PlanLine is one channel of one rung of a sending: how many contacts it is
+// for, and how long the provider's account takes for them.
+type PlanLine struct {
+	Rung      int               `json:"rung"` // from 0; later ones are for whoever is not reached, or has not confirmed
+	Channel   inventory.Channel `json:"channel"`
+	Contacts  int               `json:"contacts"`
+	PerSecond float64           `json:"perSecond,omitempty"` // what the account allows; 0: no limit of ours
+	Takes     time.Duration     `json:"takes"`               // at that rate
+}
+
+// Plan is what a sending will be, before anything is sent.
+type Plan struct {
+	Clients     int        `json:"clients"`
+	Contacts    int        `json:"contacts"`
+	Unreachable int        `json:"unreachable,omitempty"` // contacts without any channel
+	Lines       []PlanLine `json:"lines"`                 // by rung and channel
+}
+
+// planner counts a sending's ladders.
+type planner struct {
+	rates map[inventory.Channel]float64
+	plan  Plan
+	lines map[PlanLine]int // by rung and channel
+}
+
+func (a *Activities) newPlanner() *planner {
+	return &planner{rates: a.opts.Rates, lines: map[PlanLine]int{}}
+}
+
+func (p *planner) contact(ladder []inventory.Channel) {
+	p.plan.Contacts++
+	if len(ladder) == 0 {
+		p.plan.Unreachable++
+	}
+	for rung, ch := range ladder {
+		p.lines[PlanLine{Rung: rung, Channel: ch}]++
+	}
+}
+
+func (p *planner) done() Plan {
+	for line, n := range p.lines {
+		line.Contacts, line.PerSecond = n, p.rates[line.Channel]
+		if line.PerSecond > 0 {
+			line.Takes = time.Duration(float64(n) / line.PerSecond * float64(time.Second)).Round(time.Second)
+		}
+		p.plan.Lines = append(p.plan.Lines, line)
+	}
+	slices.SortFunc(p.plan.Lines, func(a, b PlanLine) int {
+		return cmp.Or(cmp.Compare(a.Rung, b.Rung), cmp.Compare(a.Channel, b.Channel))
+	})
+	return p.plan
+}
+
+// PlanUpdate tells what ComposeUpdate would write: how many contacts by which
+// channel, and how long the providers take. With confirm, the ladder goes on to the call.
+func (a *Activities) PlanUpdate(ctx context.Context, c ComposeParams, confirm bool) (Plan, error) {
+	in, err := a.Incident(ctx, c.Incident)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := a.newPlanner()
+	for _, client := range a.audience(in, c) {
+		p.plan.Clients++
+		for i := range client.Contacts {
+			contact := &client.Contacts[i]
+			switch {
+			case slices.Contains(c.Except, contact.ID):
+			case confirm:
+				p.contact(contact.Urgent())
+			default:
+				p.contact(informLadder(contact))
+			}
+		}
+	}
+	return p.done(), nil
+}
