@@ -66,9 +66,9 @@ func (s *search) darkBehind(nodes []node, switches map[string][]int32, seen []*s
 			stack = append(stack, m)
 		}
 	}
-	for i, n := range s.global {
-		if sight := seen[n]; sight != nil && sight.managementDark(nodes[i].server) {
-			up(int32(i))
+	for n, sight := range seen {
+		if sight != nil && sight.managementDark(s.g.isServer(int32(n))) {
+			up(s.local[n])
 		}
 	}
 	for len(stack) > 0 {

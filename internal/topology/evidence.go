@@ -31,10 +31,10 @@ func (r *reporter) sharedEvidence(h int32, broken []int32) []Evidence {
 	var silent, answered, components int
 	power := map[Result]int{}
 	for _, n := range broken {
-		sight := r.seen[r.global[n]]
+		sight := r.seen[n]
 		switch {
-		case sight == nil || n == h:
-		case !r.g.isServer(r.global[n]):
+		case sight == nil || n == id:
+		case !r.g.isServer(n):
 			if sight.silent() {
 				components++
 			}
@@ -126,11 +126,10 @@ func (r *reporter) survivors(h int32) []Evidence {
 			}
 			r.search.marks[u] = r.stamp
 			queue = append(queue, u)
-			id := r.global[u]
-			if sight := r.seen[id]; r.g.isServer(id) && r.t.state[u] == works && sight != nil && sight.answered() {
-				alive++
-				if rack := r.g.nodes[id].c.Rack; rack != "" && rack == c.Rack {
-					sameRack++
+			if here := int(r.alive[u]); here > 0 && r.t.state[u] == works {
+				alive += here
+				if rack := r.t.nodes[u].c.Rack; rack != "" && rack == c.Rack {
+					sameRack += here
 				}
 			}
 		}
@@ -146,9 +145,8 @@ func (r *reporter) survivors(h int32) []Evidence {
 		"%s%s with a second %s answer", count(alive, "server"), where, leans[c.Kind].second)}}
 }
 
-// ownEvidence says what speaks for a fault of the server itself.
-func (r *reporter) ownEvidence(n int32) []Evidence {
-	id := r.global[n]
+// ownEvidence says what speaks for a fault of the server itself, by the graph's number.
+func (r *reporter) ownEvidence(id int32) []Evidence {
 	c := r.g.nodes[id].c
 	sight := r.seen[id]
 	var out []Evidence
@@ -174,18 +172,17 @@ func (r *reporter) ownEvidence(n int32) []Evidence {
 		}
 		out = append(out, Evidence{c.ID, probes[v.ask], Down, 0, text})
 	}
-	if k := r.beside(n); k > 0 {
+	if k := r.beside(r.local[id]); k > 0 {
 		out = append(out, Evidence{Result: Up, Count: k, Text: fmt.Sprintf(
 			"%s beside it, behind the same equipment, answer", count(k, "other server"))})
 	}
 	return out
 }
 
-// beside counts the servers that answer and share everything redundant-free with n:
-// a direct need of n that has them as users too.
+// beside counts the servers that answer and share with n, which stands for silent
+// ones, a direct need.
 func (r *reporter) beside(n int32) int {
 	r.stamp++
-	r.search.marks[n] = r.stamp
 	alive := 0
 	for _, grp := range r.t.nodes[n].groups {
 		for _, m := range grp.members {
@@ -194,9 +191,7 @@ func (r *reporter) beside(n int32) int {
 					continue
 				}
 				r.search.marks[u] = r.stamp
-				if sight := r.seen[r.global[u]]; sight != nil && r.g.isServer(r.global[u]) && sight.answered() {
-					alive++
-				}
+				alive += int(r.alive[u])
 			}
 		}
 	}

@@ -17,7 +17,7 @@ func (s *search) exhaust() {
 	best := move{flip: slices.Clone(s.chosen)}
 	s.restore(nil)
 	candidates := s.worthTrying()
-	if len(candidates) > exhaustCandidates || len(s.t.nodes)<<len(candidates) > exhaustWork {
+	if len(candidates) > exhaustCandidates || (s.size+len(s.t.nodes)-s.failures)<<len(candidates) > exhaustWork {
 		s.commit(best.flip...)
 		return
 	}

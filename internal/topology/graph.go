@@ -19,6 +19,8 @@ type Graph struct {
 	site       []int32          // the node of each node's site; its own for a site
 	sites      []int32          // the nodes of the sites, in order
 	siteNumber []int32          // which of these each node's site is, or noNode
+	class      []int32          // by what a server needs that nothing depends on; noNode for others
+	classes    int              // how many
 	views      map[string]int32 // vantage → the node of the site that it stands in; others are outside
 	kin        [][]int32        // what backs each node up, itself among it; nil: nothing
 }
@@ -67,6 +69,7 @@ func New(inv *inventory.Inventory) *Graph {
 	g.countScopes()
 	g.findKin()
 	g.wire()
+	g.classify()
 	return g
 }
 

@@ -153,16 +153,16 @@ func (r *reporter) shared(h int32) Finding {
 	broken := r.brokenBy(h)
 	f := Finding{Component: c.ID, Kind: c.Kind, Explains: []string{}}
 	for _, n := range broken {
-		sight := r.seen[r.global[n]]
-		if sight == nil || !r.g.isServer(r.global[n]) {
+		sight := r.seen[n]
+		if sight == nil || !r.g.isServer(n) {
 			continue
 		}
-		switch {
-		case sight.silentIn(r.t.state[n]):
-			f.Explains = append(f.Explains, r.g.id(r.global[n]))
-			r.explained[r.global[n]] = true
-		case sight.answeredIn(r.t.state[n]):
-			f.Contradicts = append(f.Contradicts, r.g.id(r.global[n]))
+		switch st := r.t.state[r.local[n]]; {
+		case sight.silentIn(st):
+			f.Explains = append(f.Explains, r.g.id(n))
+			r.explained[n] = true
+		case sight.answeredIn(st):
+			f.Contradicts = append(f.Contradicts, r.g.id(n))
 		}
 	}
 	others := 0.0
@@ -200,7 +200,8 @@ func (r *reporter) ambiguity(confidence float64, alternatives []alternative, exp
 	return slices.Compact(out)
 }
 
-// brokenBy returns the nodes, itself included, that do not work because of h, in order.
+// brokenBy returns the nodes, itself included, that do not work because of h: the
+// graph's numbers, in order.
 func (s *search) brokenBy(h int32) []int32 {
 	s.stamp++
 	s.marks[h] = s.stamp
@@ -220,8 +221,12 @@ func (s *search) brokenBy(h int32) []int32 {
 			}
 		}
 	}
-	slices.Sort(out)
-	return out
+	var all []int32
+	for _, n := range out {
+		all = append(all, s.stands(n)...)
+	}
+	slices.Sort(all)
+	return all
 }
 
 // rival is a component that would explain a lone server's silence.
@@ -235,23 +240,19 @@ type rival struct {
 // findings on the machines themselves, and those that nothing explains well.
 func (r *reporter) lone() (findings []Finding, unexplained []int32) {
 	var alone []int32
-	for n := range r.failures {
-		id := r.global[n]
-		sight := r.seen[id]
-		if sight == nil || !r.g.isServer(id) || !sight.silent() || r.explained[id] || r.t.failed[n] {
-			continue
+	for _, id := range r.servers {
+		if r.seen[id].silent() && !r.explained[id] && !r.t.failed[r.local[id]] {
+			alone = append(alone, id)
 		}
-		alone = append(alone, int32(n))
 	}
 	rivals := r.rivals(alone)
-	for _, n := range alone {
-		id := r.global[n]
-		l := r.like[n]
-		weight, own := 1.0, l.own[r.t.state[n]]
+	for _, id := range alone {
+		l := r.each[id]
+		weight, own := 1.0, l.own[r.t.state[r.local[id]]]
 		something := own
 		next := math.Log(max(own, 1e-12) / max(1-own, 1e-12)) // finite, for JSON
 		var ambiguous []string
-		for _, v := range rivals[n] {
+		for _, v := range rivals[r.local[id]] {
 			w := math.Exp(v.delta)
 			weight += w
 			own += w * l.own[v.state]
@@ -272,7 +273,7 @@ func (r *reporter) lone() (findings []Finding, unexplained []int32) {
 		c := r.g.nodes[id].c
 		f := Finding{
 			Component: c.ID, Kind: c.Kind, Confidence: own / weight, LogOdds: next,
-			Explains: []string{c.ID}, PowerOff: r.seen[id].powerIs(isDown), Evidence: r.ownEvidence(n),
+			Explains: []string{c.ID}, PowerOff: r.seen[id].powerIs(isDown), Evidence: r.ownEvidence(id),
 		}
 		if f.Confidence < certain {
 			slices.Sort(ambiguous)
@@ -283,7 +284,7 @@ func (r *reporter) lone() (findings []Finding, unexplained []int32) {
 	return findings, unexplained
 }
 
-// rivals weighs, for each lone server, the components that would explain it.
+// rivals weighs, for each node of lone servers, the components that would explain these.
 func (r *reporter) rivals(alone []int32) map[int32][]rival {
 	out := map[int32][]rival{}
 	if len(alone) == 0 {
@@ -291,9 +292,11 @@ func (r *reporter) rivals(alone []int32) map[int32][]rival {
 	}
 	var above []int32
 	isAlone := map[int32]bool{}
-	for _, n := range alone {
-		isAlone[n] = true
-		above = append(above, r.ancestors(n)...)
+	for _, id := range alone {
+		if n := r.local[id]; !isAlone[n] {
+			isAlone[n] = true
+			above = append(above, r.ancestors(n)...)
+		}
 	}
 	for _, m := range r.additions(merge(above, nil), -negligible/2) {
 		mark := len(r.t.trail)

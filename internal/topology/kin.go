@@ -156,7 +156,7 @@ func (s *search) linkKin() {
 		}
 		var own []int32
 		for _, k := range kin {
-			if l := s.local[k]; int(l) < s.failures && s.global[l] == k {
+			if l := s.local[k]; l != noNode && s.global[l] == k {
 				own = append(own, l)
 			}
 		}

@@ -111,7 +111,7 @@ func (m *modes) disown(unexplained []int32) []int32 {
 // stateOf is how a node fares under the best hypothesis of whole failures.
 func (m *modes) stateOf(n int32) (s state, itself bool) {
 	l := m.local[n]
-	if int(l) >= len(m.global) || m.global[l] != n {
+	if l == noNode {
 		return works, false
 	}
 	return m.t.state[l], m.t.failed[l]

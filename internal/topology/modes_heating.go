@@ -104,10 +104,10 @@ func (m *modes) heatOf(place int32, down []int32, rate rates) (cause, bool) {
 		rate.note(m.seen[n], true, -1)
 	}
 	answer := 0
-	for _, n := range m.global {
+	for _, n := range m.servers {
 		c := m.g.nodes[n].c
 		id := m.g.id(place)
-		if s := m.seen[n]; s != nil && m.g.isServer(n) && (c.Rack == id || c.Room == id) && !isDown[n] && s.answered() {
+		if s := m.seen[n]; (c.Rack == id || c.Room == id) && !isDown[n] && s.answered() {
 			answer++
 			rate.note(s, false, -1)
 		}

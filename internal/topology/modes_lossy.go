@@ -130,9 +130,9 @@ func (m *modes) passages() {
 	}
 	m.ways = &carriers{g: m.g, known: map[[3]int32][]carrier{}}
 	counts := make([]passage, len(m.g.nodes))
-	for _, n := range m.global {
+	for _, n := range m.servers {
 		s := m.seen[n]
-		if s == nil || !m.g.isServer(n) || !s.answered() {
+		if !s.answered() {
 			continue
 		}
 		var asked, missed [2]int // from outside, from within
@@ -294,9 +294,9 @@ func (m *modes) behind(nodes []int32) map[int32]load {
 	for _, n := range nodes {
 		out[n] = load{share: map[int32]float64{}}
 	}
-	for _, n := range m.global {
+	for _, n := range m.servers {
 		s := m.seen[n]
-		if s == nil || !m.g.isServer(n) || m.explained[n] && !m.loose[n] {
+		if m.explained[n] && !m.loose[n] {
 			continue
 		}
 		if s.silent() && (s.powerIs(isDown) || len(s.power) > 0 && !s.powerIs(isUp)) {

@@ -17,24 +17,30 @@ const slack = 1e-3
 // best. It works on the part of the graph that was seen: observed nodes and
 // their ancestors.
 type search struct {
-	g      *Graph
-	global []int32 // its node → the graph's
-	local  []int32 // the graph's → its own, where it has it
-	t      *trial
-	like   []*likelihood // nil for what was not seen
-	prior  []float64     // log odds; −∞ for what can't be in a hypothesis
-	below  []float64     // what better states of everything beneath could gain at most
-	total  float64       // the same over all nodes
-	chosen []int32       // the hypothesis, in order
-	pairs  []pair
-	kin    [][]int32 // what backs a node up, itself among it; nil: nothing
-	up     [][]int32 // ancestors of each node, made when needed
-	walk   []int32   // room for one more
-	room   []int32   // for lists of ancestors
-	placed int32     // the last one with a list
-	marks  []int32   // stamps for walks
-	stamp  int32
-	habits *habits
+	g       *Graph
+	global  []int32 // its node → the graph's
+	local   []int32 // the graph's → its own, or noNode; servers of a class share one
+	size    int     // how many of the graph's have one
+	from    []int32 // node n stands for members[from[n]:from[n+1]], by the graph's numbers
+	members []int32
+	servers []int32       // those that were seen, by the graph's numbers, in order
+	alive   []int32       // by node: how many of the servers that it stands for answered
+	each    []*likelihood // by the graph's node
+	t       *trial
+	like    []*likelihood // nil for what was not seen; of a class the sum
+	prior   []float64     // log odds; −∞ for what can't be in a hypothesis
+	below   []float64     // what better states of everything beneath could gain at most
+	total   float64       // the same over all nodes
+	chosen  []int32       // the hypothesis, in order
+	pairs   []pair
+	kin     [][]int32 // what backs a node up, itself among it; nil: nothing
+	up      [][]int32 // ancestors of each node, made when needed
+	walk    []int32   // room for one more
+	room    []int32   // for lists of ancestors
+	placed  int32     // the last one with a list
+	marks   []int32   // stamps for walks
+	stamp   int32
+	habits  *habits
 
 	alone    []int32   // every node, to be a set of one
 	known    []float64 // by node, then by pair: what a move can bring, while the search is lazy
@@ -49,7 +55,7 @@ type pair []int32
 func searchFor(g *Graph, v *view) *search {
 	s := newSearch(g, v.seen)
 	for _, site := range v.sight.unheard(g) {
-		if l := s.local[site]; s.global[l] == site {
+		if l := s.local[site]; l != noNode {
 			s.prior[l] -= math.Log(absentElsewhere)
 		}
 	}
@@ -57,27 +63,8 @@ func searchFor(g *Graph, v *view) *search {
 }
 
 func newSearch(g *Graph, seen []*sighting) *search {
-	s := &search{g: g, local: make([]int32, len(g.nodes))}
-	for n, sight := range seen {
-		if sight != nil && s.local[n] == 0 {
-			s.local[n] = 1
-			s.global = append(s.global, int32(n))
-		}
-	}
-	for i := 0; i < len(s.global); i++ { // and all that they need
-		for _, grp := range g.nodes[s.global[i]].groups {
-			for _, m := range grp.members {
-				if s.local[m] == 0 {
-					s.local[m] = 1
-					s.global = append(s.global, m)
-				}
-			}
-		}
-	}
-	slices.Sort(s.global)
-	for i, n := range s.global {
-		s.local[n] = int32(i)
-	}
+	s := &search{g: g}
+	s.gather(seen)
 	var all sync.WaitGroup
 	all.Go(func() { s.habits = g.habitsOf(seen) })
 	nodes := s.localNodes()
@@ -91,15 +78,10 @@ func newSearch(g *Graph, seen []*sighting) *search {
 	s.marks = make([]int32, len(nodes))
 	s.linkKin()
 	all.Wait()
-	inChunks(len(nodes), func(from, to int) {
-		likely := &weighed{g: g, habits: s.habits, known: map[string]*likelihood{}}
-		for i := from; i < to; i++ {
-			s.prior[i] = s.priorOf(int32(i))
-			if sight := seen[s.global[i]]; sight != nil && s.isFailure(int32(i)) {
-				s.like[i] = likely.of(s.global[i], sight)
-			}
-		}
-	})
+	for i := range nodes {
+		s.prior[i] = s.priorOf(int32(i))
+	}
+	s.weighAll(seen)
 	for i, l := range s.like {
 		if l != nil {
 			s.addGain(int32(i), l.gain(works))

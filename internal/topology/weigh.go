@@ -27,7 +27,7 @@ func (g *Graph) Weigh(obs []Observation, sets ...[]string) []Weight {
 	for _, set := range sets {
 		var flip []int32
 		for _, n := range g.known(set) {
-			if l := s.local[n]; int(l) < s.failures && s.global[l] == n && !math.IsInf(s.prior[l], -1) {
+			if l := s.local[n]; l != noNode && s.global[l] == n && !math.IsInf(s.prior[l], -1) {
 				flip = append(flip, l)
 			}
 		}
