@@ -111,7 +111,7 @@ func (r *round) decide() {
 			if !r.asked(n.Component) {
 				r.ask(nil, n.Component)
 			}
-		case !r.seen[question{n.Component, n.Peer, n.Probe}]:
+		case !r.seen[question{component: n.Component, probe: n.Probe}]: // a device is asked for all that hangs on it
 			r.ask([]topology.Probe{n.Probe}, n.Component)
 		}
 	}

@@ -11,8 +11,9 @@ import (
 const (
 	maxNext        = 40 // requests of one round
 	maxPerFinding  = 12
-	firstBMCs      = 3 // before servers not seen yet: they tell power from network
-	maxExplanation = 8 // explanations compared with each other
+	firstBMCs      = 3  // before servers not seen yet: they tell power from network
+	enoughBMCs     = 12 // of one finding: what they don't tell, the next one won't
+	maxExplanation = 8  // explanations compared with each other
 )
 
 // next lists the probes that would decide what is ambiguous. Findings take
@@ -86,11 +87,18 @@ func (r *reporter) decide(f *Finding) []ProbeRequest {
 	return out[:min(len(out), maxPerFinding)]
 }
 
-// bmcsOf asks the BMCs of machines that are down, as far as nobody has.
+// bmcsOf asks the BMCs of machines that are down, as far as nobody has and
+// until enough of them were asked.
 func (r *reporter) bmcsOf(down []string) []ProbeRequest {
 	var out []ProbeRequest
+	asked := 0
 	for _, id := range down {
 		n := r.g.index[id]
+		if len(r.seen[n].power) > 0 {
+			if asked++; asked == enoughBMCs {
+				return nil
+			}
+		}
 		if len(out) < maxPerFinding && r.g.nodes[n].c.Probe.BMC.Given() && len(r.seen[n].power) == 0 {
 			out = append(out, ProbeRequest{Component: id, Probe: ProbePower, Why: "is its power on, off or gone?"})
 		}
