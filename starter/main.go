@@ -96,6 +96,7 @@ func newRootCommand() *cobra.Command {
 		newPostmortemCommand(a),
 		newAckCommand(a),
 		newNotificationsCommand(a),
+		newBroadcastCommand(a),
 		newInventoryCommand(a),
 		newRunbookCommand(a),
 		newDemoCommand(),
