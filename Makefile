@@ -13,7 +13,7 @@ TOOLS     := $(BIN)/.tools
 CHECK_DIRS := . internal/devserver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev build devserver test check race lint vuln bench bench-localize bench-infer bench-sweep fmt gen compose clean
+.PHONY: help demo dev build devserver test check race lint vuln bench bench-localize bench-infer bench-sweep bench-notify fmt gen compose clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,10 @@ bench-infer: ## Measure inference on generated estates, faults and noise (ARGS='
 bench-sweep: ## Measure ping sweeps in two network namespaces, fping in turn (root; ARGS='-rounds 21')
 	.ci/setup bench
 	go run ./internal/lab/sweepbench $(ARGS)
+
+bench-notify: build ## Measure a message to 18,000 clients, on SQLite and PostgreSQL (ARGS='-only sqlite')
+	.ci/setup tests
+	.ci/with-postgres go run ./internal/lab/notifybench $(ARGS)
 
 fmt: $(TOOLS) ## Format the Go code
 	@git ls-files --cached --others --exclude-standard '*.go' | xargs -r $(BIN)/gofumpt -w

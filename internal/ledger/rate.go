@@ -19,6 +19,9 @@ func (r Rate) Gap() time.Duration {
 	return time.Duration(float64(time.Second) / r.PerSecond)
 }
 
+// AtOnce is how many messages that aren't urgent may leave at once.
+func (r Rate) AtOnce() int { return r.burst() - r.burst()/10 }
+
 func (r Rate) burst() int {
 	if r.Burst > 0 {
 		return r.Burst
@@ -47,7 +50,7 @@ func (r Rate) Take(free time.Time, n int, urgent bool, horizon time.Duration, no
 	gap := r.Gap()
 	burst := r.burst()
 	if !urgent {
-		burst -= burst / 10
+		burst = r.AtOnce()
 	}
 	if oldest := now.Add(-time.Duration(burst-1) * gap); free.Before(oldest) {
 		free = oldest

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"vakhta/internal/inventory"
 	"vakhta/internal/lab/sandbox"
 )
 
@@ -28,7 +29,7 @@ const (
 func (h *Stand) configure(context.Context) error {
 	h.IntakeToken = random()
 	files := map[string]string{
-		"estate.yaml":          string(h.Estate.Document().Data),
+		"estate.yaml":          h.inventory(),
 		"secret-link":          random(),
 		"secret-intake":        h.IntakeToken,
 		"secret-sendgrid":      sendgridKey,
@@ -47,6 +48,27 @@ func (h *Stand) configure(context.Context) error {
 	}
 	h.Config = filepath.Join(h.opts.Dir, "vakhta.yaml")
 	return nil
+}
+
+// inventory is what worker and gateway are told of the world.
+func (h *Stand) inventory() string {
+	if h.opts.Inventory != nil {
+		return string(h.opts.Inventory.Data)
+	}
+	return string(h.Estate.Document().Data)
+}
+
+// rates are what the accounts allow, messages per second.
+func (h *Stand) rates() string {
+	var out []string
+	for _, ch := range []inventory.Channel{inventory.Email, inventory.Telegram, inventory.SMS, inventory.Call} {
+		perSecond := h.opts.Rates[ch]
+		if perSecond == 0 {
+			perSecond = 1000
+		}
+		out = append(out, fmt.Sprintf("%s: %g", ch, perSecond))
+	}
+	return "{" + strings.Join(out, ", ") + "}"
 }
 
 func (h *Stand) document() string {
@@ -69,7 +91,7 @@ providers:
   twilio: {url: "%[9]s", accountSid: %[5]s, authToken: "file:secret-twilio", from: "+15005550006"}
   telegram: {url: "%[10]s", token: "file:secret-telegram", webhookSecret: "file:secret-telegram-hook"}
 notify:
-  rates: {email: 1000, telegram: 1000, sms: 1000, call: 1000}
+  rates: %[11]s
   sendTimeout: 3s
   settleAfter: 2s
   leaseSeconds: 5
@@ -77,7 +99,7 @@ runbooks:
   inputs:
 %[6]stemporal: {address: "%[7]s", namespace: "%[8]s"}
 `, h.GatewayURL, strings.TrimPrefix(h.GatewayURL, "http://"), h.Sandbox.URL(sandbox.SendGrid), h.Sandbox.PublicKey(), twilioSID, inputs.String(), h.Address, h.Namespace,
-		h.Sandbox.URL(sandbox.Twilio), h.Sandbox.URL(sandbox.Telegram))
+		h.Sandbox.URL(sandbox.Twilio), h.Sandbox.URL(sandbox.Telegram), h.rates())
 }
 
 func random() string {

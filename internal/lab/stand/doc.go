@@ -22,6 +22,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"vakhta/internal/inventory"
 	"vakhta/internal/lab/devtemporal"
 	"vakhta/internal/lab/estate"
 	"vakhta/internal/lab/sandbox"
@@ -36,6 +37,10 @@ type Options struct {
 	Worker, Gateway string
 	// Store is the address of the database; empty: SQLite in Dir.
 	Store string
+	// Inventory replaces the estate's, for what needs no machine; nil: the estate's.
+	Inventory *inventory.Document
+	// Rates are the accounts' messages per second; 1000 where none is given.
+	Rates map[inventory.Channel]float64
 	// Inputs replace inputs of the runbooks, for example {"updateEvery": "20s"}.
 	Inputs map[string]string
 	// Ports to begin looking from, so that a person finds the same addresses

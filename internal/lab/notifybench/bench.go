@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"vakhta/activities/records"
+	"vakhta/internal/inventory"
+	"vakhta/internal/lab/crowd"
+	"vakhta/internal/lab/sandbox"
+	"vakhta/internal/lab/stand"
+	"vakhta/internal/ledger"
+	"vakhta/internal/topology"
+	"vakhta/runbooks"
+	"vakhta/workflows"
+)
+
+// postgresVariable names a PostgreSQL superuser's URL; .ci/with-postgres sets it.
+const postgresVariable = "VAKHTA_TEST_POSTGRES"
+
+// smsPerSecond is the account's rate when the provider is the limit.
+const smsPerSecond = 100
+
+// measure puts a crowd up on one kind of store and tells them all by email,
+// with pages in the middle, and some of them by SMS.
+func measure(ctx context.Context, kind string, clients, pages int, print func(figure)) error {
+	opts := stand.Options{Rates: map[inventory.Channel]float64{inventory.Email: 100_000, inventory.SMS: smsPerSecond}, Say: func(s string) { fmt.Fprintln(os.Stderr, s) }}
+	if kind == "postgres" {
+		if opts.Store = os.Getenv(postgresVariable); opts.Store == "" {
+			fmt.Fprintf(os.Stderr, "postgres: left out, %s names none\n", postgresVariable)
+			return nil
+		}
+	}
+	dir, err := os.MkdirTemp("", "vakhta-bench-")
+	if err != nil {
+		return fmt.Errorf("make a folder: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	texting := clients / 10
+	doc := crowd.Document(crowd.Options{Clients: clients + texting, Ladder: func(i int) []inventory.Channel {
+		if i < clients {
+			return []inventory.Channel{inventory.Email}
+		}
+		return []inventory.Channel{inventory.SMS}
+	}})
+	opts.Dir, opts.Inventory = dir, &doc
+	h, err := stand.Open(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	inv, err := inventory.Load(doc)
+	if err != nil {
+		return err
+	}
+	b := &bench{Stand: h, inv: inv, kind: kind, print: print}
+	if err := b.open(ctx); err != nil {
+		return err
+	}
+	if err := b.mails(ctx, clients, pages); err != nil {
+		return fmt.Errorf("%s: mails: %w", kind, err)
+	}
+	if err := b.texts(ctx, clients, texting); err != nil {
+		return fmt.Errorf("%s: SMS: %w", kind, err)
+	}
+	print(most(kind+": worker's memory at its most", b.peak(), "MiB", 300))
+	return nil
+}
+
+type bench struct {
+	*stand.Stand
+
+	inv      *inventory.Inventory
+	kind     string
+	print    func(figure)
+	incident string
+}
+
+// open opens the incident that hits everybody.
+func (b *bench) open(ctx context.Context) error {
+	id, err := b.incidentOf(ctx, crowd.Component)
+	b.incident = id
+	return err
+}
+
+func (b *bench) incidentOf(ctx context.Context, component string) (string, error) {
+	acts := records.New(b.Store, b.inv, nil, nil, nil, records.Options{})
+	opened, err := acts.OpenIncident(ctx, records.OpenIncidentParams{
+		RequestKey: "bench/" + component,
+		Finding:    topology.Finding{Component: component, Confidence: .99, Explains: topology.New(b.inv).Blast(component).Servers},
+	})
+	return opened.Incident.ID, err
+}
+
+// broadcast tells some clients and waits until each message is at its provider.
+func (b *bench) broadcast(ctx context.Context, step string, from, to int, meanwhile func() error) (took time.Duration, events int64, err error) {
+	in := workflows.BroadcastInput{Incident: b.incident, Event: "incident.update", Step: step, Revision: 1}
+	for i := from; i < to; i++ {
+		in.Clients = append(in.Clients, fmt.Sprintf("c%05d", i))
+	}
+	begin := time.Now()
+	run, err := b.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: workflows.BroadcastID("incident/"+b.incident, step, 1), TaskQueue: workflows.QueueRunbooks,
+	}, workflows.Broadcast, in)
+	if err != nil {
+		return 0, 0, err
+	}
+	if meanwhile != nil {
+		if err := meanwhile(); err != nil {
+			return 0, 0, err
+		}
+	}
+	var p workflows.BroadcastProgress
+	if err := run.Get(ctx, &p); err != nil {
+		return 0, 0, err
+	}
+	took = time.Since(begin)
+	if p.Accepted != to-from {
+		return took, 0, fmt.Errorf("%d of %d accepted: %+v", p.Accepted, to-from, p)
+	}
+	d, err := b.Client.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID())
+	if err != nil {
+		return took, 0, err
+	}
+	return took, d.WorkflowExecutionInfo.HistoryLength, nil
+}
+
+// mails tells everybody by email and pages in the middle.
+func (b *bench) mails(ctx context.Context, clients, pages int) error {
+	var late []time.Duration
+	took, events, err := b.broadcast(ctx, "mails", 0, clients, func() (err error) {
+		late, err = b.pages(ctx, pages)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if n := b.got(sandbox.ChannelEmail); n != clients {
+		return fmt.Errorf("the sandbox got %d mails of %d", n, clients)
+	}
+	goal := map[string]float64{"sqlite": 1000, "postgres": 2000}[b.kind]
+	b.print(most(fmt.Sprintf("%s: %d clients by email, start to the last accepted", b.kind, clients), took.Seconds(), "s", 20))
+	b.print(least(b.kind+": notifications through the ledger, composed to accepted", float64(clients)/took.Seconds(), "1/s", goal))
+	b.print(most(b.kind+": history events of the broadcast", float64(events), "events", 2000))
+	slices.Sort(late)
+	if len(late) > 0 {
+		b.print(most(b.kind+": page in the middle of the broadcast, start to the provider, p99", ms(late[len(late)*99/100]), "ms", 200))
+		b.print(figure{Figure: b.kind + ": the same, p50", Value: ms(late[len(late)/2]), Unit: "ms", Met: true})
+	}
+	return nil
+}
+
+// pages waits for the first mails and pages the engineer on call, again and again.
+func (b *bench) pages(ctx context.Context, n int) ([]time.Duration, error) {
+	if err := b.until(ctx, func() bool { return b.got(sandbox.ChannelEmail) > 0 }); err != nil {
+		return nil, err
+	}
+	var late []time.Duration
+	for i := range n {
+		incident, err := b.incidentOf(ctx, fmt.Sprintf("k%04d", i))
+		if err != nil {
+			return nil, err
+		}
+		begin := time.Now()
+		run, err := b.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+			ID: workflows.EscalateID(incident, crowd.Team), TaskQueue: workflows.QueueRunbooks,
+		}, workflows.Escalate, workflows.EscalateInput{Incident: incident, Team: crowd.Team, Ladder: []runbooks.Rung{{Channel: string(inventory.SMS), Wait: runbooks.Duration(time.Hour)}}})
+		if err != nil {
+			return nil, err
+		}
+		var arrived time.Time
+		if err := b.until(ctx, func() bool {
+			got := b.Sandbox.Inbox(sandbox.Query{To: crowd.OnCallNumber})
+			if len(got) > i {
+				arrived = got[len(got)-1].At
+			}
+			return len(got) > i
+		}); err != nil {
+			return nil, fmt.Errorf("page %d: %w", i, err)
+		}
+		late = append(late, arrived.Sub(begin))
+		if err := b.Client.TerminateWorkflow(ctx, run.GetID(), run.GetRunID(), "measured"); err != nil {
+			return nil, err
+		}
+	}
+	return late, nil
+}
+
+// texts tells some by SMS, where the account's rate is the limit. The burst of
+// the first second is free, and counted as such.
+func (b *bench) texts(ctx context.Context, from, n int) error {
+	took, _, err := b.broadcast(ctx, "texts", from, from+n, nil)
+	if err != nil {
+		return err
+	}
+	burst := ledger.Rate{PerSecond: smsPerSecond}.AtOnce()
+	b.print(least(fmt.Sprintf("%s: share of the rate that is used, SMS at %d/s", b.kind, smsPerSecond), float64(n-burst)/took.Seconds()/smsPerSecond*100, "%", 95))
+	return nil
+}
+
+func (b *bench) got(channel string) int {
+	return len(b.Sandbox.Inbox(sandbox.Query{Channel: channel}))
+}
+
+// until looks twice a millisecond, for two minutes at most.
+func (b *bench) until(ctx context.Context, ok func() bool) error {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(500 * time.Microsecond) {
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return errors.New("it never came")
+		}
+	}
+	return nil
+}
+
+// peak is the worker's largest resident set in MiB, as Linux counts it.
+func (b *bench) peak() float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.Worker.PID()))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kib / 1024
+		}
+	}
+	return 0
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
