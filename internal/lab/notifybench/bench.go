@@ -32,7 +32,7 @@ const smsPerSecond = 100
 // measure puts a crowd up on one kind of store and tells them all by email,
 // with pages in the middle, and some of them by SMS.
 func measure(ctx context.Context, kind string, clients, pages int, print func(figure)) error {
-	opts := stand.Options{Rates: map[inventory.Channel]float64{inventory.Email: 100_000, inventory.SMS: smsPerSecond}, Say: func(s string) { fmt.Fprintln(os.Stderr, s) }}
+	opts := stand.Options{Defaults: true, Rates: map[inventory.Channel]float64{inventory.Email: 100_000, inventory.SMS: smsPerSecond}, Say: func(s string) { fmt.Fprintln(os.Stderr, s) }}
 	if kind == "postgres" {
 		if opts.Store = os.Getenv(postgresVariable); opts.Store == "" {
 			fmt.Fprintf(os.Stderr, "postgres: left out, %s names none\n", postgresVariable)
@@ -124,7 +124,7 @@ func (b *bench) broadcast(ctx context.Context, step string, from, to int, meanwh
 	}
 	took = time.Since(begin)
 	if p.Accepted != to-from {
-		return took, 0, fmt.Errorf("%d of %d accepted: %+v", p.Accepted, to-from, p)
+		return took, 0, fmt.Errorf("%d of %d accepted, %d refused, %d unreachable", p.Accepted, to-from, p.Refused, len(p.Unreachable))
 	}
 	d, err := b.Client.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID())
 	if err != nil {

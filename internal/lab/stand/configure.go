@@ -71,6 +71,15 @@ func (h *Stand) rates() string {
 	return "{" + strings.Join(out, ", ") + "}"
 }
 
+// timeouts are short, so that a death is soon over; a measurement wants an
+// operator's defaults.
+func (h *Stand) timeouts() string {
+	if h.opts.Defaults {
+		return ""
+	}
+	return "  sendTimeout: 3s\n  settleAfter: 2s\n  leaseSeconds: 5\n"
+}
+
 func (h *Stand) document() string {
 	var inputs strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(h.opts.Inputs)) {
@@ -92,14 +101,11 @@ providers:
   telegram: {url: "%[10]s", token: "file:secret-telegram", webhookSecret: "file:secret-telegram-hook"}
 notify:
   rates: %[11]s
-  sendTimeout: 3s
-  settleAfter: 2s
-  leaseSeconds: 5
-runbooks:
+%[12]srunbooks:
   inputs:
 %[6]stemporal: {address: "%[7]s", namespace: "%[8]s"}
 `, h.GatewayURL, strings.TrimPrefix(h.GatewayURL, "http://"), h.Sandbox.URL(sandbox.SendGrid), h.Sandbox.PublicKey(), twilioSID, inputs.String(), h.Address, h.Namespace,
-		h.Sandbox.URL(sandbox.Twilio), h.Sandbox.URL(sandbox.Telegram), h.rates())
+		h.Sandbox.URL(sandbox.Twilio), h.Sandbox.URL(sandbox.Telegram), h.rates(), h.timeouts())
 }
 
 func random() string {

@@ -41,6 +41,8 @@ type Options struct {
 	Inventory *inventory.Document
 	// Rates are the accounts' messages per second; 1000 where none is given.
 	Rates map[inventory.Channel]float64
+	// Defaults leaves the time-outs of sending as an operator has them.
+	Defaults bool
 	// Inputs replace inputs of the runbooks, for example {"updateEvery": "20s"}.
 	Inputs map[string]string
 	// Ports to begin looking from, so that a person finds the same addresses
