@@ -74,7 +74,7 @@ func (a *Activities) sendGranted(ctx context.Context, l *lane, ids []string, g l
 		return postponed{}, err
 	}
 	if batcher, ok := l.Channel.(Batcher); ok {
-		return a.sendTogether(ctx, l, batcher, claimed, g, t)
+		return a.sendTogether(ctx, l, batcher, claimed, leaseEnds, g, t)
 	}
 	return a.sendEach(claimed, func(i int, _ ledger.Notification) passage {
 		return passage{urgent: isUrgent, place: place{lane: l, at: g.Slot(i)}}
@@ -123,9 +123,9 @@ func (a *Activities) lane(p ledger.Part) *lane {
 const triesTogether = 3
 
 // sendTogether sends the claimed ones in as few requests as may be: what can't
-// go along goes alone, and so does everything while the provider is on trial.
-func (a *Activities) sendTogether(ctx context.Context, l *lane, b Batcher, claimed []ledger.Notification, g ledger.Grant, t *tally) (postponed, error) {
-	leaseEnds := a.opts.Now().Add(a.opts.Lease)
+// go along goes alone, and so does everything while the provider is on trial,
+// or once the requests before have used up the lease: then it is put off.
+func (a *Activities) sendTogether(ctx context.Context, l *lane, b Batcher, claimed []ledger.Notification, leaseEnds time.Time, g ledger.Grant, t *tally) (postponed, error) {
 	pause(ctx, g.First.Sub(a.opts.Now()))
 	together, alone := a.sortOut(ctx, l, claimed)
 	trial, down := l.health.begin(a.opts.Now(), a.opts.SendTimeout)
@@ -134,7 +134,7 @@ func (a *Activities) sendTogether(ctx context.Context, l *lane, b Batcher, claim
 	}
 	var late postponed
 	for _, bundle := range b.Bundle(together) {
-		if trial || down > 0 || len(bundle) == 1 {
+		if trial || down > 0 || len(bundle) == 1 || a.room(leaseEnds) < 0 {
 			for _, m := range bundle {
 				alone = append(alone, m.Notification)
 			}
@@ -153,6 +153,11 @@ func (a *Activities) sendTogether(ctx context.Context, l *lane, b Batcher, claim
 	})
 	late.ids = append(late.ids, rest.ids...)
 	return late, err
+}
+
+// room is how long an attempt may wait and still end within its lease.
+func (a *Activities) room(leaseEnds time.Time) time.Duration {
+	return leaseEnds.Sub(a.opts.Now()) - a.opts.SendTimeout - a.opts.SettleTimeout
 }
 
 // sortOut parts what may go along with others from what goes alone: what isn't

@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -18,17 +19,24 @@ type crowd struct {
 	mu       sync.Mutex
 	requests [][]string // addresses
 	whole    *ledger.Outcome
+	slow     func() // if set, each request takes so long, and there are several
 }
 
 func (c *crowd) Most() int { return 10 }
 
 func (c *crowd) Bundle(messages []notify.Addressed) [][]notify.Addressed {
-	return [][]notify.Addressed{messages}
+	if c.slow == nil {
+		return [][]notify.Addressed{messages}
+	}
+	return slices.Collect(slices.Chunk(messages, 2))
 }
 
 func (c *crowd) SendMany(ctx context.Context, bundle []notify.Addressed) []ledger.Outcome {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.slow != nil {
+		c.slow()
+	}
 	var to []string
 	out := make([]ledger.Outcome, len(bundle))
 	for i, m := range bundle {
@@ -98,6 +106,19 @@ func TestALostAnswerLeavesAWholeRequestUnknownAndNothingIsSentAgain(t *testing.T
 		if len(bodies) != 1 {
 			t.Errorf("%s got %d", to, len(bodies))
 		}
+	}
+}
+
+func TestNoRequestBeginsThatItsLeaseCannotSee(t *testing.T) {
+	d := newDesk(t, notify.Options{})
+	mail := &crowd{slow: func() { d.clock.advance(15 * time.Second) }}
+	acts := notify.New(d.store, directory{}, notify.Routes{inventory.Email: {{Name: "sendgrid", Channel: mail}}}, notify.Options{Now: d.clock.now, Lease: time.Minute})
+	part := d.broadcast(inventory.Email, names(8)...)[0]
+	if r := d.sendPart(acts, part); r.Accepted != 4 || len(r.Retry) != 4 || len(mail.requests) != 2 {
+		t.Errorf("%+v in %d requests; a third one would end after its lease", r, len(mail.requests))
+	}
+	if r := d.sendPart(acts, part); r.Accepted != 8 || len(mail.got) != 8 || len(mail.requests) != 4 {
+		t.Errorf("afterwards: %+v in %d requests", r, len(mail.requests))
 	}
 }
 

@@ -204,8 +204,7 @@ func (a *Activities) attempt(ctx context.Context, n ledger.Notification, leaseEn
 	if refusal.State != "" {
 		return refusal, 0
 	}
-	room := leaseEnds.Sub(a.opts.Now()) - a.opts.SendTimeout - a.opts.SettleTimeout
-	t, wait, own := a.choose(ctx, r, n, room, how)
+	t, wait, own := a.choose(ctx, r, n, a.room(leaseEnds), how)
 	if t.lane == nil {
 		return a.putOff(wait, own)
 	}

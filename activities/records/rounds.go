@@ -47,7 +47,6 @@ func (a *Activities) newRound(p InferParams, inf topology.Inference, rounds [][]
 	for _, obs := range rounds {
 		silent := map[string]bool{}
 		for _, o := range obs {
-			r.seen[question{o.Component, o.Peer, o.Probe}] = true
 			r.seen[question{component: o.Component, probe: o.Probe}] = true
 			if o.Result == topology.Down && reaches(o.Probe) {
 				silent[o.Component] = true
