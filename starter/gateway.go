@@ -32,6 +32,8 @@ type facts interface {
 	Notification(ctx context.Context, id string) (ledger.Notification, error)
 	ApplyEvent(ctx context.Context, e ledger.Event, now time.Time) (n ledger.Notification, fresh bool, err error)
 	Acknowledge(ctx context.Context, codeOrID, via string, at time.Time) (n ledger.Notification, first bool, err error)
+	AnswerQuestion(ctx context.Context, id string, r incident.Reply) (q incident.Question, first bool, err error)
+	Question(ctx context.Context, id string) (incident.Question, error)
 }
 
 // flows is what the gateway needs of Temporal; client.Client fulfils it.
@@ -85,6 +87,9 @@ func newGateway(cfg config.Config, d deps) (*gateway, error) {
 		Store: d.Store, Signer: signer, Now: g.now, Log: d.Log,
 		Acknowledged: func(ctx context.Context, n ledger.Notification) {
 			g.pageAnswered(ctx, n, workflows.SignalAcknowledged, "page")
+		},
+		Answered: func(ctx context.Context, n ledger.Notification, answer incident.Answer) error {
+			return g.questionAnswered(ctx, n, answer, "page")
 		},
 	}
 	return g, nil

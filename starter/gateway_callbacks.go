@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 
+	"vakhta/internal/incident"
 	"vakhta/internal/ledger"
 	"vakhta/internal/store"
 	"vakhta/workflows"
@@ -32,6 +33,10 @@ func (g *gateway) applyEvents(ctx context.Context, provider string, events []led
 		}
 		g.metrics.callbacks.WithLabelValues(provider, result).Inc()
 		switch {
+		case e.Answer != "":
+			if err := g.questionAnswered(ctx, n, incident.Answer(e.Answer), string(n.Channel)); err != nil {
+				return err
+			}
 		case e.Acknowledged:
 			g.pageAnswered(ctx, n, workflows.SignalAcknowledged, string(n.Channel))
 		case e.Declined:
@@ -62,4 +67,32 @@ func (g *gateway) pageAnswered(ctx context.Context, n ledger.Notification, signa
 	case err != nil:
 		g.log.Error().Err(err).Str("workflow", id).Str("notification", n.ID).Msg("escalation not told of the answer; it reads the ledger before it climbs")
 	}
+}
+
+// questionAnswered records what somebody on site saw, then tells the workflow
+// that asked. An error means that the answer is not durable. RemoteHands reads
+// the record before it asks again, and when it is told: that it could not be
+// told costs at most that wait.
+func (g *gateway) questionAnswered(ctx context.Context, n ledger.Notification, answer incident.Answer, via string) error {
+	id, ok := incident.QuestionOf(n.Subject, n.Step)
+	if !ok {
+		return nil
+	}
+	q, _, err := g.deps.Store.AnswerQuestion(ctx, id, incident.Reply{Answer: answer, By: n.Contact, Via: via, At: g.now().UTC()})
+	if errors.Is(err, store.ErrNotFound) {
+		g.log.Error().Str("notification", n.ID).Msg("an answer came to a question that the store does not hold")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("record an answer: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
+	defer cancel()
+	workflow := workflows.HandsID(q.Incident, q.Number)
+	err = g.deps.Flows.SignalWorkflow(ctx, workflow, "", workflows.SignalAnswered, workflows.Act{By: n.Contact, Via: via})
+	var over *serviceerror.NotFound
+	if err != nil && !errors.As(err, &over) {
+		g.log.Error().Err(err).Str("workflow", workflow).Msg("a question was not told of its answer; it reads the store before it asks again")
+	}
+	return nil
 }

@@ -93,6 +93,7 @@ func newRootCommand() *cobra.Command {
 		newReportCommand(a),
 		newLocalizeCommand(a),
 		newIncidentCommand(a),
+		newHandsCommand(a),
 		newPostmortemCommand(a),
 		newAckCommand(a),
 		newNotificationsCommand(a),

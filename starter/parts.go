@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"vakhta/internal/config"
+	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/store"
 	"vakhta/internal/topology"
@@ -63,3 +64,6 @@ func (e estateNames) ClientOf(server string) string {
 func (e estateNames) Finding(f topology.Finding) string {
 	return topology.Sentence(e.inv, f, inventory.English)
 }
+
+// Question says what people on site were asked to look at.
+func (e estateNames) Question(q incident.Question) string { return questionLine(e.inv, q) }

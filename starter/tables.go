@@ -80,6 +80,9 @@ func printIncident(out io.Writer, s shownIncident, now time.Time) error {
 		postmortem.Span(end.Sub(inc.OpenedAt).Round(time.Second)), strings.Join(inc.Clients, ", "))
 	if f := inc.Finding; f.Component != "" {
 		fmt.Fprintf(out, "\npoint of failure: %s (%s), confidence %d %%\n", f.Component, f.Kind, topology.Percent(f.Confidence))
+		if len(f.AmbiguousWith) > 0 {
+			fmt.Fprintf(out, "  it may also be %s\n", strings.Join(f.AmbiguousWith, ", "))
+		}
 		for _, e := range f.Evidence {
 			fmt.Fprintln(out, "  - "+e.Text)
 		}
@@ -104,6 +107,20 @@ func printIncident(out io.Writer, s shownIncident, now time.Time) error {
 		for _, team := range sortedNames(s.Teams) {
 			e := s.Teams[team]
 			t.row(team, e.State, fmt.Sprint(e.Round), fmt.Sprint(e.Level), strings.Join(e.Paged, ", "), e.AcknowledgedBy, e.Via)
+		}
+		if err := t.flush(); err != nil {
+			return err
+		}
+	}
+	if len(s.Questions) > 0 {
+		fmt.Fprintln(out)
+		t := newTable(out, "QUESTION ON SITE", "STATE", "ASKED", "ANSWER", "WHAT TO LOOK AT")
+		for _, q := range s.Questions {
+			answer := string(q.Question.Answer)
+			if answer != "" {
+				answer += " by " + q.Question.AnsweredBy
+			}
+			t.row(q.Question.ID, string(q.Question.State), strings.Join(q.Asked, ", "), answer, q.Text)
 		}
 		if err := t.flush(); err != nil {
 			return err

@@ -58,7 +58,7 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 	m.watchProviders(func() []notify.Health { return notify.HealthOf(sender) })
 	return &parts{
 		store:   st,
-		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL, Rates: cfg.Paces()}),
+		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL, Rates: cfg.Paces(), Hands: hands(cfg.Hands)}),
 		notify:  sender,
 		probe: func(vantage string) *probe.Activities {
 			return probe.New(inv, st, probe.Options{
@@ -69,6 +69,14 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 			})
 		},
 	}, nil
+}
+
+func hands(c config.Hands) records.Hands {
+	out := records.Hands{Deadline: c.Deadline}
+	for _, r := range c.Ladder {
+		out.Ladder = append(out.Ladder, runbooks.Rung{Channel: string(r.Channel), Wait: runbooks.Duration(r.Wait)})
+	}
+	return out
 }
 
 func loadRunbooks(c config.Runbooks) (*runbooks.Library, error) {

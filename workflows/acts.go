@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"vakhta/internal/incident"
+	"vakhta/internal/topology"
 )
 
 // Act says who did it, and through which door. It is part of every update.
@@ -119,7 +120,22 @@ type HandOverUpdate struct {
 	To string `json:"to"` // contact id
 }
 
-// StopUpdate stops a broadcast: what is not sent yet is dropped.
+// AskHandsUpdate has people at a site look at one thing, for an incident.
+type AskHandsUpdate struct {
+	Act
+	Component string         `json:"component"`
+	Probe     topology.Probe `json:"probe"` // power, psu, port, outlet, feed
+	Peer      string         `json:"peer,omitempty"`
+}
+
+// AnswerUpdate answers a question to people at a site; By is who looked.
+type AnswerUpdate struct {
+	Act
+	Answer incident.Answer `json:"answer"` // yes, no, cant-tell
+	Note   string          `json:"note,omitempty"`
+}
+
+// StopUpdate stops a broadcast, or withdraws a question: what is not sent yet is dropped.
 type StopUpdate struct {
 	Act
 	Reason string `json:"reason"`

@@ -69,7 +69,11 @@ func (in *EscalateInput) validate() error {
 			{Channel: string(inventory.Call), Wait: runbooks.Duration(2 * time.Minute)},
 		}
 	}
-	for i, r := range in.Ladder {
+	return checkWaits(in.Ladder)
+}
+
+func checkWaits(ladder []runbooks.Rung) error {
+	for i, r := range ladder {
 		if r.Wait.Std() <= 0 {
 			return invalid("ladder[%d].wait: must be longer than nothing", i)
 		}

@@ -79,6 +79,8 @@ type world struct {
 	open  func(records.OpenIncidentParams) (records.Opened, error)
 	scope func(ids []string) (records.TriageScope, error)
 	draft incident.Postmortem
+
+	floor
 }
 
 type paged struct {
@@ -118,6 +120,7 @@ func (w *world) defaults() {
 	w.plan = records.SweepPlan{Total: 3, Sites: []records.SiteCount{{Site: "msk", Servers: 2}, {Site: "spb", Servers: 1}}, Shards: []records.ShardRef{
 		shardAt("msk", 0, 2), shardAt("spb", 1, 1),
 	}}
+	w.onSite()
 	w.draft = incident.Postmortem{Incident: "i1", Title: "PDU pdu-a has failed", Status: "draft", Revision: 1, Sections: map[string]string{"summary": "It failed", "lessons": ""}}
 }
 
@@ -162,6 +165,7 @@ func (w *world) answer() {
 	})
 	on(w, send.Deliver, w.deliver)
 	w.answerIncidents()
+	w.answerHands()
 	w.answerReports()
 }
 
@@ -360,51 +364,6 @@ func must[T any](w *world) T {
 
 func (w *world) after(d time.Duration, do func()) { w.RegisterDelayedCallback(do, d) }
 
-// update sends an update after a while and hands its outcome to the test:
-// refused is what the validator said, failed what the handler did.
-func (w *world) update(d time.Duration, name string, arg any) *outcome {
-	return w.updateOf("", d, name, arg)
-}
-
-func (w *world) updateOf(id string, d time.Duration, name string, arg any) *outcome {
-	o := &outcome{}
-	w.asked++
-	n := w.asked
-	w.after(d, func() {
-		call := &testsuite.TestUpdateCallback{
-			OnAccept:   func() { o.accepted = true },
-			OnReject:   func(err error) { o.refused = err },
-			OnComplete: func(_ any, err error) { o.done, o.failed = true, err },
-		}
-		key := fmt.Sprintf("%s-%s-%d", id, name, n)
-		if id == "" {
-			w.UpdateWorkflow(name, key, call, arg)
-		} else if err := w.UpdateWorkflowByID(id, name, key, call, arg); err != nil {
-			o.refused = err
-		}
-	})
-	return o
-}
-
-type outcome struct {
-	accepted, done  bool
-	refused, failed error
-}
-
-func (o *outcome) mustBeDone(t *testing.T) {
-	t.Helper()
-	if o.refused != nil || o.failed != nil || !o.done {
-		t.Errorf("update: accepted %v, done %v, refused: %v, failed: %v", o.accepted, o.done, o.refused, o.failed)
-	}
-}
-
-func (o *outcome) mustBeRefused(t *testing.T, naming string) {
-	t.Helper()
-	if o.refused == nil || !strings.Contains(o.refused.Error(), naming) {
-		t.Errorf("update: refused %v, want it to name %q", o.refused, naming)
-	}
-}
-
 // kinds are the kinds of the timeline's lines, in order.
 func (w *world) kinds() []string {
 	out := make([]string, 0, len(w.lines))
@@ -489,12 +448,3 @@ func (quiet) Debug(string, ...any) {}
 func (quiet) Info(string, ...any)  {}
 func (quiet) Warn(string, ...any)  {}
 func (quiet) Error(string, ...any) {}
-
-// mustBeDoneLater and mustBeRefusedLater judge an update when the test is over.
-func (o *outcome) mustBeDoneLater(t *testing.T) {
-	t.Cleanup(func() { o.mustBeDone(t) })
-}
-
-func (o *outcome) mustBeRefusedLater(t *testing.T, naming string) {
-	t.Cleanup(func() { o.mustBeRefused(t, naming) })
-}

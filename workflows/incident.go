@@ -23,7 +23,7 @@ func Incident(ctx workflow.Context, in IncidentInput) (IncidentStatus, error) {
 	if in.Incident == "" {
 		return launch(ctx, in)
 	}
-	r := &incidentRun{in: in, teams: map[string]EscalateStatus{}}
+	r := &incidentRun{in: in, teams: map[string]EscalateStatus{}, hands: newOnSite()}
 	if err := r.setup(ctx); err != nil {
 		return r.status(), err
 	}
@@ -61,6 +61,7 @@ type incidentRun struct {
 	informs  workflow.ChildWorkflowFuture
 	pages    map[string]workflow.ChildWorkflowFuture
 	closing  bool // resolved, and not all that belongs to it is done
+	hands    onSite
 	reopened bool
 	reopens  int // how often it was
 	telling  int // tasks on their way to a person
@@ -89,7 +90,7 @@ func (r *incidentRun) setup(ctx workflow.Context) error {
 }
 
 func (r *incidentRun) status() IncidentStatus {
-	s := IncidentStatus{Incident: r.rec, Teams: r.teams, Steps: make([]StepStatus, 0, len(r.steps))}
+	s := IncidentStatus{Incident: r.rec, Teams: r.teams, Steps: make([]StepStatus, 0, len(r.steps)), Questions: r.hands.list()}
 	for _, st := range r.steps {
 		s.Steps = append(s.Steps, st.StepStatus)
 	}
@@ -100,6 +101,8 @@ func (r *incidentRun) run(ctx workflow.Context) (IncidentStatus, error) {
 	if err := r.load(ctx); err != nil {
 		return r.status(), err
 	}
+	r.hands.look = r.hands.look || r.ambiguous()
+	workflow.Go(ctx, r.askOnSite)
 	for {
 		err := r.runSteps(ctx)
 		if err != nil {
@@ -225,6 +228,12 @@ func (r *incidentRun) listen(ctx workflow.Context) {
 		r.teams[s.Team] = s
 		r.details(ctx)
 	})
+	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalHandsState), func(c workflow.ReceiveChannel, _ bool) {
+		var s HandsStatus
+		c.Receive(ctx, &s)
+		r.hands.hear(s)
+		r.details(ctx)
+	})
 	for {
 		sel.Select(ctx)
 	}
@@ -256,6 +265,9 @@ func (r *incidentRun) details(ctx workflow.Context) {
 	for _, team := range sortedKeys(r.teams) {
 		t := r.teams[team]
 		fmt.Fprintf(&b, "- team %s: %s %s\n", team, t.State, t.AcknowledgedBy)
+	}
+	for _, s := range r.hands.list() {
+		fmt.Fprintf(&b, "- question %s, %s: %s %s\n", s.Question.ID, s.Question.State, s.Text, s.Question.Answer)
 	}
 	for _, s := range r.steps {
 		fmt.Fprintf(&b, "- %s `%s` %s %s\n", mark(s.State), s.ID, s.Title, s.Result)

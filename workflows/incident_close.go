@@ -32,6 +32,7 @@ func (r *incidentRun) resolve(ctx workflow.Context, by Act, why string) error {
 		err = noteIncident(ctx, r.rec.ID, fmt.Sprintf("told/%d", revision), "update", "vakhta", "", fmt.Sprintf("Told %d contacts that their machines are back", p.Accepted))
 	}
 	r.endPages(ctx)
+	r.endQuestions(ctx)
 	return err
 }
 
@@ -46,6 +47,7 @@ func (r *incidentRun) stopChildren(ctx workflow.Context) {
 	if r.informs != nil {
 		r.stop(ctx, InformID(r.rec.ID))
 	}
+	r.stopQuestions(ctx)
 }
 
 // endBeat waits until the last update is out of the way of the final one.
@@ -107,6 +109,7 @@ func (r *incidentRun) reopen(ctx workflow.Context, u ReopenUpdate) error {
 	r.told, r.teams = nil, map[string]EscalateStatus{}
 	err := r.save(ctx, r.entry("reopened", u.By, u.Via, u.Reason))
 	r.reopened = true
+	r.hands.look = r.hands.look || r.ambiguous()
 	return err
 }
 
@@ -131,4 +134,5 @@ func (r *incidentRun) giveUp(ctx workflow.Context, cause error) {
 	}
 	r.endBeat(ctx)
 	r.endPages(ctx)
+	r.endQuestions(ctx)
 }

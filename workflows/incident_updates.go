@@ -45,6 +45,7 @@ func (r *incidentRun) updates(ctx workflow.Context) error {
 		handle(ctx, r, UpdateResolve, "Resolve by hand", r.validateResolve, func(ctx workflow.Context, u ResolveUpdate) error {
 			return r.resolve(ctx, u.Act, "Resolved by hand: "+u.Reason)
 		}),
+		handle(ctx, r, UpdateAskHands, "Have people at the site look at one thing", r.validateAskHands, r.askHands),
 		handle(ctx, r, UpdateReopen, "Open a resolved incident again", r.validateReopen, r.reopen),
 	}
 	return firstOf(steps...)
@@ -100,7 +101,7 @@ func (r *incidentRun) validateRestored(u RestoredUpdate) error {
 		return invalid("components: name at least one")
 	}
 	for i, id := range u.Components {
-		if id != r.rec.Component && !slices.Contains(r.rec.Servers, id) {
+		if id != r.rec.Component && id != r.rec.Finding.Component && !slices.Contains(r.rec.Servers, id) {
 			return invalid("components[%d]: %q is no part of incident %s", i, id, r.rec.ID)
 		}
 	}

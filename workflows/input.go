@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -23,6 +24,16 @@ func required(pairs ...string) error {
 		}
 	}
 	return nil
+}
+
+// applicationError is the refusal of a child workflow, without the wrapping
+// that names the child.
+func applicationError(err error) error {
+	var refusal *temporal.ApplicationError
+	if errors.As(err, &refusal) {
+		return temporal.NewNonRetryableApplicationError(refusal.Message(), refusal.Type(), nil)
+	}
+	return err
 }
 
 // validate checks that an update says who did it.

@@ -36,6 +36,9 @@ func TestWrongInputFailsAtOnceAndNamesTheField(t *testing.T) {
 		"Incident, blank":                {Incident, IncidentInput{Incident: " "}, "incident"},
 		"Postmortem, blank":              {Postmortem, PostmortemInput{Incident: " "}, "incident"},
 		"Broadcast, event is only space": {Broadcast, BroadcastInput{Incident: "i1", Event: " "}, "event"},
+		"RemoteHands, empty":             {RemoteHands, HandsInput{}, "incident"},
+		"RemoteHands, no probe":          {RemoteHands, HandsInput{Incident: "i1", Component: "pdu-a"}, "probe"},
+		"RemoteHands, another id":        {RemoteHands, HandsInput{Incident: "i1", Component: "pdu-a", Probe: "power"}, "hands/i1/1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -26,6 +26,7 @@ const (
 	TypeClientReport  = "ClientReport"
 	TypePostmortem    = "Postmortem"
 	TypeTriage        = "Triage"
+	TypeRemoteHands   = "RemoteHands"
 )
 
 // Task queues. Probes go to ProbeQueue(vantage).
@@ -60,6 +61,9 @@ const (
 	UpdatePublish        = "publish"
 	UpdateCompleteAction = "completeAction"
 	UpdateVerifyAction   = "verifyAction"
+	UpdateAskHands       = "askHands"
+	UpdateAnswer         = "answer"
+	UpdateCancel         = "cancel"
 )
 
 // Queries.
@@ -81,7 +85,9 @@ const (
 	SignalAlive        = "alive"        // Escalate: a sign of life, Act
 	SignalReported     = "reported"     // Incident: ReportedSignal
 	SignalChanged      = "changed"      // InformClients: ChangedSignal
-	SignalStop         = "stop"         // Escalate, InformClients: StopSignal
+	SignalStop         = "stop"         // Escalate, InformClients, RemoteHands: StopSignal
+	SignalAnswered     = "answered"     // RemoteHands: Act; the answer is in the store
+	SignalHandsState   = "handsState"   // RemoteHands to its incident: HandsStatus
 	SignalProgress     = "progress"     // Localize to its parent: LocalizeProgress
 	SignalPageState    = "pageState"    // Escalate to its incident: EscalateStatus
 )
@@ -104,6 +110,9 @@ func LocalizeID(scope, n string) string { return "localize/" + scope + "/" + n }
 
 // EscalateID is the workflow id of an incident's escalation to a team.
 func EscalateID(incident, team string) string { return "escalate/" + incident + "/" + team }
+
+// HandsID is the workflow id of an incident's n-th question to people at a site.
+func HandsID(incident string, n int) string { return "hands/" + incident + "/" + strconv.Itoa(n) }
 
 // InformID is the workflow id of the beat of client updates of an incident.
 func InformID(incident string) string { return "inform/" + incident }

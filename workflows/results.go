@@ -85,6 +85,17 @@ type IncidentStatus struct {
 	Incident incident.Incident         `json:"incident"`
 	Steps    []StepStatus              `json:"steps"`
 	Teams    map[string]EscalateStatus `json:"teams"`
+	// Questions are what people at a site were asked, by number.
+	Questions []HandsStatus `json:"questions,omitempty"`
+}
+
+// HandsStatus is the state of a question to people at a site.
+type HandsStatus struct {
+	Question incident.Question `json:"question"`
+	Text     string            `json:"text,omitempty"` // English: what to look at, where, and the one question
+	Round    int               `json:"round"`          // from 1
+	Level    int               `json:"level"`          // from 1
+	Asked    []string          `json:"asked"`          // contact ids
 }
 
 // EscalateStatus is the state of an escalation to one team.

@@ -42,6 +42,9 @@ func (a *Activities) OpenIncident(ctx context.Context, p OpenIncidentParams) (Op
 	if over, stale, err := a.overSince(ctx, p); err != nil || stale {
 		return Opened{Incident: over}, err
 	}
+	if in, ok, err := a.openWith(ctx, c.ID); err != nil || ok {
+		return Opened{Incident: in}, err
+	}
 	servers := a.affected(p.Finding)
 	in := incident.Incident{
 		Component: c.ID, Site: c.Site, Status: incident.Investigating, Severity: p.Severity, Finding: p.Finding, Sweep: p.Sweep,

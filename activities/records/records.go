@@ -30,6 +30,8 @@ type Options struct {
 	// Rates are the messages per second that the first provider of each channel
 	// allows; they tell how long a broadcast will take.
 	Rates map[inventory.Channel]float64
+	// Hands says how people on site are asked.
+	Hands Hands
 	// Now is the clock; time.Now by default.
 	Now func() time.Time
 }

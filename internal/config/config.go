@@ -47,6 +47,7 @@ type Config struct {
 	Providers Providers `yaml:"providers"`
 	Probe     Probe     `yaml:"probe"`
 	Notify    Notify    `yaml:"notify"`
+	Hands     Hands     `yaml:"hands"`
 	Runbooks  Runbooks  `yaml:"runbooks"`
 	Temporal  Temporal  `yaml:"temporal"`
 
@@ -142,7 +143,7 @@ func (c *Config) ValidateAndSetDefaults() error {
 		}
 	}
 	for _, part := range []interface{ ValidateAndSetDefaults() error }{
-		&c.Providers, &c.Probe, &c.Notify, &c.Temporal,
+		&c.Providers, &c.Probe, &c.Notify, &c.Hands, &c.Temporal,
 	} {
 		if err := part.ValidateAndSetDefaults(); err != nil {
 			return err

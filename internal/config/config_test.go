@@ -127,6 +127,9 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"rate of another channel", least + "providers: {twilio: {accountSid: A, authToken: env:X, from: '+1', rates: {email: 3}}}\n", "providers.twilio.rates.email: "},
 		{"negative rate", least + "providers: {sendgrid: {key: env:X, from: a@b.c, rate: -1}}\n", "providers.sendgrid.rate: must be"},
 		{"pause without end", least + "notify: {breaker: {pause: 1h, maxPause: 1m}}\n", "notify.breaker.maxPause"},
+		{"question by no channel", least + "hands: {ladder: [{channel: fax, wait: 1m}]}\n", "hands.ladder[0].channel: no such channel"},
+		{"question without a wait", least + "hands: {ladder: [{channel: sms}]}\n", "hands.ladder[0].wait: 0s is out of range"},
+		{"question without end", least + "hands: {deadline: 1000h}\n", "hands.deadline"},
 		{"absurd timeout", least + "probe: {timeout: 1h}\n", "probe.timeout: 1h0m0s is out of range"},
 		{"two ways to Temporal", least + "temporal: {address: x, profile: y}\n", "temporal: address and profile"},
 	}

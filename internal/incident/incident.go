@@ -32,7 +32,7 @@ const (
 // Incident is one thing that went wrong, however many alerts and clients speak of it.
 type Incident struct {
 	ID         string           `json:"id"`
-	Component  string           `json:"component"` // its point of failure
+	Component  string           `json:"component"` // the point of failure that it was opened for; Finding says what is known now
 	Title      string           `json:"title"`     // English, one line
 	Site       string           `json:"site"`
 	Severity   Severity         `json:"severity"`

@@ -111,6 +111,7 @@ type Event struct {
 	AckCode      string    `json:"ackCode,omitempty"`      // the code that a button or a reply carried
 	Acknowledged bool      `json:"acknowledged,omitempty"` // a person acted: pressed 1, pressed the button
 	Declined     bool      `json:"declined,omitempty"`     // pressed 2: can't, page the next
+	Answer       string    `json:"answer,omitempty"`       // of a question to people on site: yes, no, cant-tell; acknowledges, too
 	At           time.Time `json:"at"`
 }
 

@@ -45,10 +45,11 @@ type Data struct {
 	AckCode string // 6 characters
 	AckURL  string // page on which a person confirms
 
-	Work    Work   // report.planned
-	TakenBy string // page.standdown: who has it
-	Text    string // free text: the client's own words, a task's text, a summary
-	URL     string // incident.postmortem: where it is published
+	Work     Work     // report.planned
+	Question Question // hands.question, hands.standdown
+	TakenBy  string   // page.standdown: who has it; hands.standdown: who answered
+	Text     string   // free text: the client's own words, a task's text, a summary
+	URL      string   // incident.postmortem: where it is published
 
 	// Repeat: the message was sent before and may have arrived.
 	Repeat bool

@@ -40,6 +40,10 @@ func night(lang inventory.Language) message.Data {
 			ID: "m-12", Title: "Замена ввода питания Б в зале 2",
 			StartsAt: now.Add(-2 * time.Hour), EndsAt: now.Add(3 * time.Hour), AnnouncedAt: now.AddDate(0, 0, -14),
 		},
+		Question: message.Question{
+			Text: "Горит ли лампа блока питания, который включён в PDU B?", Short: "лампа БП от PDU B горит?", What: "сервер msk-r2-k14-u07", Label: "ACME-0406",
+			Place: "Москва, зал 2, стойка K14, юнит 7", Spot: "стойка K14 U7 ACME-0406", Answer: "нет",
+		},
 		TakenBy: "Пётр Ильин", Text: "Электрик в зале, меняем автомат.", URL: "https://vakhta.example.net/postmortem/20261123-0304-pdu12",
 	}
 	for i := range 24 {
@@ -52,6 +56,10 @@ func night(lang inventory.Language) message.Data {
 		d.Client, d.Contact, d.Team, d.TakenBy = "Acme Ltd", "Irene Falcon", "Emergency crew", "Peter Elling"
 		d.Finding = "PDU msk-r2-k14-pdu-a failed: Moscow, room 2, rack K14"
 		d.Sites[0].Name, d.Sites[1].Name = "Moscow", "St Petersburg"
+		d.Question = message.Question{
+			Text: "Is the lamp of the power supply on PDU B lit?", Short: "is the PSU lamp on PDU B lit?", What: "server msk-r2-k14-u07", Label: "ACME-0406",
+			Place: "Moscow, room 2, rack K14, unit 7", Spot: "rack K14 U7 ACME-0406", Answer: "no",
+		}
 		d.Work.Title, d.Text = "Replacement of power feed B in room 2", "The electrician is in the room, replacing a breaker."
 		for i := range d.Servers {
 			d.Servers[i].Place = fmt.Sprintf("Moscow, room 2, rack K14, unit %d", i+1)
@@ -67,6 +75,7 @@ func one(lang inventory.Language) message.Data {
 	d.Sites = slices.Clone(d.Sites[:1])
 	d.Sites[0].Total, d.Sites[0].Checked, d.Sites[0].Down = 1, 1, 1
 	d.ETA, d.NextUpdateMinutes, d.Status = time.Time{}, 0, "investigating"
+	d.Question.Reminder, d.Question.Answer = true, "" // a question that is asked again, and withdrawn
 	return d
 }
 
@@ -167,6 +176,7 @@ func longest(lang inventory.Language) message.Data {
 	d.Work.Title = long
 	d.Work.EndsAt, d.ETA = d.Now.AddDate(0, 0, 3), d.Now.AddDate(0, 0, 9) // with their dates
 	d.Text = long
+	d.Question.Spot, d.Question.Short = "стойка K114 в зале 14 U42 "+long, "лампа БП от "+long+" горит?"
 	d.Total, d.Checked, d.Down, d.Restored, d.Clients = 100000, 100000, 100000, 99999, 18000
 	return d
 }
@@ -251,7 +261,7 @@ func TestNothingIsLeftOfAnEmptyMessage(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, bad := range []string{"0001", "<no value>", "%!", ": .", "{{", " ,"} {
-					if strings.Contains(m.Title+"\n"+m.Text, bad) && !slices.Contains([]string{"page", "task.engineer", "report.planned", "report.finding"}, event) {
+					if strings.Contains(m.Title+"\n"+m.Text, bad) && !slices.Contains([]string{"page", "task.engineer", "report.planned", "report.finding", "hands.question", "hands.standdown"}, event) {
 						t.Errorf("%s/%s by %s: %q in %q", lang, event, ch, bad, m.Text)
 					}
 				}

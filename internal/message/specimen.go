@@ -14,7 +14,11 @@ func specimen() Data {
 		Sites: []SiteCount{{Name: "Москва", Total: 24, Checked: 12, Down: 3}},
 		ETA:   at.Add(time.Hour), NextUpdateMinutes: 30,
 		AckCode: "4F7K2M", AckURL: "https://example.net/a/1",
-		Work:    Work{ID: "m-1", Title: "Замена ввода", StartsAt: at, EndsAt: at.Add(time.Hour), AnnouncedAt: at.AddDate(0, 0, -7)},
+		Work: Work{ID: "m-1", Title: "Замена ввода", StartsAt: at, EndsAt: at.Add(time.Hour), AnnouncedAt: at.AddDate(0, 0, -7)},
+		Question: Question{
+			Text: "Горит ли лампа блока питания, который включён в PDU B?", Short: "лампа БП от PDU B горит?", What: "сервер srv-1", Label: "A-1",
+			Place: "Москва, зал 1, стойка 1, юнит 7", Spot: "стойка 1 U7 A-1", Reminder: true, Answer: "нет",
+		},
 		TakenBy: "Анна", Text: "У меня лежит сервер", URL: "https://example.net/p/1",
 	}
 }

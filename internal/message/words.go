@@ -43,6 +43,9 @@ func pluralForm(lang inventory.Language, n int) int {
 	}
 }
 
+// Capital writes the first letter large.
+func Capital(text string) string { return capitalize(text) }
+
 func capitalize(text string) string {
 	r, size := utf8.DecodeRuneInString(text)
 	if size == 0 {

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"vakhta/internal/acklink"
+	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
+	"vakhta/internal/message"
 	"vakhta/internal/store"
 )
 
@@ -20,6 +23,7 @@ type Receipts interface {
 	Notification(ctx context.Context, id string) (ledger.Notification, error)
 	Notifications(ctx context.Context, f store.NotificationFilter) ([]ledger.Notification, error)
 	Acknowledge(ctx context.Context, codeOrID, via string, at time.Time) (n ledger.Notification, first bool, err error)
+	Question(ctx context.Context, id string) (incident.Question, error)
 }
 
 // AckPage is the page on which a message is acknowledged. GET only shows: mail
@@ -30,8 +34,10 @@ type AckPage struct {
 	Signer acklink.Signer
 	// Acknowledged is told of each acknowledgement, repeats included.
 	Acknowledged func(ctx context.Context, n ledger.Notification)
-	Now          func() time.Time
-	Log          zerolog.Logger
+	// Answered records an answer to the question that a notification asks.
+	Answered func(ctx context.Context, n ledger.Notification, answer incident.Answer) error
+	Now      func() time.Time
+	Log      zerolog.Logger
 }
 
 // Register adds the page's routes.
@@ -48,7 +54,11 @@ type ackView struct {
 	Done       bool
 	At         string
 	Superseded bool
+	Answers    []answerButton // of a question, instead of the one button
+	Said       string         // what became of a question
 }
+
+type answerButton struct{ Value, Text string }
 
 func (a *AckPage) show(w http.ResponseWriter, r *http.Request) {
 	if n, ok := a.load(w, r); ok {
@@ -66,6 +76,13 @@ func (a *AckPage) record(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxAnswer)
+	answer := incident.Answer(r.PostFormValue("answer"))
+	asks := message.TakesAnswer(n.Event)
+	if asks && !slices.Contains(incident.Answers, answer) {
+		a.refuse(w, r, http.StatusBadRequest, "which")
+		return
+	}
 	n, first, err := a.Store.Acknowledge(r.Context(), n.ID, "page", a.Now().UTC())
 	if err != nil {
 		a.Log.Error().Err(err).Msg("acknowledgement not recorded")
@@ -75,7 +92,13 @@ func (a *AckPage) record(w http.ResponseWriter, r *http.Request) {
 	if first {
 		a.Log.Info().Str("notification", n.ID).Msg("acknowledged on the page")
 	}
-	if a.Acknowledged != nil {
+	if asks {
+		if err := a.Answered(r.Context(), n, answer); err != nil {
+			a.Log.Error().Err(err).Msg("answer not recorded")
+			a.refuse(w, r, http.StatusServiceUnavailable, "away")
+			return
+		}
+	} else if a.Acknowledged != nil {
 		a.Acknowledged(r.Context(), n)
 	}
 	// See Other: reloading the answer does not post again.
@@ -111,11 +134,38 @@ func (a *AckPage) render(w http.ResponseWriter, r *http.Request, code int, n led
 	if v.Title == "" {
 		v.Title = words["title"]
 	}
-	if !n.AcknowledgedAt.IsZero() {
+	if message.TakesAnswer(n.Event) {
+		a.viewQuestion(r.Context(), n, &v)
+	} else if !n.AcknowledgedAt.IsZero() {
 		v.Done = true
 		v.At = n.AcknowledgedAt.UTC().Format("02.01.2006 15:04 UTC")
 	}
 	show(w, a.Log, code, "acknowledge", page{Language: string(language(n.Language)), Title: v.Title, Bare: true, Content: v})
+}
+
+// maxAnswer is how long the form of a button may be.
+const maxAnswer = 1 << 10
+
+// viewQuestion shows the buttons of a question, or what became of it.
+func (a *AckPage) viewQuestion(ctx context.Context, n ledger.Notification, v *ackView) {
+	v.Superseded = false // a reminder asks the same
+	lang := language(n.Language)
+	id, _ := incident.QuestionOf(n.Subject, n.Step)
+	q, err := a.Store.Question(ctx, id)
+	switch {
+	case err != nil:
+		a.Log.Error().Err(err).Msg("question not read")
+		v.Said = v.Words["away"]
+	case q.Answer != "":
+		v.Said = v.Words["answered"] + ": " + message.AnswerWord(string(q.Answer), lang)
+		v.At = q.AnsweredAt.UTC().Format("02.01.2006 15:04 UTC")
+	case !q.Open():
+		v.Said = v.Words["withdrawn"]
+	default:
+		for _, answer := range incident.Answers {
+			v.Answers = append(v.Answers, answerButton{string(answer), message.Capital(message.AnswerWord(string(answer), lang))})
+		}
+	}
 }
 
 // superseded reports whether the same contact was sent a newer revision since.
@@ -169,6 +219,10 @@ var ackWords = map[inventory.Language]map[string]string{
 		"ask":        "Нажмите кнопку, чтобы мы знали, что вы получили это сообщение.",
 		"done":       "Спасибо, подтверждено",
 		"superseded": "После этого сообщения мы отправили вам более новое. Пожалуйста, смотрите его.",
+		"look":       "Посмотрите и нажмите одну из кнопок.",
+		"answered":   "Ответ получен",
+		"withdrawn":  "Вопрос снят, ответ больше не нужен. Спасибо.",
+		"which":      "Ответ не понят. Откройте ссылку из сообщения и нажмите одну из кнопок.",
 		"invalid":    "Ссылка неверна или обрезана. Откройте её из сообщения целиком.",
 		"away":       "Сейчас не получается записать подтверждение. Попробуйте ещё раз через минуту.",
 		"foreign":    "Подтвердить можно только на этой странице. Откройте ссылку из сообщения.",
@@ -178,6 +232,10 @@ var ackWords = map[inventory.Language]map[string]string{
 		"ask":        "Press the button so that we know that this message has reached you.",
 		"done":       "Thank you, acknowledged",
 		"superseded": "We have sent you newer information since this message. Please see it.",
+		"look":       "Please look, then press one of the buttons.",
+		"answered":   "We have the answer",
+		"withdrawn":  "The question is withdrawn, the answer is not needed any more. Thank you.",
+		"which":      "The answer was not understood. Open the link in the message and press one of the buttons.",
 		"invalid":    "This link is wrong or cut off. Please open it from the message as a whole.",
 		"away":       "The acknowledgement can't be recorded right now. Please try again in a minute.",
 		"foreign":    "An acknowledgement is possible on this page only. Please open the link in the message.",

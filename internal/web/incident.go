@@ -31,6 +31,7 @@ type incidentView struct {
 	Evidence      []string
 	Confidence    int // percent
 	Ambiguous     []string
+	Questions     []questionView
 	Clients       []clientView
 	Timeline      []entryView
 	Notifications []notificationView
@@ -50,6 +51,12 @@ type clientView struct {
 type serverView struct {
 	ID, Place string
 	Up        bool
+}
+
+// questionView is what people on site were asked to look at.
+type questionView struct {
+	incident.Question
+	Text, Of, Who string
 }
 
 type entryView struct {
@@ -90,7 +97,15 @@ func (p *Pages) incident(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, "postmortem", err)
 		return
 	}
+	questions, err := p.store.Questions(r.Context(), store.QuestionFilter{Incident: id})
+	if err != nil {
+		p.fail(w, "list of questions", err)
+		return
+	}
 	v := p.viewIncident(inc, entries, sent)
+	for _, q := range slices.Backward(questions) {
+		v.Questions = append(v.Questions, questionView{q, p.names.Question(q), cmp.Or(q.Team, "an engineer"), p.names.Person(q.AnsweredBy)})
+	}
 	v.HasPostmortem = err == nil
 	frame := page{Title: inc.Title, Content: v}
 	if inc.Status != incident.Resolved {

@@ -35,6 +35,7 @@ type Reader interface {
 	Timeline(ctx context.Context, subject string, afterSeq int64, limit int) ([]incident.Entry, error)
 	Notifications(ctx context.Context, f store.NotificationFilter) ([]ledger.Notification, error)
 	Postmortem(ctx context.Context, incident string) (incident.Postmortem, error)
+	Questions(ctx context.Context, f store.QuestionFilter) ([]incident.Question, error)
 }
 
 // Names are the words for ids. None of them gives away an address.
@@ -43,6 +44,7 @@ type Names interface {
 	Place(component string) string
 	ClientOf(server string) string // client id, or ""
 	Finding(f topology.Finding) string
+	Question(q incident.Question) string // what to look at, where, and the one question
 }
 
 // Options tune the pages.

@@ -46,6 +46,7 @@ func (names) ClientOf(server string) string {
 	return "romashka"
 }
 
+func (names) Question(q incident.Question) string { return "look at " + q.Component }
 func (names) Finding(f topology.Finding) string {
 	return "PDU " + f.Component + " (Moscow, room 1, rack K07) has failed: 24 of 500 servers do not answer, 98 % sure"
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/go-telegram/bot/models"
 
 	"vakhta/activities/notify"
+	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/message"
@@ -26,8 +27,12 @@ import (
 // Provider is the name of this provider in the ledger.
 const Provider = "telegram"
 
-// ackPrefix begins the data of the acknowledgement button.
-const ackPrefix = "ack:"
+// ackPrefix begins the data of the acknowledgement button, answerPrefix that of
+// the buttons that answer a question: "answer:yes:CODE".
+const (
+	ackPrefix    = "ack:"
+	answerPrefix = "answer:"
+)
 
 // maxText is how long a message may be, in UTF-16 units.
 const maxText = 4096
@@ -126,9 +131,22 @@ func buttons(n ledger.Notification) *models.InlineKeyboardMarkup {
 	if n.AckCode == "" || !message.WantsAck(n.Event) {
 		return nil
 	}
+	if message.TakesAnswer(n.Event) {
+		return answers(n)
+	}
 	return &models.InlineKeyboardMarkup{InlineKeyboard: [][]models.InlineKeyboardButton{{
 		{Text: label(n), CallbackData: ackPrefix + n.AckCode},
 	}}}
+}
+
+// answers are the buttons below a question.
+func answers(n ledger.Notification) *models.InlineKeyboardMarkup {
+	row := make([]models.InlineKeyboardButton, 0, len(incident.Answers))
+	for _, a := range incident.Answers {
+		text := message.AnswerWord(string(a), n.Language)
+		row = append(row, models.InlineKeyboardButton{Text: message.Capital(text), CallbackData: answerPrefix + string(a) + ":" + n.AckCode})
+	}
+	return &models.InlineKeyboardMarkup{InlineKeyboard: [][]models.InlineKeyboardButton{row}}
 }
 
 func label(n ledger.Notification) string {

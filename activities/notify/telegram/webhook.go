@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/go-telegram/bot/models"
 
 	"vakhta/activities/notify"
+	"vakhta/internal/incident"
 	"vakhta/internal/ledger"
 )
 
@@ -83,12 +85,17 @@ func (w *Webhook) Parse(r *http.Request, body []byte) (Update, error) {
 func (w *Webhook) pressed(u models.Update) Update {
 	out := Update{CallbackQueryID: u.CallbackQuery.ID}
 	code, ok := strings.CutPrefix(u.CallbackQuery.Data, ackPrefix)
+	answer := ""
+	if rest, isAnswer := strings.CutPrefix(u.CallbackQuery.Data, answerPrefix); isAnswer {
+		answer, code, ok = strings.Cut(rest, ":")
+		ok = ok && slices.Contains(incident.Answers, incident.Answer(answer))
+	}
 	if !ok || code == "" {
 		return out
 	}
 	out.Events = []ledger.Event{{
 		Provider: Provider, Key: "update/" + strconv.FormatInt(u.ID, 10),
-		State: ledger.Read, AckCode: code, Acknowledged: true, At: w.now().UTC(),
+		State: ledger.Read, AckCode: code, Acknowledged: true, Answer: answer, At: w.now().UTC(),
 	}}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/twilio/twilio-go/client"
 
 	"vakhta/activities/notify"
+	"vakhta/internal/incident"
 	"vakhta/internal/ledger"
 	"vakhta/internal/message"
 )
@@ -106,7 +107,10 @@ func (w *Webhook) Gather(r *http.Request, body []byte) (Gather, error) {
 		Provider: Provider, Key: g.CallSID + "/gather/" + g.Digits, Notification: g.Notification,
 		ProviderID: g.CallSID, State: ledger.Delivered, At: w.now().UTC(),
 	}
+	asks := query.Get("q") == "1"
 	switch {
+	case asks && answerOf[g.Digits] != "":
+		g.Reply, e.Acknowledged, e.Answer = ReplyThanks, true, string(answerOf[g.Digits])
 	case g.Digits == "1":
 		g.Reply, e.Acknowledged = ReplyThanks, true
 	case g.Digits == "2" && query.Get("d") == "1":
@@ -202,12 +206,18 @@ func isMachine(answeredBy string) bool {
 	return strings.HasPrefix(answeredBy, "machine") || answeredBy == "fax"
 }
 
+// answerOf are the answers that digits stand for, to a question.
+var answerOf = map[string]incident.Answer{"1": incident.Yes, "2": incident.No, "3": incident.CantTell}
+
 // gatherQuery is the query of a gather's action; Twilio signs it with the rest.
-// Only a page or a task can be declined: d says so.
+// Only a page or a task can be declined: d says so. q: it is a question.
 func gatherQuery(n ledger.Notification) string {
 	q := "n=" + url.QueryEscape(n.ID)
 	if message.CanDecline(n.Event) {
 		q += "&d=1"
+	}
+	if message.TakesAnswer(n.Event) {
+		q += "&q=1"
 	}
 	return q
 }

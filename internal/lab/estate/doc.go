@@ -47,6 +47,9 @@ type Options struct {
 	// BootDelay is how long a server takes from power to its first accepted
 	// connection, after an outage; 0 is at once.
 	BootDelay time.Duration
+	// Bare are racks whose equipment has no management: no BMC, no SNMP, no
+	// address of PDU and switch. What has failed there only people can tell.
+	Bare []string
 	// BMCUser and BMCPassword are what every BMC asks for; empty means the defaults.
 	BMCUser, BMCPassword string
 	// Credentials is the reference to them in the inventory; empty is DefaultCredentials.

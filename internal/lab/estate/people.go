@@ -148,5 +148,20 @@ func makeTeams(o Options) []inventory.Team {
 			[2]string{"sergey", "Сергей Админ"}, [2]string{"marina", "Марина Линукс"}, [2]string{"anton", "Антон Баранов"}),
 		team("network", "Сетевая группа", 21,
 			[2]string{"dmitry", "Дмитрий Сетевик"}, [2]string{"vera", "Вера Маршрутова"}, [2]string{"egor", "Егор Волокно"}),
+		onSite(team(support("msk"), "Смена площадки Москва", 31,
+			[2]string{"nina", "Нина Смотрова"}, [2]string{"gleb", "Глеб Фонарёв"}, [2]string{"zoya", "Зоя Ключникова"})),
+		onSite(team(support("spb"), "Смена площадки Петербург", 41,
+			[2]string{"lev", "Лев Обходов"}, [2]string{"rita", "Рита Стойкина"}, [2]string{"yakov", "Яков Дверной"})),
 	}
+}
+
+// support is the team of a site that goes and looks.
+func support(site string) string { return site + "-hands" }
+
+// onSite gives the members of a team an address for mail: they are written to first.
+func onSite(t inventory.Team) inventory.Team {
+	for _, m := range t.Members {
+		m.Addresses[inventory.Email] = m.ID + "@" + t.ID + ".example"
+	}
+	return t
 }

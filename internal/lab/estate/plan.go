@@ -3,6 +3,7 @@ package estate
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,8 +65,16 @@ func makePlan(o Options) plan {
 		// Both vantages see the sites from outside: the lab has one network, so
 		// that a lost uplink cuts a site off from whoever looks.
 		first, second := Vantages[i%2], Vantages[(i+1)%2]
-		p.sites = append(p.sites, inventory.Site{ID: s.id, TimeZone: s.timezone, Vantages: []string{first, second}})
+		p.sites = append(p.sites, inventory.Site{ID: s.id, TimeZone: s.timezone, Vantages: []string{first, second}, Support: support(s.id)})
 		p.addSite(o, s, dealClients(s, p.clients, rng))
+	}
+	for i, c := range p.components {
+		if slices.Contains(o.Bare, c.In) {
+			p.components[i].Probe.BMC, p.components[i].Probe.SNMP = inventory.BMC{}, nil
+			if c.Kind != inventory.KindServer {
+				p.components[i].Probe = inventory.Profile{}
+			}
+		}
 	}
 	return p
 }

@@ -22,8 +22,8 @@ func (p plan) render() []byte {
 		names[c.ID] = c.Name
 	}
 	for _, s := range p.sites {
-		fmt.Fprintf(&b, "  - {id: %s, name: %s, timezone: %s, vantages: [%s]}\n",
-			s.ID, text(names[s.ID]), s.TimeZone, strings.Join(s.Vantages, ", "))
+		fmt.Fprintf(&b, "  - {id: %s, name: %s, timezone: %s, vantages: [%s], support: %s}\n",
+			s.ID, text(names[s.ID]), s.TimeZone, strings.Join(s.Vantages, ", "), s.Support)
 	}
 	b.WriteString("components:\n")
 	for _, c := range p.components {

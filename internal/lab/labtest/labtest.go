@@ -44,6 +44,9 @@ type Option func(*stand.Options)
 // OnStore keeps records and ledger in the database at this address.
 func OnStore(dsn string) Option { return func(o *stand.Options) { o.Store = dsn } }
 
+// Bare takes the management out of racks of the estate.
+func Bare(racks ...string) Option { return func(o *stand.Options) { o.Bare = racks } }
+
 // WithInput replaces an input of the runbooks.
 func WithInput(name, value string) Option { return func(o *stand.Options) { o.Inputs[name] = value } }
 

@@ -13,6 +13,7 @@ import (
 	"vakhta/internal/incident"
 	"vakhta/internal/lab/estate"
 	"vakhta/internal/lab/labtest"
+	"vakhta/internal/topology"
 	"vakhta/workflows"
 )
 
@@ -80,6 +81,7 @@ func (r *recorder) server() {
 	s.Await(t, "the client to hear when it will be back", func() (bool, error) {
 		return s.Read("romashka-duty", "время восстановления", began), nil
 	})
+	question := r.look(o.Incident, component)
 	require.NoError(t, o.Repair(ctx))
 	require.NoError(t, o.AwaitResolved(ctx))
 	require.NoError(t, o.AwaitPostmortem(ctx))
@@ -93,7 +95,21 @@ func (r *recorder) server() {
 		"server-beat":     workflows.InformID(o.Incident),
 		"server-update":   workflows.BroadcastID("incident/"+o.Incident, "update", 1),
 		"server-closed":   workflows.PostmortemID(o.Incident),
+		"server-question": question,
 	})
+}
+
+// look has the engineer ask whether any lamp is lit, and the one on site
+// answer by a button; it returns the id of the question's workflow.
+func (r *recorder) look(of, component string) string {
+	t, s := r.t, r.s
+	began := time.Now()
+	act := workflows.Act{By: "ivan", Via: "cli"}
+	require.NoError(t, s.Update(t.Context(), workflows.IncidentID(of), workflows.UpdateAskHands, workflows.AskHandsUpdate{Act: act, Component: component, Probe: topology.ProbePower}))
+	s.Press(t, s.Asked(t, "nina", began), incident.No)
+	id := workflows.HandsID(of, 1)
+	require.NoError(t, s.Client.GetWorkflow(t.Context(), id, "").Get(t.Context(), nil))
+	return id
 }
 
 // learn has people fill, approve and publish the postmortem, and do what it asks.

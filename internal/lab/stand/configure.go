@@ -80,6 +80,14 @@ func (h *Stand) timeouts() string {
 	return "  sendTimeout: 3s\n  settleAfter: 2s\n  leaseSeconds: 5\n"
 }
 
+// hands asks people on site by messenger at once: nobody sleeps in the lab.
+func (h *Stand) hands() string {
+	if h.opts.Defaults {
+		return ""
+	}
+	return "hands: {ladder: [{channel: email, wait: 1s}, {channel: telegram, wait: 30s}, {channel: call, wait: 1m}]}\n"
+}
+
 func (h *Stand) document() string {
 	var inputs strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(h.opts.Inputs)) {
@@ -101,11 +109,11 @@ providers:
   telegram: {url: "%[10]s", token: "file:secret-telegram", webhookSecret: "file:secret-telegram-hook"}
 notify:
   rates: %[11]s
-%[12]srunbooks:
+%[12]s%[13]srunbooks:
   inputs:
 %[6]stemporal: {address: "%[7]s", namespace: "%[8]s"}
 `, h.GatewayURL, strings.TrimPrefix(h.GatewayURL, "http://"), h.Sandbox.URL(sandbox.SendGrid), h.Sandbox.PublicKey(), twilioSID, inputs.String(), h.Address, h.Namespace,
-		h.Sandbox.URL(sandbox.Twilio), h.Sandbox.URL(sandbox.Telegram), h.rates(), h.timeouts())
+		h.Sandbox.URL(sandbox.Twilio), h.Sandbox.URL(sandbox.Telegram), h.rates(), h.timeouts(), h.hands())
 }
 
 func random() string {

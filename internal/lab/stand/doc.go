@@ -50,6 +50,7 @@ type Options struct {
 	GatewayPort, SandboxPort, EstatePort, TemporalPort, UIPort int
 	Seed                                                       int64
 	BootDelay                                                  time.Duration // of a server of the estate
+	Bare                                                       []string      // racks of the estate without management
 	Timing                                                     sandbox.Timing
 	// Say is told what is going on, one line each; nil drops it.
 	Say func(string)
@@ -142,7 +143,7 @@ func (h *Stand) openTemporal(ctx context.Context) error {
 func (h *Stand) openEstate(ctx context.Context) error {
 	h.opts.Say("switching on 1,200 servers at two sites")
 	var err error
-	h.Estate, err = estate.Open(ctx, estate.Options{Seed: h.opts.Seed, BootDelay: h.opts.BootDelay})
+	h.Estate, err = estate.Open(ctx, estate.Options{Seed: h.opts.Seed, BootDelay: h.opts.BootDelay, Bare: h.opts.Bare})
 	if err != nil {
 		return err
 	}
@@ -168,7 +169,20 @@ func (h *Stand) openSandbox(context.Context) error {
 		return err
 	}
 	h.SandboxURL = h.Sandbox.URL("")
+	h.waitOnSite()
 	return nil
+}
+
+// waitOnSite has the sites' people say nothing until they are told what they
+// see: who presses 1 on every call would swear that all lamps are lit.
+func (h *Stand) waitOnSite() {
+	inv := h.Estate.Inventory()
+	for _, s := range inv.Sites() {
+		team, _ := inv.Team(s.Support)
+		for _, m := range team.Members {
+			h.Sandbox.SetPersona(m.Addresses[inventory.Call], sandbox.Persona{Phone: &sandbox.Phone{Answer: sandbox.AnswerNever}})
+		}
+	}
 }
 
 func (h *Stand) openStore(ctx context.Context) error {
