@@ -3,6 +3,8 @@
 package docs_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -81,7 +83,10 @@ func TestRunbookExampleLintsAgainstTheInventoryExample(t *testing.T) {
 }
 
 func TestConfigurationExampleLoads(t *testing.T) {
-	cfg, err := config.LoadWithoutSecrets(filepath.Join(files(t), "vakhta.yaml"))
+	dir := files(t)
+	key := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "data.key"), []byte(key), 0o600))
+	cfg, err := config.LoadWithoutSecrets(filepath.Join(dir, "vakhta.yaml"))
 	require.NoError(t, err)
 	require.InDelta(t, 2, cfg.Notify.Rates[inventory.Call], 0)
 	_, err = runbooks.Load(runbooks.Builtin(), cfg.Runbooks.Inputs)

@@ -78,7 +78,10 @@ rates that the configuration gives. Nothing is written and nothing is sent.`,
 func printPlan(out io.Writer, p records.Plan) error {
 	fmt.Fprintf(out, "%d contacts of %d clients\n", p.Contacts, p.Clients)
 	if p.Unreachable > 0 {
-		fmt.Fprintf(out, "%d of them have no channel: somebody must tell them by hand\n", p.Unreachable)
+		fmt.Fprintf(out, "%d of them have no channel that works: somebody must tell them by hand\n", p.Unreachable)
+	}
+	if p.Quiet > 0 {
+		fmt.Fprintf(out, "%d of them have quiet hours now, and no channel that makes no noise\n", p.Quiet)
 	}
 	if len(p.Lines) == 0 {
 		return nil

@@ -95,6 +95,7 @@ func newNotificationsCommand(a *app) *cobra.Command {
 			})
 		},
 	}
+	cmd.AddCommand(newNotificationShowCommand(a), newNotificationSettleCommand(a))
 	flags := cmd.Flags()
 	flags.StringVar(&inc, "incident", "", "only those of this incident")
 	flags.StringVar(&f.Subject, "subject", "", "only those of this subject, such as report/r7")

@@ -5,6 +5,8 @@ import (
 	"net"
 
 	"github.com/spf13/cobra"
+
+	"vakhta/internal/store"
 )
 
 func newServeCommand(a *app) *cobra.Command {
@@ -37,11 +39,14 @@ callbacks, and shows the acknowledgement page and the engineers' pages.
 			if err != nil {
 				return err
 			}
-			st, err := openStore(ctx, cfg)
+			st, err := openStore(ctx, cfg, store.Addresses(inv.Address))
 			if err != nil {
 				return err
 			}
 			defer st.Close()
+			if cfg.Ring() == nil {
+				log.Warn().Msg("addresses are kept in the clear: set dataKeys, then run vakhta reseal")
+			}
 			if migrate {
 				if err := st.Migrate(ctx); err != nil {
 					return fmt.Errorf("migrate the store: %w", err)

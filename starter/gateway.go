@@ -31,6 +31,8 @@ type facts interface {
 	PutAlerts(ctx context.Context, alerts []incident.Alert) ([]incident.Alert, error)
 	Notification(ctx context.Context, id string) (ledger.Notification, error)
 	ApplyEvent(ctx context.Context, e ledger.Event, now time.Time) (n ledger.Notification, fresh bool, err error)
+	Bar(ctx context.Context, all ...ledger.Barred) error
+	Unbar(ctx context.Context, contact string, ch inventory.Channel) (was bool, err error)
 	Acknowledge(ctx context.Context, codeOrID, via string, at time.Time) (n ledger.Notification, first bool, err error)
 	AnswerQuestion(ctx context.Context, id string, r incident.Reply) (q incident.Question, first bool, err error)
 	Question(ctx context.Context, id string) (incident.Question, error)

@@ -121,6 +121,34 @@ func TestTelegramButtonAcknowledges(t *testing.T) {
 	}
 }
 
+func TestWhoStopsTheBotIsLeftInPeace(t *testing.T) {
+	h := newGatehouse(t)
+	say := func(update int, text string) {
+		t.Helper()
+		body := fmt.Sprintf(`{"update_id":%d,"message":{"message_id":1,"date":1763866800,"chat":{"id":1001,"type":"private"},"text":%q}}`, update, text)
+		if code, answer := h.telegram(body); code != 204 {
+			t.Fatalf("update answered %d %s", code, answer)
+		}
+	}
+	barred := func() []ledger.Barred {
+		t.Helper()
+		all, err := h.store.Barred(t.Context(), "")
+		must(t, err)
+		return all
+	}
+	say(1, "/stop")
+	if all := barred(); len(all) != 1 || all[0].Contact != "acme-duty" || all[0].Channel != inventory.Telegram || all[0].Bar != ledger.BarOptedOut {
+		t.Errorf("barred %+v, want the Telegram of acme-duty", all)
+	}
+	say(2, "/start")
+	if all := barred(); len(all) != 0 {
+		t.Errorf("barred %+v after he started the bot anew", all)
+	}
+	if all, err := h.store.Reports(t.Context(), store.ReportFilter{}); err != nil || len(all) != 0 {
+		t.Errorf("reports %+v, %v: a command is none", all, err)
+	}
+}
+
 func TestTelegramMessageIsOneReport(t *testing.T) {
 	h := newGatehouse(t)
 	body := `{"update_id":7,"message":{"message_id":1,"date":1763866800,"chat":{"id":1001,"type":"private"},"text":"у меня лежит сервер"}}`

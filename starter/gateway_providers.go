@@ -143,6 +143,12 @@ func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []
 		g.notApplied(w, telegram.Provider, err)
 		return
 	}
+	if c := update.Chat; c != nil {
+		if err := g.chatChanged(r.Context(), *c); err != nil {
+			g.notApplied(w, telegram.Provider, err)
+			return
+		}
+	}
 	if m := update.Message; m != nil {
 		report := incident.Report{
 			ID: "tg" + strconv.FormatInt(m.UpdateID, 10), Channel: telegram.Provider, From: m.ChatID,
@@ -167,6 +173,23 @@ func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []
 		g.answerButton(r.Context(), update)
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// chatChanged honours that somebody stopped the bot, or started it anew. A
+// chat that the inventory doesn't know gets nothing anyway.
+func (g *gateway) chatChanged(ctx context.Context, c telegram.ChatChange) error {
+	contact, known := g.deps.Inventory.ContactByAddress(inventory.Telegram, c.ChatID)
+	if !known {
+		return nil
+	}
+	if !c.Left {
+		_, err := g.deps.Store.Unbar(ctx, contact.ID, inventory.Telegram)
+		return err
+	}
+	return g.deps.Store.Bar(ctx, ledger.Barred{
+		Contact: contact.ID, Channel: inventory.Telegram, Bar: ledger.BarOptedOut, Provider: telegram.Provider,
+		Since: g.now().UTC(), Address: contact.Addresses[inventory.Telegram],
+	})
 }
 
 // answerButton takes the waiting mark off a pressed button. It is a courtesy:

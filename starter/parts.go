@@ -16,8 +16,8 @@ import (
 )
 
 // openStore opens the configured store; the caller closes it.
-func openStore(ctx context.Context, cfg config.Config) (*store.Store, error) {
-	st, err := store.Open(ctx, cfg.StoreDSN())
+func openStore(ctx context.Context, cfg config.Config, options ...store.Option) (*store.Store, error) {
+	st, err := store.Open(ctx, cfg.StoreDSN(), append(options, store.Sealed(cfg.Ring()))...)
 	if err != nil {
 		return nil, unavailable("open the store: %w", err)
 	}

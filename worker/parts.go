@@ -43,7 +43,7 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(ctx, cfg.StoreDSN())
+	st, err := store.Open(ctx, cfg.StoreDSN(), store.Sealed(cfg.Ring()), store.Addresses(inv.Address))
 	if err != nil {
 		return nil, err
 	}

@@ -119,7 +119,7 @@ func (b *broadcast) run(ctx workflow.Context) error {
 	}
 	b.progress.Contacts, b.progress.Plan = c.Contacts, c.Plan
 	for !b.stopped {
-		b.progress.Unreachable = append(b.progress.Unreachable, c.Unreachable...)
+		b.progress.Unreachable, b.progress.Quiet = append(b.progress.Unreachable, c.Unreachable...), c.Quiet
 		refused, err := b.deliver(ctx, c)
 		if err != nil {
 			return err
@@ -140,7 +140,11 @@ func (b *broadcast) run(ctx workflow.Context) error {
 			return err
 		}
 		if len(c.Batches)+len(c.Parts) == 0 {
-			b.progress.Unreachable = append(b.progress.Unreachable, c.Unreachable...)
+			if b.in.RequireAck && c.Quiet > 0 { // their quiet hours end within a day
+				b.progress.Rung--
+				continue
+			}
+			b.progress.Unreachable, b.progress.Quiet = append(b.progress.Unreachable, c.Unreachable...), c.Quiet
 			break
 		}
 	}

@@ -13,6 +13,9 @@ func (p *BroadcastProgress) details() string {
 	if p.Dropped > 0 {
 		fmt.Fprintf(&b, ", %d dropped as old news", p.Dropped)
 	}
+	if p.Quiet > 0 {
+		fmt.Fprintf(&b, ", %d in their quiet hours", p.Quiet)
+	}
 	if len(p.Plan.Lines) < 2 && p.Contacts < 100 { // a handful is sent before anybody reads this
 		return b.String()
 	}

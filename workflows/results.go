@@ -133,6 +133,7 @@ type BroadcastProgress struct {
 	Dropped      int      `json:"dropped,omitempty"` // old news, or acknowledged before they left
 	Acknowledged int      `json:"acknowledged"`
 	Unreachable  []string `json:"unreachable,omitempty"` // contact ids with no channel left
+	Quiet        int      `json:"quiet,omitempty"`       // contacts who wait for the end of their quiet hours
 	// Plan is who is told by which channel, and how long the providers take.
 	Plan records.Plan `json:"plan,omitzero"`
 }

@@ -149,6 +149,16 @@ func New(store Ledger, contacts Directory, routes Routes, opts Options) *Activit
 	}
 }
 
+// silent says that a message should make no noise where its channel can do so:
+// it can wait, and the contact has quiet hours.
+func (a *Activities) silent(n ledger.Notification) bool {
+	if n.Critical || n.Channel != inventory.Telegram {
+		return false
+	}
+	contact, ok := a.contacts.Contact(n.Contact)
+	return ok && contact.QuietAt(a.opts.Now())
+}
+
 // address resolves where a notification goes, now. The outcome, if it has a
 // state, tells why nowhere.
 func (a *Activities) address(n ledger.Notification) (route, string, ledger.Outcome) {

@@ -220,6 +220,7 @@ func (a *Activities) attempt(ctx context.Context, n ledger.Notification, leaseEn
 	if n.Repeat {
 		n = marked(n)
 	}
+	n.Silent = a.silent(n)
 	attemptCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.opts.SendTimeout)
 	defer cancel()
 	o = t.Channel.Send(attemptCtx, n, to)

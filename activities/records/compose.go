@@ -37,6 +37,7 @@ type Composed struct {
 	Contacts    int           `json:"contacts"`
 	Plan        Plan          `json:"plan,omitzero"`         // of a first rung
 	Unreachable []string      `json:"unreachable,omitempty"` // contact ids without a channel left
+	Quiet       int           `json:"quiet,omitempty"`       // contacts of whom every channel waits for the end of their quiet hours
 }
 
 // ComposeUpdate writes one notification for each contact of each affected
@@ -52,6 +53,10 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 	}
 	d := draft{subject: "incident/" + in.ID, event: p.Event, step: p.Step, revision: p.Revision, critical: p.Critical, deadline: p.Deadline}
 	var out Composed
+	ways, err := a.newWays(ctx)
+	if err != nil {
+		return Composed{}, err
+	}
 	box, hits, plan := a.newOutbox(), a.hits(in), a.newPlanner()
 	for _, client := range a.audience(in, p) {
 		h := hits[client.ID]
@@ -67,8 +72,12 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 				box.have(n)
 				continue
 			}
-			ladder := informLadder(contact)
-			plan.contact(ladder)
+			ladder, quiet := ways.of(contact, toneOf(in, p))
+			plan.contact(ladder, quiet)
+			if quiet {
+				out.Quiet++
+				continue
+			}
 			if len(ladder) == 0 {
 				out.Unreachable = append(out.Unreachable, contact.ID)
 				continue
@@ -85,6 +94,11 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 	out.Plan = plan.done()
 	err = box.closeInto(ctx, &out, d)
 	return out, err
+}
+
+// toneOf: what is critical, and all about a critical incident, is loud.
+func toneOf(in incident.Incident, p ComposeParams) tone {
+	return tone{loud: p.Critical || in.Severity == incident.Sev1}
 }
 
 func (a *Activities) audience(in incident.Incident, p ComposeParams) []*inventory.Client {
@@ -237,15 +251,4 @@ func (a *Activities) write(d draft, contact *inventory.Contact, ch inventory.Cha
 	}
 	n.Title, n.Body, n.HTML = text.Title, text.Text, text.HTML
 	return n, nil
-}
-
-// informLadder leaves out the call, which is for what must be acknowledged,
-// unless the contact has nothing else.
-func informLadder(c *inventory.Contact) []inventory.Channel {
-	all := c.Urgent()
-	quiet := slices.DeleteFunc(slices.Clone(all), func(ch inventory.Channel) bool { return ch == inventory.Call })
-	if len(quiet) == 0 {
-		return all
-	}
-	return quiet
 }

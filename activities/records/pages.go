@@ -111,6 +111,10 @@ func (a *Activities) ComposeTask(ctx context.Context, p TaskParams) (Composed, e
 	if !ok || len(t.Levels) == 0 {
 		return Composed{}, invalid("team: the inventory has no team %q with a level; add it under teams", p.Team)
 	}
+	ways, err := a.newWays(ctx)
+	if err != nil {
+		return Composed{}, err
+	}
 	var out Composed
 	var rows []ledger.Notification
 	for _, id := range t.Levels[0].Members {
@@ -119,7 +123,10 @@ func (a *Activities) ComposeTask(ctx context.Context, p TaskParams) (Composed, e
 			continue
 		}
 		out.Contacts++
-		ladder := informLadder(contact)
+		ladder, _ := ways.of(contact, tone{loud: true})
+		if len(ladder) == 0 {
+			ladder = informLadder(contact) // a colleague is told by what there is
+		}
 		if len(ladder) == 0 {
 			out.Unreachable = append(out.Unreachable, id)
 			continue
@@ -137,7 +144,6 @@ func (a *Activities) ComposeTask(ctx context.Context, p TaskParams) (Composed, e
 		}
 		rows = append(rows, n)
 	}
-	var err error
 	out.Batches, err = a.enqueue(ctx, rows)
 	return out, err
 }

@@ -23,7 +23,8 @@ type PlanLine struct {
 type Plan struct {
 	Clients     int        `json:"clients"`
 	Contacts    int        `json:"contacts"`
-	Unreachable int        `json:"unreachable,omitempty"` // contacts without any channel
+	Unreachable int        `json:"unreachable,omitempty"` // contacts without any channel that works
+	Quiet       int        `json:"quiet,omitempty"`       // contacts of whom every channel waits for the end of their quiet hours
 	Lines       []PlanLine `json:"lines"`                 // by rung and channel
 }
 
@@ -38,9 +39,12 @@ func (a *Activities) newPlanner() *planner {
 	return &planner{rates: a.opts.Rates, lines: map[PlanLine]int{}}
 }
 
-func (p *planner) contact(ladder []inventory.Channel) {
+func (p *planner) contact(ladder []inventory.Channel, quiet bool) {
 	p.plan.Contacts++
-	if len(ladder) == 0 {
+	switch {
+	case quiet:
+		p.plan.Quiet++
+	case len(ladder) == 0:
 		p.plan.Unreachable++
 	}
 	for rung, ch := range ladder {
@@ -69,17 +73,18 @@ func (a *Activities) PlanUpdate(ctx context.Context, c ComposeParams, confirm bo
 	if err != nil {
 		return Plan{}, err
 	}
+	ways, err := a.newWays(ctx)
+	if err != nil {
+		return Plan{}, err
+	}
+	how := toneOf(in, c)
+	how.confirm = confirm
 	p := a.newPlanner()
 	for _, client := range a.audience(in, c) {
 		p.plan.Clients++
 		for i := range client.Contacts {
-			contact := &client.Contacts[i]
-			switch {
-			case slices.Contains(c.Except, contact.ID):
-			case confirm:
-				p.contact(contact.Urgent())
-			default:
-				p.contact(informLadder(contact))
+			if contact := &client.Contacts[i]; !slices.Contains(c.Except, contact.ID) {
+				p.contact(ways.of(contact, how))
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/message"
@@ -32,50 +33,85 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 	if err != nil {
 		return Composed{}, err
 	}
-	var out Composed
-	box, hits := a.newOutbox(), a.hits(in)
-	sending := draft{subject: "incident/" + in.ID, step: c.Step, revision: c.Revision}
-	for _, n := range last {
-		contact, ok := a.inv.Contact(n.Contact)
-		if !ok || slices.Contains(c.Except, contact.ID) || slices.Contains(c.Except, contact.Client) {
-			continue
+	ways, err := a.newWays(ctx)
+	if err != nil {
+		return Composed{}, err
+	}
+	how := toneOf(in, c)
+	how.confirm = p.Unacknowledged
+	r := climb{a: a, p: c, in: in, ways: ways, how: how, hits: a.hits(in), box: a.newOutbox()}
+	for _, contact := range a.contactsOf(in, c) {
+		switch s, told := last[contact.ID]; {
+		case told && unsettled(s.top):
+			r.out.Contacts++
+			r.box.have(s.top)
+		case told && mustClimb(s.top, p.Unacknowledged):
+			err = r.next(ctx, contact, s.tried, s.top.Rung+1)
+		case !told && p.Unacknowledged && !c.OnlyChanged:
+			err = r.next(ctx, contact, nil, 0) // his quiet hours held the first one back
 		}
-		if unsettled(n) {
-			out.Contacts++
-			box.have(n)
-			continue
-		}
-		if !mustClimb(n, p.Unacknowledged) {
-			continue
-		}
-		client, ok := a.inv.Client(contact.Client)
-		if !ok {
-			continue
-		}
-		out.Contacts++
-		ladder := informLadder(contact)
-		if p.Unacknowledged {
-			ladder = contact.Urgent()
-		}
-		next := n.Rung + 1
-		if next >= len(ladder) {
-			out.Unreachable = append(out.Unreachable, contact.ID)
-			continue
-		}
-		d := draft{
-			subject: n.Subject, event: n.Event, step: n.Step, revision: n.Revision, critical: c.Critical, deadline: c.Deadline,
-			facts: factsOf(in, hits[client.ID], n.Event),
-		}
-		row, err := a.write(d, contact, ladder[next], next, a.updateData(in, hits[client.ID], client, contact, c))
 		if err != nil {
 			return Composed{}, err
 		}
-		if err := box.add(ctx, row); err != nil {
-			return Composed{}, err
+	}
+	err = r.box.closeInto(ctx, &r.out, draft{subject: "incident/" + in.ID, step: c.Step, revision: c.Revision})
+	return r.out, err
+}
+
+// climb is one climb of many contacts.
+type climb struct {
+	a    *Activities
+	p    ComposeParams
+	in   incident.Incident
+	ways ways
+	how  tone
+	hits map[string]hit
+	box  *outbox
+	out  Composed
+}
+
+// next writes to a contact by the first channel that was not tried yet.
+func (r *climb) next(ctx context.Context, contact *inventory.Contact, tried []inventory.Channel, rung int) error {
+	client, ok := r.a.inv.Client(contact.Client)
+	if !ok {
+		return nil
+	}
+	r.out.Contacts++
+	ladder, _ := r.ways.of(contact, r.how)
+	ch, ok := untried(ladder, tried)
+	if !ok {
+		loud := r.how
+		loud.loud = true
+		ladder, _ = r.ways.of(contact, loud)
+		if _, later := untried(ladder, tried); later {
+			r.out.Quiet++
+		} else {
+			r.out.Unreachable = append(r.out.Unreachable, contact.ID)
+		}
+		return nil
+	}
+	d := draft{
+		subject: "incident/" + r.in.ID, event: r.p.Event, step: r.p.Step, revision: r.p.Revision, critical: r.p.Critical, deadline: r.p.Deadline,
+		facts: factsOf(r.in, r.hits[client.ID], r.p.Event),
+	}
+	row, err := r.a.write(d, contact, ch, rung, r.a.updateData(r.in, r.hits[client.ID], client, contact, r.p))
+	if err != nil {
+		return err
+	}
+	return r.box.add(ctx, row)
+}
+
+// contactsOf are the contacts of the audience.
+func (a *Activities) contactsOf(in incident.Incident, p ComposeParams) []*inventory.Contact {
+	var out []*inventory.Contact
+	for _, client := range a.audience(in, p) {
+		for i := range client.Contacts {
+			if c := &client.Contacts[i]; !slices.Contains(p.Except, c.ID) {
+				out = append(out, c)
+			}
 		}
 	}
-	err = box.closeInto(ctx, &out, sending)
-	return out, err
+	return out
 }
 
 // unsettled says that a delivery would still have something to do.
@@ -83,23 +119,30 @@ func unsettled(n ledger.Notification) bool {
 	return n.State.Sendable() || n.State == ledger.Intent || n.State == ledger.Unknown
 }
 
-// standing is each contact's highest rung of one sending, by contact id.
-func (a *Activities) standing(ctx context.Context, subject, step string, revision int) ([]ledger.Notification, error) {
+// stand is how far a contact is within one sending.
+type stand struct {
+	top   ledger.Notification // of the highest rung
+	tried []inventory.Channel
+}
+
+// standing is how far each contact is within one sending, by contact id.
+func (a *Activities) standing(ctx context.Context, subject, step string, revision int) (map[string]stand, error) {
 	rows, err := a.store.Standings(ctx, store.NotificationFilter{Subject: subject, Step: step})
 	if err != nil {
 		return nil, fmt.Errorf("read notifications of %s: %w", subject, err)
 	}
-	top := map[string]ledger.Notification{}
+	out := map[string]stand{}
 	for _, n := range rows {
-		if t, ok := top[n.Contact]; n.Revision == revision && (!ok || n.Rung > t.Rung) {
-			top[n.Contact] = n
+		if n.Revision != revision {
+			continue
 		}
+		s, ok := out[n.Contact]
+		if !ok || n.Rung > s.top.Rung {
+			s.top = n
+		}
+		s.tried = append(s.tried, n.Channel)
+		out[n.Contact] = s
 	}
-	out := make([]ledger.Notification, 0, len(top))
-	for _, n := range top {
-		out = append(out, n)
-	}
-	slices.SortFunc(out, func(x, y ledger.Notification) int { return compare(x.Contact, y.Contact) })
 	return out, nil
 }
 
@@ -144,8 +187,20 @@ func (a *Activities) ComposeReply(ctx context.Context, p ReplyParams) (Composed,
 	if err != nil {
 		return Composed{}, permanent(fmt.Errorf("read report %s: %w", p.Report, err))
 	}
-	contact, ladder := a.replyTo(r.Contact, r.Channel, r.From, r.ID)
-	if p.Rung >= len(ladder) {
+	ways, err := a.newWays(ctx)
+	if err != nil {
+		return Composed{}, err
+	}
+	contact, ladder := a.replyTo(ways, r.Contact, r.Channel, r.From, r.ID)
+	before, err := a.standing(ctx, "report/"+r.ID, p.Step, 0)
+	if err != nil {
+		return Composed{}, err
+	}
+	if s, told := before[contact.ID]; told && s.top.Rung >= p.Rung { // by a try whose answer was lost
+		return Composed{Batches: [][]string{{s.top.ID}}, Contacts: 1}, nil
+	}
+	ch, ok := untried(ladder, before[contact.ID].tried)
+	if !ok {
 		return Composed{Contacts: 1, Unreachable: []string{contact.ID}}, nil
 	}
 	data, err := a.replyData(ctx, contact, r.Client, r.Text, p)
@@ -153,7 +208,7 @@ func (a *Activities) ComposeReply(ctx context.Context, p ReplyParams) (Composed,
 		return Composed{}, err
 	}
 	d := draft{subject: "report/" + r.ID, event: p.Event, step: p.Step, critical: isAnswer(p.Event)}
-	n, err := a.write(d, contact, ladder[p.Rung], p.Rung, data)
+	n, err := a.write(d, contact, ch, p.Rung, data)
 	if err != nil {
 		return Composed{}, err
 	}
@@ -165,10 +220,11 @@ func (a *Activities) ComposeReply(ctx context.Context, p ReplyParams) (Composed,
 // repeat, than not at all; that we are looking is worth no repeat.
 func isAnswer(event string) bool { return event != "report.received" && event != "report.progress" }
 
-// replyTo is the contact and his channels, the one he wrote by first. A
-// stranger is answered where he wrote from: his contact id names the report,
-// which the sender resolves to the address at the last moment.
-func (a *Activities) replyTo(contactID, channel, from, report string) (*inventory.Contact, []inventory.Channel) {
+// replyTo is the contact and his channels, the one he wrote by first, which is
+// open whatever is remembered of it: he has just used it. A stranger is
+// answered where he wrote from: his contact id names the report, which the
+// sender resolves to the address at the last moment.
+func (a *Activities) replyTo(w ways, contactID, channel, from, report string) (*inventory.Contact, []inventory.Channel) {
 	by := channelOf(channel)
 	c, ok := a.inv.Contact(contactID)
 	if !ok {
@@ -178,9 +234,9 @@ func (a *Activities) replyTo(contactID, channel, from, report string) (*inventor
 		}
 		return stranger, []inventory.Channel{by}
 	}
-	ladder := informLadder(c)
-	if i := slices.Index(ladder, by); i > 0 {
-		ladder = append([]inventory.Channel{by}, slices.Delete(slices.Clone(ladder), i, i+1)...)
+	ladder, _ := w.of(c, tone{loud: true})
+	if slices.Contains(informLadder(c), by) {
+		ladder = append([]inventory.Channel{by}, slices.DeleteFunc(ladder, func(ch inventory.Channel) bool { return ch == by })...)
 	}
 	return c, ladder
 }

@@ -24,6 +24,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"vakhta/internal/seal"
 )
 
 // Config is the whole file.
@@ -37,6 +39,9 @@ type Config struct {
 	PublicURL string `yaml:"publicUrl"`
 	// Listen is the gateway's own address.
 	Listen string `yaml:"listen"`
+	// DataKeys encrypt the addresses that the store keeps: each the base64 of 32
+	// bytes, the one to encrypt with first. None: they are kept in the clear.
+	DataKeys []Secret `yaml:"dataKeys"`
 	// LinkSecret is the key of the links in messages.
 	LinkSecret Secret `yaml:"linkSecret"`
 	// IntakeToken is the bearer token of the intake (reports and alerts).
@@ -53,10 +58,14 @@ type Config struct {
 
 	dir      string
 	storeDSN Secret
+	ring     *seal.Ring
 }
 
 // StoreDSN is the resolved address of the store; it may hold a password.
 func (c *Config) StoreDSN() string { return c.storeDSN.Reveal() }
+
+// Ring holds the data keys; nil where there are none.
+func (c *Config) Ring() *seal.Ring { return c.ring }
 
 // Load reads, validates and completes the file and resolves every secret. A
 // process that serves or works calls it.
@@ -72,7 +81,7 @@ func Load(path string) (Config, error) {
 }
 
 // LoadWithoutSecrets is Load, but leaves all secrets unread except the store's
-// address: an engineer's command line needs no provider key.
+// address and its data keys: an engineer's command line needs no provider key.
 func LoadWithoutSecrets(path string) (Config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -111,6 +120,9 @@ func parse(path string, text []byte) (Config, error) {
 // ValidateAndSetDefaults checks the whole configuration and fills what may be left out.
 func (c *Config) ValidateAndSetDefaults() error {
 	if err := c.validateStore(); err != nil {
+		return err
+	}
+	if err := c.validateDataKeys(); err != nil {
 		return err
 	}
 	if len(c.Inventory) == 0 {
@@ -186,6 +198,27 @@ func (c *Config) validateStore() error {
 	}
 	c.storeDSN = NewSecret(dsn)
 	return nil
+}
+
+// validateDataKeys reads the keys, which whoever opens the store needs.
+func (c *Config) validateDataKeys() error {
+	keys := make([]string, len(c.DataKeys))
+	for i := range c.DataKeys {
+		name := fmt.Sprintf("dataKeys[%d]", i)
+		if !c.DataKeys[i].Set() {
+			return fmt.Errorf("%s: empty; write env:NAME or file:PATH", name)
+		}
+		if err := c.DataKeys[i].check(name); err != nil {
+			return err
+		}
+		if err := c.DataKeys[i].resolve(name, c.dir); err != nil {
+			return err
+		}
+		keys[i] = c.DataKeys[i].Reveal()
+	}
+	var err error
+	c.ring, err = seal.New(keys...)
+	return err
 }
 
 // validateURL wants http(s)://host with nothing behind but a path, and drops

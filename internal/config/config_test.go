@@ -1,6 +1,8 @@
 package config
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -19,6 +21,7 @@ store: sqlite:data/vakhta.db
 inventory: [estate.yaml, /etc/vakhta/teams.yaml]
 publicUrl: https://vakhta.example.net/
 listen: 127.0.0.1:9090
+dataKeys: [file:data.key]
 linkSecret: file:link.key
 intakeToken: env:VAKHTA_TEST_TOKEN
 providers:
@@ -40,7 +43,7 @@ func load(t *testing.T, text string) (Config, string, error) {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "vakhta.yaml")
-	for name, content := range map[string]string{"vakhta.yaml": text, "link.key": "0123456789abcdef\n", "empty.key": "\n"} {
+	for name, content := range map[string]string{"vakhta.yaml": text, "link.key": "0123456789abcdef\n", "empty.key": "\n", "data.key": base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)) + "\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -64,6 +67,7 @@ func TestWholeConfiguration(t *testing.T) {
 		{"absolute inventory", c.Inventory[1], "/etc/vakhta/teams.yaml"},
 		{"publicUrl without its slash", c.PublicURL, "https://vakhta.example.net"},
 		{"secret of a file, without its newline", c.LinkSecret.Reveal(), "0123456789abcdef"},
+		{"data keys", c.Ring().First() != "", true},
 		{"secret of the environment", c.IntakeToken.Reveal(), "s3cret-value"},
 		{"default URL", c.Providers.SendGrid.URL, "https://api.sendgrid.com"},
 		{"given URL", c.Providers.Twilio.URL, "http://127.0.0.1:9999"},
@@ -110,6 +114,9 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"unknown store", "store: mysql://x\ninventory: [e.yaml]\n", "sqlite:PATH"},
 		{"password in the store", "store: postgres://u:hunter2@h/d\ninventory: [e.yaml]\n", "store: holds a literal password"},
 		{"literal secret", least + "intakeToken: hunter2\n", "intakeToken: holds a literal value; write env:NAME or file:PATH"},
+		{"literal data key", least + "dataKeys: [hunter2]\n", "dataKeys[0]: holds a literal value"},
+		{"data key that is none", least + "dataKeys: [file:link.key]\n", "dataKeys[0]: not the base64 of 32 bytes"},
+		{"data key that is missing", least + "dataKeys: [file:nowhere.key]\n", "dataKeys[0]: "},
 		{"literal secret with a colon", least + "intakeToken: hunter2:x\n", "intakeToken: holds a literal value"},
 		{"empty reference", least + "intakeToken: 'env:'\n", "intakeToken: env: names nothing"},
 		{"unset variable", least + "intakeToken: env:VAKHTA_TEST_TOKEN\n", "VAKHTA_TEST_TOKEN is not set"},

@@ -93,6 +93,9 @@ type Contact struct {
 	// Ladder is the contact's order of channels for urgent messages, fastest
 	// first. Empty means telegram, sms, call, email, as far as he has them.
 	Ladder []Channel `json:"ladder,omitempty"`
+	// Quiet are the hours in which nothing that can wait makes a noise at his
+	// end; nil: none.
+	Quiet *Hours `json:"quiet,omitempty"`
 }
 
 // Client is a customer of the provider.
@@ -101,6 +104,7 @@ type Client struct {
 	Name     string    `json:"name"`
 	Language Language  `json:"language"`
 	TimeZone string    `json:"timezone"`
+	Quiet    *Hours    `json:"quiet,omitempty"` // of those contacts that have none of their own
 	Contacts []Contact `json:"contacts"`
 }
 

@@ -33,6 +33,14 @@ type address struct {
 	normal  string
 }
 
+// Address is where a contact is reached by a channel at present; empty where he isn't.
+func (inv *Inventory) Address(contact string, ch Channel) string {
+	if c := inv.contact[contact]; c != nil {
+		return c.Addresses[ch]
+	}
+	return ""
+}
+
 // Revision is the SHA-256, in hex, of the documents that it was loaded from.
 func (inv *Inventory) Revision() string { return inv.revision }
 

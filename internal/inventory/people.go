@@ -41,6 +41,8 @@ func (r *raw) client(d *decoder) {
 			c.Language = Language(d.oneOf(value, languageNames))
 		case "timezone":
 			c.TimeZone = r.zones.read(d, value)
+		case "quiet":
+			c.Quiet = d.hours(value)
 		case "contacts":
 			d.items(value, func(item *yaml.Node) { contacts = append(contacts, item) })
 		}
@@ -51,7 +53,7 @@ func (r *raw) client(d *decoder) {
 	}
 	reachable := false
 	for _, n := range contacts {
-		contact := r.contact(d, n, Contact{Client: c.ID, Language: c.Language, TimeZone: c.TimeZone})
+		contact := r.contact(d, n, Contact{Client: c.ID, Language: c.Language, TimeZone: c.TimeZone, Quiet: c.Quiet})
 		reachable = reachable || len(contact.Addresses) > 0
 		c.Contacts = append(c.Contacts, contact)
 	}
@@ -147,6 +149,8 @@ func (r *raw) contact(d *decoder, n *yaml.Node, c Contact) Contact {
 			c.Language = Language(d.oneOf(value, languageNames))
 		case "timezone":
 			c.TimeZone = r.zones.read(d, value)
+		case "quiet":
+			c.Quiet = d.hours(value)
 		case "addresses":
 			c.Addresses = d.addresses(value)
 		case "ladder":

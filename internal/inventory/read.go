@@ -15,8 +15,8 @@ var (
 	siteFields      = []string{"id", "name", "timezone", "vantages", "support"}
 	componentFields = []string{"id", "kind", "name", "in", "unit", "client", "label", "needs", "probe"}
 	profileFields   = append([]string{"address", "tcp", "icmp", "bmc", "snmp", "proxmox"}, serviceFields...)
-	clientFields    = []string{"id", "name", "language", "timezone", "contacts"}
-	contactFields   = []string{"id", "name", "language", "timezone", "addresses", "ladder"}
+	clientFields    = []string{"id", "name", "language", "timezone", "quiet", "contacts"}
+	contactFields   = []string{"id", "name", "language", "timezone", "addresses", "ladder", "quiet"}
 	teamFields      = []string{"id", "name", "members", "levels", "repeat"}
 	levelFields     = []string{"members", "ackWithin"}
 

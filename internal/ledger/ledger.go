@@ -82,6 +82,10 @@ type Notification struct {
 	AcknowledgedAt  time.Time `json:"acknowledgedAt,omitzero"`
 	AcknowledgedVia string    `json:"acknowledgedVia,omitempty"` // a channel, "page", "cli", "desk"
 
+	// Silent is said when it leaves, and not kept: it can wait, and the
+	// recipient has quiet hours.
+	Silent bool `json:"-"`
+
 	LeaseToken int64     `json:"leaseToken"` // fencing: grows by one with each claim
 	LeaseUntil time.Time `json:"leaseUntil,omitzero"`
 }
@@ -97,6 +101,7 @@ type Outcome struct {
 	Message    string        `json:"message,omitempty"`    // for an operator; no address, no secret
 	RetryAfter time.Duration `json:"retryAfter,omitempty"` // for Retry
 	Wrote      bool          `json:"wrote"`                // at least one byte of the request was written
+	OptedOut   bool          `json:"optedOut,omitempty"`   // refused because the recipient wants nothing more by this channel
 }
 
 // Event is what a provider told us of a notification by callback.
@@ -112,6 +117,7 @@ type Event struct {
 	Acknowledged bool      `json:"acknowledged,omitempty"` // a person acted: pressed 1, pressed the button
 	Declined     bool      `json:"declined,omitempty"`     // pressed 2: can't, page the next
 	Answer       string    `json:"answer,omitempty"`       // of a question to people on site: yes, no, cant-tell; acknowledges, too
+	OptedOut     bool      `json:"optedOut,omitempty"`     // the recipient wants nothing more by this channel
 	At           time.Time `json:"at"`
 }
 

@@ -142,7 +142,7 @@ func (r *Renderer) checkComplete() error {
 func (r *Renderer) checkFits() error {
 	var wrong []error
 	for k := range r.templates {
-		for _, data := range []Data{{}, specimen()} {
+		for _, data := range []Data{{}, Specimen()} {
 			if _, err := r.render(k, data); err != nil {
 				wrong = append(wrong, err)
 				break

@@ -2,9 +2,9 @@ package message
 
 import "time"
 
-// specimen is a message with every field set: a template that can't be
+// Specimen is a message with every field set: a template that can't be
 // rendered from it doesn't fit Data.
-func specimen() Data {
+func Specimen() Data {
 	at := time.Date(2026, time.March, 5, 1, 30, 0, 0, time.UTC)
 	return Data{
 		Client: "ООО «Пример»", Contact: "Дежурный", Zone: "Europe/Moscow", Now: at,

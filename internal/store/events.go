@@ -105,6 +105,9 @@ func (s *Store) applySorted(ctx context.Context, tx *transaction, batch []arriva
 		n.UpdatedAt = a.now
 		rows[n.ID], changed[n.ID], results[i].n = n, true, n
 	}
+	if err := s.barTold(ctx, tx, batch, results); err != nil {
+		return nil, err
+	}
 	for id := range rows {
 		if !changed[id] {
 			delete(rows, id)

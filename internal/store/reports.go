@@ -13,7 +13,7 @@ const reportColumns = `id, channel, sender, client, contact, body, received_at, 
 func (s *Store) PutReport(ctx context.Context, r incident.Report) (created bool, err error) {
 	err = s.write(ctx, func(tx *transaction) error {
 		n, err := s.dialect.insert(ctx, tx, `INSERT INTO report (`+reportColumns+`)`, `ON CONFLICT (id) DO NOTHING`, [][]any{{
-			r.ID, r.Channel, r.From, r.Client, r.Contact, r.Text, micros(r.ReceivedAt), r.Incident, r.Answer,
+			r.ID, r.Channel, s.ring.Seal(r.From, senderOf(r.ID)), r.Client, r.Contact, r.Text, micros(r.ReceivedAt), r.Incident, r.Answer,
 		}})
 		created = n == 1
 		return err
@@ -26,7 +26,7 @@ func (s *Store) PutReport(ctx context.Context, r incident.Report) (created bool,
 
 // Report reads a report.
 func (s *Store) Report(ctx context.Context, id string) (incident.Report, error) {
-	return one(scanReport(s.reader.QueryRowContext(ctx, `SELECT `+reportColumns+` FROM report WHERE id = $1`, id)))("report", id)
+	return one(s.scanReport(s.reader.QueryRowContext(ctx, `SELECT `+reportColumns+` FROM report WHERE id = $1`, id)))("report", id)
 }
 
 // ReportFilter chooses reports; an empty field chooses all.
@@ -41,17 +41,24 @@ func (s *Store) Reports(ctx context.Context, f ReportFilter) ([]incident.Report,
 	var w where
 	w.equal("client", f.Client)
 	w.equal("incident", f.Incident)
-	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT `+reportColumns+` FROM report`+w.String()+` ORDER BY received_at DESC, id`+limit(f.Limit), w.args...)), scanReport)
+	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT `+reportColumns+` FROM report`+w.String()+` ORDER BY received_at DESC, id`+limit(f.Limit), w.args...)), s.scanReport)
 	if err != nil {
 		return nil, fmt.Errorf("read reports: %w", err)
 	}
 	return all, nil
 }
 
-func scanReport(r row) (report incident.Report, err error) {
+// senderOf is where a report's sender stands, for his seal.
+func senderOf(report string) string { return "report/" + report + "/sender" }
+
+func (s *Store) scanReport(r row) (report incident.Report, err error) {
 	var receivedAt int64
 	err = r.Scan(&report.ID, &report.Channel, &report.From, &report.Client, &report.Contact, &report.Text, &receivedAt, &report.Incident, &report.Answer)
+	if err != nil {
+		return report, err
+	}
 	report.ReceivedAt = instant(receivedAt)
+	report.From, err = s.ring.Open(report.From, senderOf(report.ID))
 	return report, err
 }
 

@@ -104,6 +104,9 @@ func (s *Store) settleFound(ctx context.Context, tx *transaction, batch []settle
 	if err := s.closeAttempts(ctx, tx, attempts); err != nil {
 		return err
 	}
+	if err := s.barSettled(ctx, tx, attempts, found); err != nil {
+		return err
+	}
 	return s.save(ctx, tx, inIDOrder(found)...)
 }
 

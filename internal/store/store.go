@@ -12,7 +12,9 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
 	_ "modernc.org/sqlite"             // driver "sqlite"
 
+	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
+	"vakhta/internal/seal"
 )
 
 // Errors that callers branch on.
@@ -32,6 +34,22 @@ type Store struct {
 	reader  *sql.DB // may be the writer
 	settles *committer[settle, error]
 	events  *committer[arrival, applied]
+
+	ring      *seal.Ring // nil: addresses are kept in the clear
+	addressOf func(contact string, ch inventory.Channel) string
+}
+
+// Option tells a store what it can't know by itself.
+type Option func(*Store)
+
+// Sealed has the store encrypt the addresses that it keeps. Without it they
+// are kept in the clear, and sealed ones can't be read.
+func Sealed(ring *seal.Ring) Option { return func(s *Store) { s.ring = ring } }
+
+// Addresses tells the store where a contact is reached at present, empty where
+// he isn't. Without it the store remembers no dead address by itself.
+func Addresses(of func(contact string, ch inventory.Channel) string) Option {
+	return func(s *Store) { s.addressOf = of }
 }
 
 // Connections to PostgreSQL, and readers of SQLite, per process.
@@ -42,7 +60,7 @@ const (
 
 // Open opens the database that dsn names: "sqlite:PATH", "sqlite::memory:" or
 // "postgres://user@host/database". It connects, but doesn't migrate.
-func Open(ctx context.Context, dsn string) (*Store, error) {
+func Open(ctx context.Context, dsn string, options ...Option) (*Store, error) {
 	var s *Store
 	var err error
 	path, isSQLite := strings.CutPrefix(dsn, "sqlite:")
@@ -57,6 +75,9 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	for _, set := range options {
+		set(s)
 	}
 	s.settles = newCommitter(s.settleAll)
 	s.events = newCommitter(s.applyAll)

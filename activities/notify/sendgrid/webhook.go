@@ -126,39 +126,49 @@ func (e event) proves() (ledger.Event, bool) {
 	switch e.Event {
 	case "processed":
 		told.State = ledger.Sent
-	case "delivered", "spamreport":
+	case "delivered":
 		told.State = ledger.Delivered
+	case "spamreport":
+		told.State, told.OptedOut = ledger.Delivered, true
 	case "open":
 		// Apple's and others' machines fetch every picture.
 		if e.MachineOpen {
 			return told, false
 		}
 		told.State = ledger.Read
-	case "click", "unsubscribe", "group_unsubscribe":
+	case "click":
 		told.State = ledger.Read
+	case "unsubscribe", "group_unsubscribe":
+		told.State, told.OptedOut = ledger.Read, true
 	case "bounce":
 		told.State, told.Class, told.Code = ledger.Refused, ledger.ClassDead, e.Status
 		if e.Type == "blocked" {
 			told.Class = ledger.ClassNext
 		}
 	case "dropped":
-		told.State, told.Class, told.Code = ledger.Refused, dropClass(e.Reason), "dropped"
+		told.State, told.Code = ledger.Refused, "dropped"
+		told.Class, told.OptedOut = dropClass(e.Reason)
 	default:
 		return told, false
 	}
 	return told, true
 }
 
-// dropClass tells an address that SendGrid won't write to any more from a mail
-// that it won't send.
-func dropClass(reason string) ledger.Class {
+// dropClass tells an address that SendGrid won't write to any more, and
+// whether its owner asked for that, from a mail that it won't send.
+func dropClass(reason string) (class ledger.Class, optedOut bool) {
 	reason = strings.ToLower(reason)
-	for _, dead := range []string{"bounce", "unsubscribe", "spam reporting", "invalid"} {
-		if strings.Contains(reason, dead) {
-			return ledger.ClassDead
+	for _, enough := range []string{"unsubscribe", "spam reporting"} {
+		if strings.Contains(reason, enough) {
+			return ledger.ClassDead, true
 		}
 	}
-	return ledger.ClassConfig
+	for _, dead := range []string{"bounce", "invalid"} {
+		if strings.Contains(reason, dead) {
+			return ledger.ClassDead, false
+		}
+	}
+	return ledger.ClassConfig, false
 }
 
 // messageID cuts an event's sg_message_id down to the X-Message-Id that the

@@ -78,17 +78,21 @@ func TestEventsProveWhatTheyProve(t *testing.T) {
 		name, event string
 		state       ledger.State // empty: the event proves nothing
 		class       ledger.Class
+		optedOut    bool
 	}{
-		{"processed", `"event":"processed"`, ledger.Sent, ""},
-		{"delivered", `"event":"delivered"`, ledger.Delivered, ""},
-		{"a person opens", `"event":"open"`, ledger.Read, ""},
-		{"a machine opens", `"event":"open","sg_machine_open":true`, "", ""},
-		{"deferred", `"event":"deferred"`, "", ""},
-		{"bounce", `"event":"bounce","type":"bounce","status":"5.1.1"`, ledger.Refused, ledger.ClassDead},
-		{"blocked", `"event":"bounce","type":"blocked","status":"4.7.1"`, ledger.Refused, ledger.ClassNext},
-		{"dropped for an old bounce", `"event":"dropped","reason":"Bounced Address"`, ledger.Refused, ledger.ClassDead},
-		{"dropped for its content", `"event":"dropped","reason":"Spam Content (if Spam Checker app enabled)"`, ledger.Refused, ledger.ClassConfig},
-		{"a kind of tomorrow", `"event":"teleported"`, "", ""},
+		{"processed", `"event":"processed"`, ledger.Sent, "", false},
+		{"delivered", `"event":"delivered"`, ledger.Delivered, "", false},
+		{"a person opens", `"event":"open"`, ledger.Read, "", false},
+		{"a machine opens", `"event":"open","sg_machine_open":true`, "", "", false},
+		{"deferred", `"event":"deferred"`, "", "", false},
+		{"bounce", `"event":"bounce","type":"bounce","status":"5.1.1"`, ledger.Refused, ledger.ClassDead, false},
+		{"blocked", `"event":"bounce","type":"blocked","status":"4.7.1"`, ledger.Refused, ledger.ClassNext, false},
+		{"dropped for an old bounce", `"event":"dropped","reason":"Bounced Address"`, ledger.Refused, ledger.ClassDead, false},
+		{"dropped for its content", `"event":"dropped","reason":"Spam Content (if Spam Checker app enabled)"`, ledger.Refused, ledger.ClassConfig, false},
+		{"dropped for his wish", `"event":"dropped","reason":"Unsubscribed Address"`, ledger.Refused, ledger.ClassDead, true},
+		{"unsubscribed", `"event":"unsubscribe"`, ledger.Read, "", true},
+		{"called spam", `"event":"spamreport"`, ledger.Delivered, "", true},
+		{"a kind of tomorrow", `"event":"teleported"`, "", "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			body := `[{"email":"x@y.example","timestamp":1795392720,"sg_event_id":"ev1","sg_message_id":"abc.recvd-1-2.0","vakhta_notification":"n-1",` + c.event + `}]`
@@ -102,7 +106,7 @@ func TestEventsProveWhatTheyProve(t *testing.T) {
 				}
 				return
 			}
-			if len(got) != 1 || got[0].State != c.state || got[0].Class != c.class || got[0].Acknowledged ||
+			if len(got) != 1 || got[0].State != c.state || got[0].Class != c.class || got[0].OptedOut != c.optedOut || got[0].Acknowledged ||
 				got[0].Notification != "n-1" || got[0].ProviderID != "abc" || got[0].Key != "ev1" {
 				t.Errorf("%+v, want %s %s", got, c.state, c.class)
 			}

@@ -93,7 +93,8 @@ func (c *Channel) Send(ctx context.Context, n ledger.Notification, to string) le
 	disabled := true
 	params := &bot.SendMessageParams{
 		ChatID: chat, Text: cut(n.Body),
-		LinkPreviewOptions: &models.LinkPreviewOptions{IsDisabled: &disabled},
+		LinkPreviewOptions:  &models.LinkPreviewOptions{IsDisabled: &disabled},
+		DisableNotification: n.Silent,
 	}
 	if keyboard := buttons(n); keyboard != nil {
 		params.ReplyMarkup = keyboard
@@ -187,6 +188,7 @@ func (c *Channel) outcome(x *notify.Exchange, sent *models.Message, err error, t
 		return o
 	}
 	o.State, o.Class = ledger.Refused, refusalClass(err)
+	o.OptedOut = o.Class == ledger.ClassDead && strings.Contains(strings.ToLower(err.Error()), "blocked by the user")
 	o.Code = strconv.Itoa(o.HTTPStatus)
 	if err != nil {
 		o.Message = notify.Scrub(err.Error(), c.cfg.Token, to)

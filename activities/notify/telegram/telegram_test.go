@@ -228,6 +228,51 @@ func TestUpdatesAreVerified(t *testing.T) {
 	}
 }
 
+func TestAChatIsLeftAndJoinedAgain(t *testing.T) {
+	hook, err := telegram.NewWebhook(secret, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	member := func(status string) string {
+		return `"my_chat_member":{"chat":{"id":1001,"type":"private"},"from":{"id":1001},"date":60,"old_chat_member":{"status":"member","user":{"id":7}},"new_chat_member":{"status":"` + status + `","user":{"id":7}}}`
+	}
+	says := func(text string) string {
+		return `"message":{"message_id":1,"date":60,"chat":{"id":1001,"type":"private"},"text":"` + text + `"}`
+	}
+	for part, want := range map[string]*telegram.ChatChange{
+		member("kicked"): {ChatID: "1001", Left: true, At: time.Unix(60, 0).UTC()},
+		member("member"): {ChatID: "1001", At: time.Unix(60, 0).UTC()},
+		says("/stop"):    {ChatID: "1001", Left: true, At: time.Unix(60, 0).UTC()},
+		says("/start x"): {ChatID: "1001", At: time.Unix(60, 0).UTC()},
+		says("stop it"):  nil,
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/callbacks/telegram", nil)
+		r.Header.Set("X-Telegram-Bot-Api-Secret-Token", secret)
+		u, err := hook.Parse(r, []byte(`{"update_id":5,`+part+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (u.Chat == nil) != (want == nil) || want != nil && *u.Chat != *want || want != nil && u.Message != nil {
+			t.Errorf("%s: %+v, want %+v", part, u.Chat, want)
+		}
+	}
+}
+
+func TestAMessageIsSilentWhereItCanWait(t *testing.T) {
+	box, c, _ := lab(t)
+	for _, silent := range []bool{false, true} {
+		n := page()
+		n.Silent = silent
+		if o := c.Send(t.Context(), n, to); o.State != ledger.Accepted {
+			t.Fatalf("%+v", o)
+		}
+	}
+	items := box.Inbox(sandbox.Query{})
+	if len(items) != 2 || items[0].Silent || !items[1].Silent {
+		t.Errorf("%+v, want the second one silent", items)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	hook, err := telegram.NewWebhook(secret, nil)
 	if err != nil {

@@ -55,6 +55,14 @@ type Update struct {
 	// event is durable.
 	CallbackQueryID string
 	Message         *InboundMessage
+	Chat            *ChatChange
+}
+
+// ChatChange is somebody's word on whether he wants the bot's messages.
+type ChatChange struct {
+	ChatID string
+	Left   bool // he stopped or blocked the bot; else he started it, anew maybe
+	At     time.Time
 }
 
 // Parse verifies and reads one update.
@@ -72,6 +80,12 @@ func (w *Webhook) Parse(r *http.Request, body []byte) (Update, error) {
 		return Update{}, fmt.Errorf("%w: telegram: the update has no id", notify.ErrMalformed)
 	case u.CallbackQuery != nil:
 		return w.pressed(u), nil
+	case u.MyChatMember != nil:
+		return Update{Chat: membership(u.MyChatMember)}, nil
+	case u.Message != nil && (u.Message.Text == "/stop" || u.Message.Text == "/start" || strings.HasPrefix(u.Message.Text, "/start ")):
+		return Update{Chat: &ChatChange{
+			ChatID: strconv.FormatInt(u.Message.Chat.ID, 10), Left: u.Message.Text == "/stop", At: time.Unix(int64(u.Message.Date), 0).UTC(),
+		}}, nil
 	case u.Message != nil && u.Message.Text != "":
 		return Update{Message: &InboundMessage{
 			UpdateID: u.ID, ChatID: strconv.FormatInt(u.Message.Chat.ID, 10), Text: u.Message.Text,
@@ -80,6 +94,20 @@ func (w *Webhook) Parse(r *http.Request, body []byte) (Update, error) {
 	default:
 		return Update{}, nil
 	}
+}
+
+// membership reads what has become of the bot in a chat; nil: nothing that
+// concerns its messages.
+func membership(m *models.ChatMemberUpdated) *ChatChange {
+	c := &ChatChange{ChatID: strconv.FormatInt(m.Chat.ID, 10), At: time.Unix(int64(m.Date), 0).UTC()}
+	switch m.NewChatMember.Type {
+	case models.ChatMemberTypeBanned, models.ChatMemberTypeLeft:
+		c.Left = true
+	case models.ChatMemberTypeMember, models.ChatMemberTypeAdministrator:
+	default:
+		return nil
+	}
+	return c
 }
 
 func (w *Webhook) pressed(u models.Update) Update {

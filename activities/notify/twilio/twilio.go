@@ -130,10 +130,13 @@ func (a *account) outcome(x *notify.Exchange, sid *string, err error, to string)
 			o.State = ledger.Retry
 		}
 	}
-	o.Code = strconv.Itoa(refusal.Code)
+	o.Code, o.OptedOut = strconv.Itoa(refusal.Code), refusal.Code == optedOut
 	o.Message = notify.Scrub(refusal.Message, a.cfg.AuthToken, to)
 	return o
 }
+
+// optedOut is Twilio's error for a number whose owner has answered STOP.
+const optedOut = 21610
 
 // errorClass sorts Twilio's error codes (FIELD-NOTES §2). What isn't listed is
 // for an operator to look at: a message must not vanish into a guess.
@@ -143,7 +146,7 @@ func errorClass(code int) ledger.Class {
 		return ledger.ClassRetry
 	case 30001, 30003, 30008, 21611, 63018, 22005, 30002, 30009, 30010, 30036:
 		return ledger.ClassNext
-	case 21211, 21614, 21610, 21217, 13224, 30005, 30006, 63024:
+	case 21211, 21614, optedOut, 21217, 13224, 30005, 30006, 63024:
 		return ledger.ClassDead
 	default:
 		return ledger.ClassConfig

@@ -63,6 +63,7 @@ func (w *Webhook) Status(r *http.Request, body []byte) ([]ledger.Event, error) {
 		Provider: Provider, Notification: r.URL.Query().Get("n"),
 		Code: form.Get("ErrorCode"), At: w.at(form.Get("Timestamp")),
 	}
+	e.OptedOut = e.Code == strconv.Itoa(optedOut)
 	var status string
 	if sid := form.Get("MessageSid"); sid != "" {
 		status = form.Get("MessageStatus")

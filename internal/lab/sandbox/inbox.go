@@ -31,6 +31,7 @@ type Item struct {
 	History    []Status          `json:"history"`
 	Buttons    []Button          `json:"buttons,omitempty"`
 	Edited     bool              `json:"edited,omitempty"`
+	Silent     bool              `json:"silent,omitempty"` // arrived without a sound
 	Opened     bool              `json:"opened,omitempty"`
 	Segments   int               `json:"segments,omitempty"` // of an SMS
 

@@ -193,7 +193,7 @@ func (s *Sandbox) sendMessage(w http.ResponseWriter, r *http.Request, p map[stri
 	}
 	it := &Item{
 		Provider: Telegram, Channel: ChannelTelegram, To: chat, From: "sandbox_bot",
-		ID: messageKey(chat, s.bot.messages.Add(1)), Text: text, Buttons: buttons,
+		ID: messageKey(chat, s.bot.messages.Add(1)), Text: text, Buttons: buttons, Silent: p["disable_notification"] == "true",
 	}
 	if p["parse_mode"] != "" {
 		it.HTML = p["text"]

@@ -3,6 +3,7 @@ package stand
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -28,9 +29,12 @@ const (
 // operator would: one file, the secrets beside it.
 func (h *Stand) configure(context.Context) error {
 	h.IntakeToken = random()
+	h.dataKey = make([]byte, 32)
+	_, _ = rand.Read(h.dataKey) // never fails
 	files := map[string]string{
 		"estate.yaml":          h.inventory(),
 		"secret-link":          random(),
+		"secret-data":          base64.StdEncoding.EncodeToString(h.dataKey),
 		"secret-intake":        h.IntakeToken,
 		"secret-sendgrid":      sendgridKey,
 		"secret-twilio":        twilioToken,
@@ -101,6 +105,7 @@ store: file:secret-store
 inventory: [estate.yaml]
 publicUrl: %[1]s
 listen: %[2]s
+dataKeys: [file:secret-data]
 linkSecret: file:secret-link
 intakeToken: file:secret-intake
 providers:

@@ -11,6 +11,7 @@ package stand
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -26,6 +27,7 @@ import (
 	"vakhta/internal/lab/devtemporal"
 	"vakhta/internal/lab/estate"
 	"vakhta/internal/lab/sandbox"
+	"vakhta/internal/seal"
 	"vakhta/internal/store"
 )
 
@@ -71,6 +73,7 @@ type Stand struct {
 	Config                            string // path of the configuration file
 	GatewayURL, SandboxURL, EstateURL string
 	IntakeToken                       string
+	dataKey                           []byte
 	Address, Namespace                string // of Temporal
 
 	opts    Options
@@ -186,8 +189,11 @@ func (h *Stand) waitOnSite() {
 }
 
 func (h *Stand) openStore(ctx context.Context) error {
-	var err error
-	if h.Store, err = store.Open(ctx, h.storeDSN()); err != nil {
+	ring, err := seal.New(base64.StdEncoding.EncodeToString(h.dataKey))
+	if err != nil {
+		return err
+	}
+	if h.Store, err = store.Open(ctx, h.storeDSN(), store.Sealed(ring)); err != nil {
 		return err
 	}
 	h.onClose(func() { _ = h.Store.Close() })
