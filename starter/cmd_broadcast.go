@@ -51,7 +51,7 @@ rates that the configuration gives. Nothing is written and nothing is sent.`,
 			}
 			var plan records.Plan
 			err = a.withStore(ctx, func(st *store.Store) (err error) {
-				acts := records.New(st, inv, nil, nil, nil, records.Options{PublicURL: cfg.PublicURL, Rates: cfg.Paces()})
+				acts := records.New(st, inv, nil, nil, nil, records.Options{PublicURL: cfg.PublicURL, Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders})
 				plan, err = acts.PlanUpdate(ctx, p, confirm)
 				if errors.Is(err, store.ErrNotFound) {
 					return notFound("there is no incident %q; list them with vakhta incident list", p.Incident)
@@ -69,6 +69,7 @@ rates that the configuration gives. Nothing is written and nothing is sent.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&p.Incident, "incident", "", "the incident that the message is about")
+	flags.StringVar(&p.Event, "event", "incident.update", "which message; the operator's ladders go by it")
 	flags.StringSliceVar(&p.Clients, "client", nil, "only these clients; default: all that the incident hits")
 	flags.StringSliceVar(&p.Except, "except", nil, "not these clients or contacts")
 	flags.BoolVar(&confirm, "confirm", false, "the message must be confirmed: the ladder goes on to the call")
@@ -85,6 +86,16 @@ func printPlan(out io.Writer, p records.Plan) error {
 	}
 	if len(p.Lines) == 0 {
 		return nil
+	}
+	for _, r := range p.Openings {
+		when := "at once"
+		switch {
+		case r.Before > 0:
+			when = postmortem.Span(r.Before) + " before it begins"
+		case r.After > 0:
+			when = "after " + postmortem.Span(r.After)
+		}
+		fmt.Fprintf(out, "%s %s, for whoever has not confirmed by then\n", r.Channel, when)
 	}
 	t := newTable(out, "RUNG", "CHANNEL", "CONTACTS", "RATE", "TAKES", "FOR")
 	for _, l := range p.Lines {

@@ -26,15 +26,19 @@ type BroadcastInput struct {
 	Except      []string `json:"except,omitempty"`
 	OnlyChanged bool     `json:"onlyChanged,omitempty"` // skip who was told exactly this
 	Critical    bool     `json:"critical,omitempty"`
-	// RequireAck climbs the ladder for everybody who has not confirmed after RungWait.
+	// RequireAck climbs the ladder for everybody who has not confirmed: as the
+	// operator's ladder for the event says, else after RungWait each.
 	RequireAck bool              `json:"requireAck,omitempty"`
 	RungWait   runbooks.Duration `json:"rungWait,omitempty"`
+	// Window is when that begins of which the message tells; rungs may be timed by it.
+	Window     time.Time         `json:"window,omitzero"`
 	Deadline   runbooks.Duration `json:"deadline,omitempty"` // after which it is old news
 	NextUpdate runbooks.Duration `json:"nextUpdate,omitempty"`
 }
 
-// maxRungs bounds a ladder: there are four channels.
-const maxRungs = 6
+// maxRungs bounds how often a broadcast climbs: once for each channel as it
+// opens, and once for each that refuses.
+const maxRungs = 16
 
 // Broadcast sends one message to an audience through the ledger, each contact
 // by his ladder: the next channel when one refuses or, where it must be
@@ -76,6 +80,7 @@ type broadcast struct {
 	in       BroadcastInput
 	progress BroadcastProgress
 	stopped  bool
+	last     bool // the last channel has opened, and its time is running
 }
 
 func (b *broadcast) setup(ctx workflow.Context) error {
@@ -118,37 +123,54 @@ func (b *broadcast) run(ctx workflow.Context) error {
 		return err
 	}
 	b.progress.Contacts, b.progress.Plan = c.Contacts, c.Plan
+	climb := b.schedule(ctx, c.Plan.Openings)
 	for !b.stopped {
 		b.progress.Unreachable, b.progress.Quiet = append(b.progress.Unreachable, c.Unreachable...), c.Quiet
 		refused, err := b.deliver(ctx, c)
 		if err != nil {
 			return err
 		}
-		if b.in.RequireAck && !b.stopped {
-			b.stage(ctx, "waiting")
-			if _, err := workflow.AwaitWithTimeout(ctx, b.in.RungWait.Std(), func() bool { return b.stopped }); err != nil {
+		next := records.NextRungParams{Compose: b.compose(), Confirm: b.in.RequireAck}
+		switch {
+		case b.stopped:
+		case refused > 0: // who can't be reached by a channel doesn't wait for the next one
+			b.progress.Rung++
+		case !b.in.RequireAck:
+			return b.end(ctx)
+		default:
+			open, more, err := b.wait(ctx, climb, c.Quiet > 0)
+			if err != nil {
 				return err
 			}
-		} else if refused == 0 {
+			if !more {
+				return b.end(ctx)
+			}
+			// The audience may have been changed meanwhile.
+			next.Unacknowledged, next.Open, next.Compose = true, open, b.compose()
+			b.progress.Rung++
+		}
+		if b.stopped || b.progress.Rung >= maxRungs {
 			break
 		}
-		if b.progress.Rung++; b.stopped || b.progress.Rung >= maxRungs {
-			break
-		}
-		c, err = compose(ctx, rec.NextRung, records.NextRungParams{Compose: b.compose(), Unacknowledged: b.in.RequireAck})
-		if err != nil {
+		if c, err = compose(ctx, rec.NextRung, next); err != nil {
 			return err
 		}
-		if len(c.Batches)+len(c.Parts) == 0 {
-			if b.in.RequireAck && c.Quiet > 0 { // their quiet hours end within a day
-				b.progress.Rung--
-				continue
-			}
-			b.progress.Unreachable, b.progress.Quiet = append(b.progress.Unreachable, c.Unreachable...), c.Quiet
-			break
+		if len(c.Batches)+len(c.Parts) > 0 {
+			continue
 		}
+		if b.in.RequireAck && (refused > 0 || c.Quiet+c.Waiting > 0) {
+			b.progress.Rung-- // nobody climbed now: quiet hours end within a day, and channels open in time
+			continue
+		}
+		b.progress.Unreachable, b.progress.Quiet = append(b.progress.Unreachable, c.Unreachable...), c.Quiet
+		break
 	}
-	if b.stopped { // what was written while the stop was done goes back, too
+	return b.end(ctx)
+}
+
+// end takes back what was written while a stop was done, and finishes.
+func (b *broadcast) end(ctx workflow.Context) error {
+	if b.stopped {
 		if err := b.drop(ctx); err != nil {
 			return err
 		}

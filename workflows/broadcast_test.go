@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"vakhta/activities/records"
+	"vakhta/internal/inventory"
+	"vakhta/internal/ledger"
 )
 
 func broadcastOf(w *world, in BroadcastInput) {
@@ -70,4 +72,64 @@ func TestRetargetedBroadcastLeavesClientsOut(t *testing.T) {
 	broadcastOf(w, BroadcastInput{RequireAck: true, RungWait: minutes(10)})
 	must[BroadcastProgress](w)
 	equal(t, "left out", w.rungs[0].Compose.Except, []string{"acme"})
+}
+
+func TestUnconfirmedMessageClimbsAsItsChannelsOpen(t *testing.T) {
+	w := newWorld(t)
+	w.compose = openingAs([]ledger.Rung{
+		{Channel: inventory.Email}, {Channel: inventory.SMS, After: 2 * time.Hour}, {Channel: inventory.Call, Before: 24 * time.Hour},
+	})
+	var at []time.Duration
+	w.next = func(p records.NextRungParams) records.Composed {
+		at = append(at, w.elapsed())
+		switch len(w.rungs) {
+		case 1:
+			return one("by sms")
+		case 2:
+			return one("by call")
+		}
+		return records.Composed{Unreachable: []string{"anna"}}
+	}
+	broadcastOf(w, BroadcastInput{RequireAck: true, RungWait: minutes(30), Window: w.start.Add(72 * time.Hour)})
+	p := must[BroadcastProgress](w)
+	equal(t, "sent", w.sent[:3], []string{"update/1", "by sms", "by call"})
+	equal(t, "climbed at", at, []time.Duration{2 * time.Hour, 48 * time.Hour, 48*time.Hour + 30*time.Minute})
+	equal(t, "open", w.rungs[0].Open, []inventory.Channel{inventory.Email, inventory.SMS})
+	equal(t, "open at the end", w.rungs[2].Open, []inventory.Channel{inventory.Email, inventory.SMS, inventory.Call})
+	equal(t, "unreachable", p.Unreachable, []string{"anna"})
+}
+
+func TestARefusalDoesNotWaitForTheNextChannelToOpen(t *testing.T) {
+	w := newWorld(t)
+	w.compose = openingAs([]ledger.Rung{{Channel: inventory.Email}, {Channel: inventory.SMS, After: 2 * time.Hour}})
+	w.refuse = func(id string) bool { return id == "update/1" }
+	w.next = func(p records.NextRungParams) records.Composed {
+		switch len(w.rungs) {
+		case 1:
+			if p.Unacknowledged || !p.Confirm || len(p.Open) > 0 || w.elapsed() > time.Minute {
+				t.Errorf("%+v after %s, want whoever was refused at once, by any channel", p, w.elapsed())
+			}
+			return one("by sms")
+		case 2:
+			return records.Composed{Waiting: 1}
+		case 3:
+			return records.Composed{Quiet: 1}
+		}
+		return records.Composed{}
+	}
+	broadcastOf(w, BroadcastInput{RequireAck: true, RungWait: minutes(30)})
+	p := must[BroadcastProgress](w)
+	equal(t, "sent", w.sent, []string{"update/1", "by sms"})
+	if w.elapsed() < 3*time.Hour || p.Stage != "done" || p.Rung != 2 {
+		t.Errorf("done after %s, want it to wait for channel and quiet hours: %+v", w.elapsed(), p)
+	}
+}
+
+// openingAs composes one message whose channels open as given.
+func openingAs(rungs []ledger.Rung) func(records.ComposeParams) records.Composed {
+	return func(p records.ComposeParams) records.Composed {
+		c := one("update/1")
+		c.Plan.Openings = rungs
+		return c
+	}
 }

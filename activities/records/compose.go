@@ -37,6 +37,7 @@ type Composed struct {
 	Contacts    int           `json:"contacts"`
 	Plan        Plan          `json:"plan,omitzero"`         // of a first rung
 	Unreachable []string      `json:"unreachable,omitempty"` // contact ids without a channel left
+	Waiting     int           `json:"waiting,omitempty"`     // contacts who have not confirmed, and whose next channel isn't open yet
 	Quiet       int           `json:"quiet,omitempty"`       // contacts of whom every channel waits for the end of their quiet hours
 }
 
@@ -58,8 +59,10 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 		return Composed{}, err
 	}
 	box, hits, plan := a.newOutbox(), a.hits(in), a.newPlanner()
+	how := toneOf(in, p)
 	for _, client := range a.audience(in, p) {
 		h := hits[client.ID]
+		how.rungs = a.ladderFor(p.Event, client.ID)
 		d.facts = factsOf(in, h, p.Event)
 		plan.plan.Clients++
 		for i := range client.Contacts {
@@ -72,7 +75,7 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 				box.have(n)
 				continue
 			}
-			ladder, quiet := ways.of(contact, toneOf(in, p))
+			ladder, quiet := ways.of(contact, how)
 			plan.contact(ladder, quiet)
 			if quiet {
 				out.Quiet++
@@ -91,7 +94,7 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 			}
 		}
 	}
-	out.Plan = plan.done()
+	out.Plan = plan.done(p.Event)
 	err = box.closeInto(ctx, &out, d)
 	return out, err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vakhta/internal/inventory"
+	"vakhta/internal/ledger"
 )
 
 // PlanLine is one channel of one rung of a sending: how many contacts it is
@@ -26,17 +27,21 @@ type Plan struct {
 	Unreachable int        `json:"unreachable,omitempty"` // contacts without any channel that works
 	Quiet       int        `json:"quiet,omitempty"`       // contacts of whom every channel waits for the end of their quiet hours
 	Lines       []PlanLine `json:"lines"`                 // by rung and channel
+	// Openings are when channels open for those who have not confirmed, by the
+	// operator's ladders for the event.
+	Openings []ledger.Rung `json:"openings,omitempty"`
 }
 
 // planner counts a sending's ladders.
 type planner struct {
-	rates map[inventory.Channel]float64
-	plan  Plan
-	lines map[PlanLine]int // by rung and channel
+	rates    map[inventory.Channel]float64
+	plan     Plan
+	openings func(event string) []ledger.Rung
+	lines    map[PlanLine]int // by rung and channel
 }
 
 func (a *Activities) newPlanner() *planner {
-	return &planner{rates: a.opts.Rates, lines: map[PlanLine]int{}}
+	return &planner{rates: a.opts.Rates, openings: a.openings, lines: map[PlanLine]int{}}
 }
 
 func (p *planner) contact(ladder []inventory.Channel, quiet bool) {
@@ -52,7 +57,8 @@ func (p *planner) contact(ladder []inventory.Channel, quiet bool) {
 	}
 }
 
-func (p *planner) done() Plan {
+func (p *planner) done(event string) Plan {
+	p.plan.Openings = p.openings(event)
 	for line, n := range p.lines {
 		line.Contacts, line.PerSecond = n, p.rates[line.Channel]
 		if line.PerSecond > 0 {
@@ -82,11 +88,12 @@ func (a *Activities) PlanUpdate(ctx context.Context, c ComposeParams, confirm bo
 	p := a.newPlanner()
 	for _, client := range a.audience(in, c) {
 		p.plan.Clients++
+		how.rungs = a.ladderFor(c.Event, client.ID)
 		for i := range client.Contacts {
 			if contact := &client.Contacts[i]; !slices.Contains(c.Except, contact.ID) {
 				p.contact(ways.of(contact, how))
 			}
 		}
 	}
-	return p.done(), nil
+	return p.done(c.Event), nil
 }

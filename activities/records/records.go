@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"vakhta/internal/inventory"
+	"vakhta/internal/ledger"
 	"vakhta/internal/message"
 	"vakhta/internal/store"
 	"vakhta/internal/topology"
@@ -30,6 +31,8 @@ type Options struct {
 	// Rates are the messages per second that the first provider of each channel
 	// allows; they tell how long a broadcast will take.
 	Rates map[inventory.Channel]float64
+	// Ladders are the operator's orders of channels; the first that fits counts.
+	Ladders []ledger.Ladder
 	// Hands says how people on site are asked.
 	Hands Hands
 	// Now is the clock; time.Now by default.

@@ -42,7 +42,11 @@ type rig struct {
 	inv   *inventory.Inventory
 	store *store.Store
 	now   time.Time
+	make  func(records.Options) *records.Activities
 }
+
+// with makes the activities anew, with an operator's options.
+func (r *rig) with(o records.Options) { r.Activities = r.make(o) }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
@@ -65,10 +69,12 @@ func newRigOf(t *testing.T, inv *inventory.Inventory) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, inv: inv, store: st, now: time.Date(2026, 3, 14, 3, 0, 0, 0, time.UTC)}
-	r.Activities = records.New(st, inv, render, library, links{}, records.Options{
-		PublicURL: "https://v.example", Now: func() time.Time { return r.now },
-		Rates: map[inventory.Channel]float64{inventory.Email: 1000, inventory.Telegram: 30, inventory.SMS: 1, inventory.Call: 1},
-	})
+	r.make = func(o records.Options) *records.Activities {
+		o.PublicURL, o.Now = "https://v.example", func() time.Time { return r.now }
+		o.Rates = map[inventory.Channel]float64{inventory.Email: 1000, inventory.Telegram: 30, inventory.SMS: 1, inventory.Call: 1}
+		return records.New(st, inv, render, library, links{}, o)
+	}
+	r.with(records.Options{})
 	return r
 }
 

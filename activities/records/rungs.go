@@ -15,8 +15,10 @@ import (
 // NextRungParams asks for the next channel of everybody whose last one failed
 // (or, with Unacknowledged, who has not confirmed).
 type NextRungParams struct {
-	Compose        ComposeParams `json:"compose"`
-	Unacknowledged bool          `json:"unacknowledged,omitempty"`
+	Compose        ComposeParams       `json:"compose"`
+	Unacknowledged bool                `json:"unacknowledged,omitempty"`
+	Confirm        bool                `json:"confirm,omitempty"` // the message must be confirmed: the ladder goes on to the call
+	Open           []inventory.Channel `json:"open,omitempty"`    // the channels whose time has come; none: all
 }
 
 // NextRung climbs the ladder for those who need it: it reads from the ledger
@@ -38,8 +40,8 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 		return Composed{}, err
 	}
 	how := toneOf(in, c)
-	how.confirm = p.Unacknowledged
-	r := climb{a: a, p: c, in: in, ways: ways, how: how, hits: a.hits(in), box: a.newOutbox()}
+	how.confirm = p.Confirm || p.Unacknowledged
+	r := climb{a: a, p: c, open: p.Open, in: in, ways: ways, how: how, hits: a.hits(in), box: a.newOutbox()}
 	for _, contact := range a.contactsOf(in, c) {
 		switch s, told := last[contact.ID]; {
 		case told && unsettled(s.top):
@@ -62,6 +64,7 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 type climb struct {
 	a    *Activities
 	p    ComposeParams
+	open []inventory.Channel
 	in   incident.Incident
 	ways ways
 	how  tone
@@ -77,12 +80,17 @@ func (r *climb) next(ctx context.Context, contact *inventory.Contact, tried []in
 		return nil
 	}
 	r.out.Contacts++
-	ladder, _ := r.ways.of(contact, r.how)
+	how := r.how
+	how.rungs = r.a.ladderFor(r.p.Event, contact.Client)
+	ladder, _ := r.ways.of(contact, how)
 	ch, ok := untried(ladder, tried)
+	if len(r.open) > 0 && !slices.Contains(r.open, ch) && ok {
+		r.out.Waiting++
+		return nil
+	}
 	if !ok {
-		loud := r.how
-		loud.loud = true
-		ladder, _ = r.ways.of(contact, loud)
+		how.loud = true
+		ladder, _ = r.ways.of(contact, how)
 		if _, later := untried(ladder, tried); later {
 			r.out.Quiet++
 		} else {

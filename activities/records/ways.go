@@ -28,16 +28,20 @@ func (a *Activities) newWays(ctx context.Context) (ways, error) {
 
 // tone says how a message may come.
 type tone struct {
-	confirm bool // it must be confirmed: the ladder goes on to the call
-	loud    bool // it is critical: quiet hours don't hold it back
+	confirm bool          // it must be confirmed: the ladder goes on to the call
+	loud    bool          // it is critical: quiet hours don't hold it back
+	rungs   []ledger.Rung // the operator's ladder; nil: the contact's own
 }
 
 // of are the channels for a contact, fastest first. quiet says that he has
 // channels, and that only his quiet hours close them.
 func (w ways) of(c *inventory.Contact, t tone) (ladder []inventory.Channel, quiet bool) {
-	ladder = informLadder(c)
-	if t.confirm {
-		ladder = c.Urgent()
+	ladder = c.Urgent()
+	if own := channels(c, t.rungs); len(own) > 0 {
+		ladder = own
+	}
+	if !t.confirm {
+		ladder = uncalled(ladder)
 	}
 	ladder = slices.DeleteFunc(ladder, func(ch inventory.Channel) bool { return w.closed(c, ch) })
 	if t.loud || !c.QuietAt(w.now) {
@@ -68,13 +72,15 @@ func untried(ladder, tried []inventory.Channel) (inventory.Channel, bool) {
 	return "", false
 }
 
-// informLadder leaves out the call, which is for what must be acknowledged,
-// unless the contact has nothing else.
-func informLadder(c *inventory.Contact) []inventory.Channel {
-	all := c.Urgent()
-	quiet := slices.DeleteFunc(slices.Clone(all), func(ch inventory.Channel) bool { return ch == inventory.Call })
-	if len(quiet) == 0 {
-		return all
+// uncalled leaves out the call, which is for what must be acknowledged, unless
+// there is nothing else.
+func uncalled(ladder []inventory.Channel) []inventory.Channel {
+	rest := slices.DeleteFunc(slices.Clone(ladder), func(ch inventory.Channel) bool { return ch == inventory.Call })
+	if len(rest) == 0 {
+		return ladder
 	}
-	return quiet
+	return rest
 }
+
+// informLadder is the contact's own ladder for what need not be acknowledged.
+func informLadder(c *inventory.Contact) []inventory.Channel { return uncalled(c.Urgent()) }

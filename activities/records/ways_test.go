@@ -152,3 +152,33 @@ func TestWhoWasLeftInQuietIsToldWhenHisHoursEnd(t *testing.T) {
 		t.Fatalf("%+v, want both to be told", c)
 	}
 }
+
+func TestTheOperatorsLadderGoesBeforeTheContacts(t *testing.T) {
+	r := wayward(t, 2, "", inventory.Telegram, inventory.SMS, inventory.Email)
+	in := r.crowded(incident.Sev2)
+	r.with(records.Options{Ladders: []ledger.Ladder{
+		{Events: []string{"page"}, Rungs: []ledger.Rung{{Channel: inventory.Call}}},
+		{Events: []string{"incident.*"}, Clients: []string{"c00001"}, Rungs: []ledger.Rung{{Channel: inventory.Email}, {Channel: inventory.Call, Before: time.Hour}, {Channel: inventory.SMS, After: time.Hour}}},
+	}})
+	c, got := r.update(in, 1)
+	if got["c00000-duty"].Channel != inventory.Telegram || got["c00001-duty"].Channel != inventory.Email {
+		t.Errorf("told by %s and %s, want his own first channel, and the operator's", got["c00000-duty"].Channel, got["c00001-duty"].Channel)
+	}
+	if want := []ledger.Rung{{Channel: inventory.Call, Before: time.Hour}, {Channel: inventory.Email}, {Channel: inventory.SMS, After: time.Hour}}; !slices.Equal(c.Plan.Openings, want) {
+		t.Errorf("openings %+v, want %+v", c.Plan.Openings, want)
+	}
+	for _, n := range got {
+		r.becomes(n.ID, ledger.Accepted)
+	}
+	p := records.NextRungParams{
+		Compose:        records.ComposeParams{Incident: in.ID, Event: "incident.update", Step: "update", Revision: 1, Clients: []string{"c00001"}},
+		Unacknowledged: true, Open: []inventory.Channel{inventory.Email, inventory.Telegram},
+	}
+	if next := must[records.Composed](t)(r.NextRung(t.Context(), p)); next.Waiting != 1 || len(next.Batches)+len(next.Unreachable) != 0 {
+		t.Errorf("%+v, want him to wait for his SMS", next)
+	}
+	p.Open = append(p.Open, inventory.SMS)
+	if rows := r.written(must[records.Composed](t)(r.NextRung(t.Context(), p))); len(rows) != 1 || rows[0].Channel != inventory.SMS {
+		t.Errorf("%+v, want an SMS", rows)
+	}
+}

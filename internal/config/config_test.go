@@ -33,6 +33,9 @@ notify:
   rates: {sms: 100, email: 0.5}
   order: {sms: [twilio]}
   breaker: {pause: 2m}
+  ladders:
+    - events: [maintenance.*]
+      rungs: [{channel: email}, {channel: telegram, after: 10m}, {channel: sms, after: 2h}, {channel: call, before: 24h}]
   settleAfter: 2s
 runbooks: {dir: books, inputs: {updateEvery: 10s}}
 temporal: {address: 127.0.0.1:7233, namespace: vakhta}
@@ -78,6 +81,7 @@ func TestWholeConfiguration(t *testing.T) {
 		{"rate of an account", c.Providers.Twilio.Rates[inventory.Call], 3.0},
 		{"providers of a channel", strings.Join(c.ProvidersOf(inventory.SMS), ","), "twilio"},
 		{"providers without an order", strings.Join(c.ProvidersOf(inventory.Email), ","), "sendgrid"},
+		{"when the last rung opens", c.Notify.Ladders[0].Rungs[3].Before, 24 * time.Hour},
 		{"longest pause", c.Notify.Breaker.MaxPause, 2 * time.Minute},
 		{"lease", c.Notify.Lease(), time.Minute},
 		{"relative runbooks", c.Runbooks.Dir, filepath.Join(dir, "books")},
@@ -114,6 +118,13 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"unknown store", "store: mysql://x\ninventory: [e.yaml]\n", "sqlite:PATH"},
 		{"password in the store", "store: postgres://u:hunter2@h/d\ninventory: [e.yaml]\n", "store: holds a literal password"},
 		{"literal secret", least + "intakeToken: hunter2\n", "intakeToken: holds a literal value; write env:NAME or file:PATH"},
+		{"ladder for nothing", least + "notify: {ladders: [{rungs: [{channel: sms}]}]}\n", "notify.ladders[0].events: empty"},
+		{"ladder of nothing", least + "notify: {ladders: [{events: [x]}]}\n", "notify.ladders[0].rungs: empty"},
+		{"ladder with a bad pattern", least + "notify: {ladders: [{events: [\"[\"], rungs: [{channel: sms}]}]}\n", "notify.ladders[0].events[0]: not a pattern"},
+		{"ladder with an unknown channel", least + "notify: {ladders: [{events: [x], rungs: [{channel: pigeon}]}]}\n", "notify.ladders[0].rungs[0].channel: no such channel"},
+		{"ladder with a channel twice", least + "notify: {ladders: [{events: [x], rungs: [{channel: sms}, {channel: sms}]}]}\n", "notify.ladders[0].rungs[1].channel: sms is listed twice"},
+		{"ladder out of order", least + "notify: {ladders: [{events: [x], rungs: [{channel: sms, after: 2h}, {channel: email, after: 1h}]}]}\n", "notify.ladders[0].rungs[1].after: opens before"},
+		{"rung timed twice", least + "notify: {ladders: [{events: [x], rungs: [{channel: sms, after: 2h, before: 1h}]}]}\n", "notify.ladders[0].rungs[0]: has both"},
 		{"literal data key", least + "dataKeys: [hunter2]\n", "dataKeys[0]: holds a literal value"},
 		{"data key that is none", least + "dataKeys: [file:link.key]\n", "dataKeys[0]: not the base64 of 32 bytes"},
 		{"data key that is missing", least + "dataKeys: [file:nowhere.key]\n", "dataKeys[0]: "},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vakhta/internal/inventory"
+	"vakhta/internal/ledger"
 )
 
 // Notify says how fast messages may leave and how the ledger leases them.
@@ -19,6 +20,9 @@ type Notify struct {
 	// Order names the providers that a channel uses, the preferred one first;
 	// the others are what its messages fall back on.
 	Order map[inventory.Channel][]string `yaml:"order"`
+	// Ladders are orders of channels for some kinds of message, in place of the
+	// contacts' own; the first that fits counts.
+	Ladders []ledger.Ladder `yaml:"ladders"`
 	// Breaker says when a provider is taken for down.
 	Breaker Breaker `yaml:"breaker"`
 	// LeaseSeconds is how long a sender may take for what it claimed.
@@ -76,6 +80,11 @@ func (n *Notify) ValidateAndSetDefaults() error {
 	setDefault(&n.LeaseSeconds, 60)
 	setDefault(&n.SettleAfter, 15*time.Second)
 	setDefault(&n.SendTimeout, 20*time.Second)
+	for i, l := range n.Ladders {
+		if err := checkLadder(fmt.Sprintf("notify.ladders[%d]", i), l); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		n.Breaker.ValidateAndSetDefaults(),
 		within("notify.leaseSeconds", n.LeaseSeconds, 5, 3600),
