@@ -1,12 +1,15 @@
 package main
 
 import (
+	"crypto/x509"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 
 	"vakhta/activities/notify"
 	"vakhta/activities/notify/sendgrid"
+	"vakhta/activities/notify/smtp"
 	"vakhta/activities/notify/telegram"
 	"vakhta/activities/notify/twilio"
 	"vakhta/internal/config"
@@ -33,7 +36,7 @@ func (m made) add(channel inventory.Channel, name string, perSecond float64, ch 
 // channel into their order.
 func newRoutes(cfg config.Config, st *store.Store) (notify.Routes, error) {
 	m := made{}
-	for _, makeOf := range []func(made, config.Config, *store.Store) error{sendgridOf, twilioOf, telegramOf} {
+	for _, makeOf := range []func(made, config.Config, *store.Store) error{sendgridOf, smtpOf, twilioOf, telegramOf} {
 		if err := makeOf(m, cfg, st); err != nil {
 			return nil, err
 		}
@@ -54,6 +57,41 @@ func sendgridOf(m made, cfg config.Config, _ *store.Store) error {
 	}
 	ch, err := sendgrid.New(sendgrid.Config{URL: p.URL, Key: p.Key.Reveal(), From: p.From, FromName: p.FromName})
 	return m.add(inventory.Email, sendgrid.Provider, p.Rate, ch, err)
+}
+
+func smtpOf(m made, cfg config.Config, _ *store.Store) error {
+	p := cfg.Providers.SMTP
+	if p == nil {
+		return nil
+	}
+	roots, err := rootsOf(p.CA)
+	if err != nil {
+		return fmt.Errorf("providers.%s.ca: %w", smtp.Provider, err)
+	}
+	ch, err := smtp.New(smtp.Config{
+		Address: p.Address, Security: smtp.Security(p.Security), User: p.User, Password: p.Password.Reveal(),
+		From: p.From, FromName: p.FromName, Hello: p.Hello, Roots: roots,
+	})
+	return m.add(inventory.Email, smtp.Provider, p.Rate, ch, err)
+}
+
+// rootsOf are the system's certificates and those of a file; nil without one.
+func rootsOf(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("read the system's certificates: %w", err)
+	}
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", path)
+	}
+	return roots, nil
 }
 
 func twilioOf(m made, cfg config.Config, st *store.Store) error {

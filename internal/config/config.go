@@ -137,6 +137,9 @@ func (c *Config) ValidateAndSetDefaults() error {
 	if c.Runbooks.Dir != "" {
 		c.Runbooks.Dir = absolute(c.dir, c.Runbooks.Dir)
 	}
+	if relay := c.Providers.SMTP; relay != nil && relay.CA != "" {
+		relay.CA = absolute(c.dir, relay.CA)
+	}
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:8080"
 	}

@@ -13,6 +13,7 @@ import (
 // configured is nil, and its channels are not used.
 type Providers struct {
 	SendGrid *SendGrid `yaml:"sendgrid"`
+	SMTP     *SMTP     `yaml:"smtp"`
 	Twilio   *Twilio   `yaml:"twilio"`
 	Telegram *Telegram `yaml:"telegram"`
 }
@@ -67,6 +68,9 @@ func (p *Providers) accounts() []account {
 	var out []account
 	if s := p.SendGrid; s != nil {
 		out = append(out, account{"sendgrid", s, []inventory.Channel{inventory.Email}, map[string]*Secret{"key": &s.Key}})
+	}
+	if s := p.SMTP; s != nil {
+		out = append(out, account{"smtp", s, []inventory.Channel{inventory.Email}, map[string]*Secret{"password": &s.Password}})
 	}
 	if s := p.Twilio; s != nil {
 		out = append(out, account{"twilio", s, s.channels(), map[string]*Secret{"authToken": &s.AuthToken}})

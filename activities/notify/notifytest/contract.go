@@ -48,17 +48,19 @@ func (s Subject) send(t *testing.T, url string, within time.Duration) ledger.Out
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	o := s.Open(t, url).Send(ctx, s.Notification, s.To)
-	s.checkDiscreet(t, o)
+	Discreet(t, o, s.To, s.Secrets...)
 	return o
 }
 
-func (s Subject) checkDiscreet(t *testing.T, o ledger.Outcome) {
+// Discreet fails the test where an outcome tells the address or a secret, or
+// takes more than a line.
+func Discreet(t *testing.T, o ledger.Outcome, to string, secrets ...string) {
 	t.Helper()
 	said, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range append([]string{s.To, strings.TrimPrefix(s.To, "+")}, s.Secrets...) {
+	for _, secret := range append([]string{to, strings.TrimPrefix(to, "+")}, secrets...) {
 		if strings.Contains(string(said), secret) {
 			t.Errorf("the outcome tells a secret or an address: %s", said)
 		}

@@ -5,8 +5,6 @@ package sendgrid
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -130,19 +128,8 @@ func untracked(m *mail.SGMailV3) {
 	m.SetTrackingSettings(off)
 }
 
-// threading makes mail programs show all mails of a subject as one
-// conversation, and fold a repeat with the mail that it repeats. The root of
-// the thread is an id that no mail carries: so the order of arrival is free.
 func (c *Channel) threading(n ledger.Notification) map[string]string {
-	sum := sha256.Sum256([]byte(n.Subject + "\x00" + n.Contact))
-	root := "<thread." + hex.EncodeToString(sum[:12]) + "@" + c.domain + ">"
-	own := sha256.Sum256([]byte(n.ID))
-	return map[string]string{
-		"Message-ID":     "<n." + hex.EncodeToString(own[:12]) + "@" + c.domain + ">",
-		"In-Reply-To":    root,
-		"References":     root,
-		"Auto-Submitted": "auto-generated",
-	}
+	return notify.Threading(n, c.domain)
 }
 
 // refusal reads SendGrid's reasons. One that names the recipient says that the

@@ -1,12 +1,13 @@
 // Package sandbox stands in for the paid providers: SendGrid's v3 mail send and
 // signed event webhook, Twilio's Messages and Calls with signed status
-// callbacks and a phone that answers, and the Telegram Bot API with buttons.
+// callbacks and a phone that answers, the Telegram Bot API with buttons, and a
+// mail relay that speaks SMTP.
 // The providers' own client libraries work against it unchanged but for the
 // host; requests that break a published rule get the provider's published error.
 //
 // It knows nothing of Vakhta: what it counts in its inbox is what a recipient
 // would have got, which is what "none lost, none doubled" is measured by. It
-// imports the standard library only.
+// imports the standard library and a server for SMTP only.
 //
 // # The providers
 //
@@ -16,6 +17,7 @@
 //	/bot{token}/{method}                                 Telegram: getMe, sendMessage, editMessageText,
 //	                                                     editMessageReplyMarkup, answerCallbackQuery,
 //	                                                     setWebhook, deleteWebhook, getWebhookInfo, getUpdates
+//	smtp://                                              the mail relay, with Listen only: STARTTLS (see RelayRoots), AUTH PLAIN
 //
 // The event webhook is repeated until it is answered 2xx; so are Telegram's
 // updates, in sequence per chat. Twilio repeats a callback once and only if no

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -20,7 +21,14 @@ type doors struct {
 type door struct {
 	provider Provider // empty: the port for everything, which never shuts
 	addr     string
-	srv      *http.Server // nil: shut
+	srv      server // nil: shut
+}
+
+// server is what stands behind a door.
+type server interface {
+	Serve(l net.Listener) error
+	Shutdown(ctx context.Context) error
+	Close() error
 }
 
 // Listen serves the sandbox: everything on addr (port 0 takes a free one), and
@@ -36,7 +44,7 @@ func (s *Sandbox) Listen(addr string) error {
 	if len(s.doors.list) > 0 {
 		return errors.New("listen for the sandbox: it listens already")
 	}
-	for _, p := range []Provider{"", SendGrid, Twilio, Telegram} {
+	for _, p := range append([]Provider{""}, providers...) {
 		d := &door{provider: p, addr: addr}
 		if p != "" {
 			d.addr = net.JoinHostPort(host, "0")
@@ -57,6 +65,9 @@ func (s *Sandbox) URL(p Provider) string {
 	defer s.doors.mu.Unlock()
 	for _, d := range s.doors.list {
 		if d.provider == p {
+			if p == SMTP {
+				return "smtp://" + d.addr
+			}
 			return "http://" + d.addr
 		}
 	}
@@ -70,7 +81,10 @@ func (s *Sandbox) open(d *door) error {
 		return err
 	}
 	d.addr = l.Addr().String()
-	srv := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	var srv server = &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	if d.provider == SMTP {
+		srv, l = s.relayServer(l), relayListener{l, s}
+	}
 	d.srv = srv
 	s.goRun(func() { _ = srv.Serve(l) }) // ends when the door is shut
 	return nil

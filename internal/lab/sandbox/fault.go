@@ -89,7 +89,7 @@ func (s *Sandbox) AddFault(f Fault) (string, error) {
 		return "", fmt.Errorf("fault kind %q is unknown: use one of %v", f.Kind, known)
 	}
 	if f.Provider != "" && s.couriers[f.Provider] == nil {
-		return "", fmt.Errorf("provider %q is unknown: use sendgrid, twilio or telegram", f.Provider)
+		return "", fmt.Errorf("provider %q is unknown: use one of %v", f.Provider, providers)
 	}
 	if f.Probability < 0 || f.Probability > 1 {
 		return "", fmt.Errorf("probability %v is not between 0 and 1", f.Probability)

@@ -21,7 +21,11 @@ const (
 	SendGrid Provider = "sendgrid"
 	Twilio   Provider = "twilio"
 	Telegram Provider = "telegram"
+	SMTP     Provider = "smtp"
 )
+
+// providers are all of them.
+var providers = []Provider{SendGrid, Twilio, Telegram, SMTP}
 
 // The channels that an Item can have come by; Telegram's is its provider's name.
 const (
@@ -39,6 +43,9 @@ type Config struct {
 	TwilioSID     string // account SID, "AC" and 32 hex digits
 	TwilioToken   string // auth token; signs the callbacks too
 	TelegramToken string // "<bot id>:<secret>"
+	// SMTPUser and SMTPPassword are what the relay wants to be logged in with;
+	// empty: it takes mail from everybody.
+	SMTPUser, SMTPPassword string
 
 	// SendGridEventURL gets the event webhook; empty: no events are sent.
 	SendGridEventURL string
@@ -84,6 +91,7 @@ type Limits struct {
 	Calls        float64 // calls of the account
 	Telegram     float64 // messages of the bot; the real figure is 30
 	TelegramChat float64 // messages to one chat; the real figure is 1
+	SMTP         float64 // mails
 }
 
 func (t *Timing) setDefaults() {
@@ -127,6 +135,7 @@ type Sandbox struct {
 	mail     mailState
 	calls    callState
 	bot      botState
+	relay    relayState
 }
 
 // New makes a sandbox and starts its clockwork; Close ends it.
@@ -157,10 +166,13 @@ func New(cfg Config) (*Sandbox, error) {
 	s.limits.init()
 	s.calls.init()
 	s.bot.init(cfg)
+	if err := s.relay.init(); err != nil {
+		return nil, err
+	}
 	s.agenda = newAgenda()
 	s.goRun(func() { s.agenda.run(s.ctx) })
 	s.couriers = make(map[Provider]*courier)
-	for _, p := range []Provider{SendGrid, Twilio, Telegram} {
+	for _, p := range providers {
 		s.couriers[p] = s.startCourier(cfg.CallbackWorkers)
 	}
 	s.routes()
