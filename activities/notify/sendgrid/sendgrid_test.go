@@ -16,6 +16,7 @@ import (
 	"vakhta/activities/notify/notifytest"
 	"vakhta/activities/notify/sendgrid"
 	"vakhta/internal/inventory"
+	"vakhta/internal/lab/couriertest"
 	"vakhta/internal/lab/sandbox"
 	"vakhta/internal/ledger"
 )
@@ -226,4 +227,11 @@ func TestTheSandboxTakesTheMailAndItsEventsAreBelieved(t *testing.T) {
 			t.Fatal("no delivery event")
 		}
 	}
+}
+
+func TestContractAtSandbox(t *testing.T) {
+	couriertest.Contract(t, couriertest.Tenant{
+		Provider: sandbox.SendGrid, Config: sandbox.Config{SendGridKey: key}, Notification: notification(), To: to, Secrets: []string{key},
+		Open: func(t *testing.T, box *sandbox.Sandbox) notify.Channel { return open(t, box.URL(sandbox.SendGrid)) },
+	})
 }

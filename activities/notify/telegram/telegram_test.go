@@ -14,6 +14,7 @@ import (
 	"vakhta/activities/notify/notifytest"
 	"vakhta/activities/notify/telegram"
 	"vakhta/internal/inventory"
+	"vakhta/internal/lab/couriertest"
 	"vakhta/internal/lab/sandbox"
 	"vakhta/internal/ledger"
 )
@@ -42,6 +43,14 @@ func open(t *testing.T, url string) notify.Channel {
 
 func TestContract(t *testing.T) {
 	notifytest.Contract(t, notifytest.Subject{Open: open, Notification: page(), To: to, Secrets: []string{token}})
+}
+
+func TestContractAtSandbox(t *testing.T) {
+	couriertest.Contract(t, couriertest.Tenant{
+		Provider: sandbox.Telegram, Config: sandbox.Config{TelegramToken: token}, Notification: page(), To: to, Secrets: []string{token},
+		Open: func(t *testing.T, box *sandbox.Sandbox) notify.Channel { return open(t, box.URL(sandbox.Telegram)) },
+		Dead: &sandbox.Persona{Telegram: &sandbox.Chat{Blocked: true}},
+	})
 }
 
 func TestRefusalsAreSorted(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"vakhta/activities/notify/notifytest"
 	"vakhta/activities/notify/twilio"
 	"vakhta/internal/inventory"
+	"vakhta/internal/lab/couriertest"
 	"vakhta/internal/lab/sandbox"
 	"vakhta/internal/ledger"
 )
@@ -64,6 +65,24 @@ func call() ledger.Notification {
 		ID: "n-2", Event: "page", Channel: inventory.Call, Language: inventory.Russian, AckCode: "8H3T5V",
 		Body: "Говорит вахта. Нажмите 1, чтобы принять; 2 — если не можете; 4 — повторить.", CreatedAt: time.Now(),
 	}
+}
+
+func TestContractAtSandbox(t *testing.T) {
+	account := sandbox.Config{TwilioSID: sid, TwilioToken: token}
+	t.Run("sms", func(t *testing.T) {
+		couriertest.Contract(t, couriertest.Tenant{
+			Provider: sandbox.Twilio, Config: account, Notification: sms(), To: to, Secrets: []string{token},
+			Open: func(t *testing.T, box *sandbox.Sandbox) notify.Channel { return openSMS(t, box.URL(sandbox.Twilio)) },
+			Dead: &sandbox.Persona{SMS: &sandbox.SMS{Refuse: 21211}},
+		})
+	})
+	t.Run("call", func(t *testing.T) {
+		couriertest.Contract(t, couriertest.Tenant{
+			Provider: sandbox.Twilio, Config: account, Notification: call(), To: to, Secrets: []string{token},
+			Open: func(t *testing.T, box *sandbox.Sandbox) notify.Channel { return openCall(t, box.URL(sandbox.Twilio)) },
+			Dead: &sandbox.Persona{Phone: &sandbox.Phone{Refuse: 21211}},
+		})
+	})
 }
 
 func TestSMSContract(t *testing.T) {

@@ -5,6 +5,8 @@ package couriertest
 
 import (
 	"context"
+	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +117,9 @@ func (s Tenant) fault(t *testing.T, kind sandbox.FaultKind, states []ledger.Stat
 	if err != nil {
 		t.Fatal(err)
 	}
+	if kind == sandbox.FaultRefuse {
+		shut(t, box.URL(s.Provider))
+	}
 	begin := time.Now()
 	o := s.send(t, ch, 700*time.Millisecond)
 	if took := time.Since(begin); took > 5*time.Second {
@@ -139,6 +144,23 @@ func (s Tenant) fault(t *testing.T, kind sandbox.FaultKind, states []ledger.Stat
 		t.Errorf("after the fault: %+v", o)
 	}
 	s.arrived(t, box, arrived+1)
+}
+
+// shut waits until nobody listens at a URL any more.
+func shut(t *testing.T, at string) {
+	t.Helper()
+	u, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		c, err := net.Dial("tcp", u.Host)
+		if err != nil {
+			return
+		}
+		_ = c.Close()
+	}
+	t.Fatal("the provider's door doesn't shut")
 }
 
 // untilAccepted gives a provider's door the time to open again.
