@@ -90,7 +90,7 @@ func (p page) finding(f *topology.Finding, inv *inventory.Inventory) {
 	}
 	fmt.Fprintln(p.out)
 	p.item("● ", "  ", text, styleBad)
-	leaves := []string{fmt.Sprintf("component %s (%s), confidence %d %%, log-odds %.1f", f.Component, f.Kind, topology.Percent(f.Confidence), f.LogOdds)}
+	leaves := []string{fmt.Sprintf("component %s (%s), confidence %d %%, log-odds %.1f", f.Component, f.Kind, topology.Percent(f.Itself()), f.LogOdds)}
 	for _, e := range f.Evidence {
 		leaves = append(leaves, e.Text)
 	}
@@ -101,7 +101,7 @@ func (p page) finding(f *topology.Finding, inv *inventory.Inventory) {
 		leaves = append(leaves, fmt.Sprintf("contradicted by %d up: %s", len(f.Contradicts), someOf(f.Contradicts)))
 	}
 	if len(f.AmbiguousWith) > 0 {
-		leaves = append(leaves, "can't be told from "+someOf(f.AmbiguousWith))
+		leaves = append(leaves, fmt.Sprintf("can't be told from %s; one of these with confidence %d %%", someOf(f.AmbiguousWith), topology.Percent(f.Confidence)))
 	}
 	for i, leaf := range leaves {
 		branch, under := "  ├─ ", "  │  "

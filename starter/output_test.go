@@ -58,7 +58,7 @@ func TestFindingsAreATreeWithEvidence(t *testing.T) {
 	err := printFindings(&out, workflows.LocalizeResult{
 		Progress: workflows.LocalizeProgress{Total: 24, Checked: 24, Down: 13},
 		Findings: []topology.Finding{{
-			Component: "pdu-1", Kind: inventory.KindPDU, Confidence: 0.981, LogOdds: 7.25, AmbiguousWith: []string{"feed-a"},
+			Component: "pdu-1", Kind: inventory.KindPDU, Confidence: 0.981, Probability: 0.6, LogOdds: 7.25, AmbiguousWith: []string{"feed-a"},
 			Explains: []string{"s01", "s02", "s03", "s04", "s05", "s06", "s07", "s08", "s09", "s10", "s11", "s12"},
 			Evidence: []topology.Evidence{{Text: "12 servers behind it do not answer", Count: 12}},
 		}},
@@ -70,10 +70,10 @@ func TestFindingsAreATreeWithEvidence(t *testing.T) {
 ! vantage spb sees nothing of what others see: what it says doesn't count
 
 ● pdu pdu-1 has failed
-  ├─ component pdu-1 (pdu), confidence 98 %, log-odds 7.2
+  ├─ component pdu-1 (pdu), confidence 60 %, log-odds 7.2
   ├─ 12 servers behind it do not answer
   ├─ explains 12: s01, s02, s03, s04, s05, s06, s07, s08, s09, s10 and 2 more
-  └─ can't be told from feed-a
+  └─ can't be told from feed-a; one of these with confidence 98 %
 
 ? 1 down that nothing explains: s99
 `

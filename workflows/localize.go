@@ -253,7 +253,7 @@ func (l *localization) details() string {
 		fmt.Fprintf(&b, "- **the vantage %s does not answer**: start its worker with `--vantage %s`\n", v, v)
 	}
 	for _, f := range l.result.Findings {
-		fmt.Fprintf(&b, "\nFinding: **%s** (%s), %d %%, explains %d\n", f.Component, f.Kind, topology.Percent(f.Confidence), len(f.Explains))
+		fmt.Fprintf(&b, "\nFinding: **%s** (%s), %d %%, explains %d\n", f.Component, f.Kind, topology.Percent(f.Itself()), len(f.Explains))
 	}
 	return b.String()
 }

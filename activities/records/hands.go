@@ -288,7 +288,7 @@ func (a *Activities) LookAgain(ctx context.Context, p LookAgainParams) (Look, er
 	if !ok {
 		return out, nil // the rows name nothing any more: what was found stands until something else is
 	}
-	if f.Component != in.Finding.Component || !slices.Equal(f.AmbiguousWith, in.Finding.AmbiguousWith) || topology.Percent(f.Confidence) != topology.Percent(in.Finding.Confidence) {
+	if f.Component != in.Finding.Component || !slices.Equal(f.AmbiguousWith, in.Finding.AmbiguousWith) || topology.Percent(f.Itself()) != topology.Percent(in.Finding.Itself()) {
 		a.change(&out, in, f)
 	}
 	a.questions(&out, inf.Next, asked)

@@ -56,7 +56,7 @@ func RunbookFacts(in incident.Incident) runbooks.Facts {
 			"servers": in.Servers, "clients": in.Clients, "drill": in.Drill,
 		},
 		Finding: map[string]any{
-			"component": in.Finding.Component, "kind": string(in.Finding.Kind), "confidence": in.Finding.Confidence, "powerOff": in.Finding.PowerOff,
+			"component": in.Finding.Component, "kind": string(in.Finding.Kind), "confidence": in.Finding.Itself(), "powerOff": in.Finding.PowerOff,
 		},
 	}
 }

@@ -84,7 +84,7 @@ func (d drafter) cause() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "The point of failure was %s (%s)", d.names.Component(f.Component), f.Kind)
 	if f.Confidence > 0 {
-		fmt.Fprintf(&b, ", found with a confidence of %d %%", topology.Percent(f.Confidence))
+		fmt.Fprintf(&b, ", found with a confidence of %d %%", topology.Percent(f.Itself()))
 	}
 	b.WriteString(".")
 	if f.PowerOff {

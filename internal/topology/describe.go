@@ -18,7 +18,7 @@ func Describe(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 	}
 	var b strings.Builder
 	b.WriteString(Headline(inv, f, lang) + impact(nil, f, lang))
-	fmt.Fprintf(&b, "; %s (%d%%)", sureness(f.Confidence, inventory.English), Percent(f.Confidence))
+	fmt.Fprintf(&b, "; %s (%d%%)", sureness(f.Itself(), inventory.English), Percent(f.Itself()))
 	if n := len(f.AmbiguousWith); n > 0 {
 		fmt.Fprintf(&b, ", it may also be %s", listed(f.AmbiguousWith, "or", "others"))
 	}
@@ -109,7 +109,7 @@ func kindAndName(inv *inventory.Inventory, f Finding, lang inventory.Language) s
 func describeRussian(inv *inventory.Inventory, f Finding) string {
 	var b strings.Builder
 	b.WriteString(Headline(inv, f, inventory.Russian) + impact(nil, f, inventory.Russian))
-	fmt.Fprintf(&b, "; %s (%d %%)", sureness(f.Confidence, inventory.Russian), Percent(f.Confidence))
+	fmt.Fprintf(&b, "; %s (%d %%)", sureness(f.Itself(), inventory.Russian), Percent(f.Itself()))
 	if n := len(f.AmbiguousWith); n > 0 {
 		fmt.Fprintf(&b, ", возможно также: %s", listed(f.AmbiguousWith, "или", "другие"))
 	}

@@ -2,6 +2,7 @@ package topology_test
 
 import (
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -41,8 +42,20 @@ func TestInferAbstainsWhereNothingTellsCausesApart(t *testing.T) {
 			t.Errorf("%s is not in the class %v", id, class)
 		}
 	}
-	if f.Confidence > .6 {
-		t.Errorf("confidence %f though nothing tells %v apart", f.Confidence, class)
+	if f.Probability > .6 || f.Confidence < .97 {
+		t.Errorf("the class %v has %f, of that %s %f: nothing tells them apart", class, f.Confidence, f.Component, f.Probability)
+	}
+	sum := f.Probability
+	for _, a := range f.Alternatives {
+		sum += a.Probability
+		for _, id := range a.Components {
+			if !slices.Contains(f.AmbiguousWith, id) {
+				t.Errorf("%s is an alternative, and not in the class %v", id, class)
+			}
+		}
+	}
+	if math.Abs(sum-f.Confidence) > 1e-9 {
+		t.Errorf("the class has %f, its members %f together", f.Confidence, sum)
 	}
 	for _, id := range []string{"s0-r0-k00-pdu-a", "s0-r0-k00-sw"} {
 		if !slices.Contains(asked(inf), id) {
@@ -69,7 +82,7 @@ func TestInferWithOneServerSeenNamesItsRivals(t *testing.T) {
 		t.Fatalf("%+v", inf)
 	}
 	f := inf.Findings[0]
-	if class := append([]string{f.Component}, f.AmbiguousWith...); !slices.Contains(class, "s0-r0-k00-pdu-a") || f.Confidence > .7 {
+	if class := append([]string{f.Component}, f.AmbiguousWith...); !slices.Contains(class, "s0-r0-k00-pdu-a") || f.Probability > .7 {
 		t.Errorf("finding %+v: the PDU is a rival", f)
 	}
 	if !slices.ContainsFunc(asked(inf), func(id string) bool { return id > "srv-000000" }) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -165,13 +166,8 @@ func (r *reporter) shared(h int32) Finding {
 			f.Contradicts = append(f.Contradicts, r.g.id(n))
 		}
 	}
-	others := 0.0
-	for _, a := range alternatives {
-		others += math.Exp(a.delta)
-	}
-	f.Confidence = 1 / (1 + others)
 	f.LogOdds = -alternatives[0].delta // taking it out is always among them
-	f.AmbiguousWith = r.ambiguity(f.Confidence, alternatives, f.Explains)
+	r.class(&f, alternatives)
 	if sight := r.seen[id]; sight != nil && r.g.isServer(id) {
 		f.PowerOff = sight.powerIs(isDown)
 	}
@@ -180,24 +176,49 @@ func (r *reporter) shared(h int32) Finding {
 	return f
 }
 
-// ambiguity names the components of the alternatives that weigh enough. One
-// without any component stands for faults of the few machines themselves.
-func (r *reporter) ambiguity(confidence float64, alternatives []alternative, explains []string) []string {
-	var out []string
+// class weighs the finding against the alternatives, and notes those that weigh
+// enough. One without any component stands for faults of the few machines themselves.
+func (r *reporter) class(f *Finding, alternatives []alternative) {
+	all := 1.0
+	for i := range alternatives {
+		all += math.Exp(alternatives[i].delta)
+	}
+	f.Probability = 1 / all
+	ambiguous := map[string]bool{}
+	weight := map[string]*Alternative{}
 	for i := range alternatives {
 		a := &alternatives[i]
-		if !a.ambiguous(confidence) {
-			continue
+		of := r.failuresOf(a.adds)
+		if len(a.adds) == 0 && len(f.Explains) <= 3 {
+			of = f.Explains
 		}
-		for _, n := range a.adds {
-			out = append(out, r.g.id(r.global[n]))
+		key := strings.Join(of, "\x00")
+		if weight[key] == nil {
+			weight[key] = &Alternative{Components: of}
 		}
-		if len(a.adds) == 0 && len(explains) <= 3 {
-			out = append(out, explains...)
+		weight[key].Probability += math.Exp(a.delta) / all
+		ambiguous[key] = ambiguous[key] || len(of) > 0 && a.ambiguous(f.Probability)
+	}
+	var class []Alternative
+	for _, key := range sortedKeys(ambiguous) {
+		if ambiguous[key] {
+			class = append(class, *weight[key])
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	f.classed(class)
+}
+
+// classed notes what the finding can't be told from, and how sure the class is.
+func (f *Finding) classed(class []Alternative) {
+	slices.SortStableFunc(class, func(a, b Alternative) int { return cmp.Compare(b.Probability, a.Probability) })
+	f.Alternatives, f.Confidence, f.AmbiguousWith = class, f.Probability, nil
+	for _, a := range class {
+		f.AmbiguousWith = append(f.AmbiguousWith, a.Components...)
+		f.Confidence += a.Probability
+	}
+	f.Confidence = min(1, f.Confidence)
+	slices.Sort(f.AmbiguousWith)
+	f.AmbiguousWith = slices.Compact(f.AmbiguousWith)
 }
 
 // brokenBy returns the nodes, itself included, that do not work because of h: the
@@ -251,19 +272,15 @@ func (r *reporter) lone() (findings []Finding, unexplained []int32) {
 		weight, own := 1.0, l.own[r.t.state[r.local[id]]]
 		something := own
 		next := math.Log(max(own, 1e-12) / max(1-own, 1e-12)) // finite, for JSON
-		var ambiguous []string
+		var class []Alternative
 		for _, v := range rivals[r.local[id]] {
 			w := math.Exp(v.delta)
 			weight += w
 			own += w * l.own[v.state]
 			something += w
 			next = min(next, math.Log(max(l.own[works], 1e-12))-v.delta)
-			if v.delta >= math.Log(ambiguousShare) {
-				for _, m := range v.nodes {
-					if r.isFailure(m) {
-						ambiguous = append(ambiguous, r.g.id(r.global[m]))
-					}
-				}
+			if of := r.failuresOf(v.nodes); len(of) > 0 && v.delta >= math.Log(ambiguousShare) {
+				class = append(class, Alternative{of, w * (1 - l.own[v.state])})
 			}
 		}
 		if something/weight < leastConfidence || len(r.g.nodes[id].users) > 0 {
@@ -272,16 +289,30 @@ func (r *reporter) lone() (findings []Finding, unexplained []int32) {
 		}
 		c := r.g.nodes[id].c
 		f := Finding{
-			Component: c.ID, Kind: c.Kind, Confidence: own / weight, LogOdds: next,
+			Component: c.ID, Kind: c.Kind, Probability: own / weight, LogOdds: next,
 			Explains: []string{c.ID}, PowerOff: r.seen[id].powerIs(isDown), Evidence: r.ownEvidence(id),
 		}
-		if f.Confidence < certain {
-			slices.Sort(ambiguous)
-			f.AmbiguousWith = slices.Compact(ambiguous)
+		if f.Probability >= certain {
+			class = nil
 		}
+		for i := range class {
+			class[i].Probability /= weight
+		}
+		f.classed(class)
 		findings = append(findings, f)
 	}
 	return findings, unexplained
+}
+
+// failuresOf names those of the nodes that stand for failures.
+func (r *reporter) failuresOf(nodes []int32) []string {
+	var out []string
+	for _, n := range nodes {
+		if r.isFailure(n) {
+			out = append(out, r.g.id(r.global[n]))
+		}
+	}
+	return out
 }
 
 // rivals weighs, for each node of lone servers, the components that would explain these.

@@ -144,6 +144,7 @@ func (m *modes) take(causes []cause) {
 	others := math.Exp(-best.score) + best.rival
 	score := Score{Component: c.ID, Mode: best.mode, Prior: best.prior, Servers: best.score - best.prior, Rivals: []Rival{{Delta: -best.score}}}
 	next := best.score
+	var class []Alternative
 	for i := range causes[1:] {
 		rival := &causes[1+i]
 		if !overlap(best.explains, rival.explains) {
@@ -156,16 +157,19 @@ func (m *modes) take(causes []cause) {
 		}
 		next = min(next, best.score-rival.score)
 		if share >= ambiguousShare {
-			f.AmbiguousWith = append(f.AmbiguousWith, m.g.id(rival.node))
+			class = append(class, Alternative{[]string{m.g.id(rival.node)}, share})
 		}
 	}
 	slices.SortStableFunc(score.Rivals, func(a, b Rival) int { return cmp.Compare(b.Delta, a.Delta) })
 	m.scores = append(m.scores, score)
-	f.Confidence, f.LogOdds = 1/(1+others), next
-	if f.Confidence >= certain {
-		f.AmbiguousWith = nil
+	f.Probability, f.LogOdds = 1/(1+others), next
+	if f.Probability >= certain {
+		class = nil
 	}
-	slices.Sort(f.AmbiguousWith)
+	for i := range class {
+		class[i].Probability *= f.Probability
+	}
+	f.classed(class)
 	gone := map[string]bool{}
 	for _, n := range best.explains {
 		f.Explains = append(f.Explains, m.g.id(n))

@@ -195,14 +195,14 @@ func (m *modes) markFlapping(x cause) {
 	confidence := 1 / (1 + math.Exp(-x.score))
 	for i := range m.findings {
 		if f := &m.findings[i]; f.Component == id && f.Mode == "" {
-			f.Mode, f.AmbiguousWith = Flapping, nil
-			f.Confidence, f.LogOdds = max(f.Confidence, confidence), max(f.LogOdds, x.score)
+			f.Mode, f.Probability, f.LogOdds = Flapping, max(f.Itself(), confidence), max(f.LogOdds, x.score)
+			f.classed(nil)
 			f.Evidence = append(x.evidence, f.Evidence...)
 			delete(m.loose, x.node)
 			return
 		}
 	}
-	f := Finding{Component: id, Kind: m.g.nodes[x.node].c.Kind, Mode: Flapping, Confidence: confidence, LogOdds: x.score, Explains: []string{}, Evidence: x.evidence}
+	f := Finding{Component: id, Kind: m.g.nodes[x.node].c.Kind, Mode: Flapping, Confidence: confidence, Probability: confidence, LogOdds: x.score, Explains: []string{}, Evidence: x.evidence}
 	if m.g.isServer(x.node) {
 		f.Explains = append(f.Explains, id)
 	}

@@ -21,7 +21,7 @@ func Sentence(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 	b.WriteString(sinceWords(inv, f, lang))
 	b.WriteString(impact(inv, f, lang))
 	if lang == inventory.Russian {
-		fmt.Fprintf(&b, "; %s (%d %%)", sureness(f.Confidence, lang), Percent(f.Confidence))
+		fmt.Fprintf(&b, "; %s (%d %%)", sureness(f.Itself(), lang), Percent(f.Itself()))
 		if len(f.AmbiguousWith) > 0 {
 			b.WriteString(", возможно также: " + listed(f.AmbiguousWith, "или", "другие"))
 		}
@@ -31,7 +31,7 @@ func Sentence(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 		}
 		b.WriteString("; дальше: ")
 	} else {
-		fmt.Fprintf(&b, "; %s (%d%%)", sureness(f.Confidence, lang), Percent(f.Confidence))
+		fmt.Fprintf(&b, "; %s (%d%%)", sureness(f.Itself(), lang), Percent(f.Itself()))
 		if len(f.AmbiguousWith) > 0 {
 			b.WriteString(", it may also be " + listed(f.AmbiguousWith, "or", "others"))
 		}

@@ -83,21 +83,44 @@ const (
 
 // Finding is an inferred point of failure.
 type Finding struct {
-	Component  string         `json:"component"`
-	Kind       inventory.Kind `json:"kind"`
-	Mode       Mode           `json:"mode,omitempty"`
-	Since      time.Time      `json:"since,omitzero"` // first seen failing; not before the oldest observation
-	Confidence float64        `json:"confidence"`     // 0…1, normalised over the best hypotheses
-	LogOdds    float64        `json:"logOdds"`        // natural log, against the next best explanation
+	Component string         `json:"component"`
+	Kind      inventory.Kind `json:"kind"`
+	Mode      Mode           `json:"mode,omitempty"`
+	Since     time.Time      `json:"since,omitzero"` // first seen failing; not before the oldest observation
+	// Confidence is how likely what failed is in its class: the component or what
+	// it is ambiguous with. 0…1, normalised over the best hypotheses.
+	Confidence float64 `json:"confidence"`
+	// Probability is how likely it is the component itself: the same where it is
+	// ambiguous with nothing. 0: not told, by those who find it otherwise.
+	Probability float64 `json:"probability,omitempty"`
+	LogOdds     float64 `json:"logOdds"` // natural log, against the next best explanation
 	// Explains are the servers whose failure it explains, observed down; by id.
 	Explains []string `json:"explains"`
 	// Contradicts are servers that should be down by it and were seen up; by id.
 	Contradicts []string `json:"contradicts,omitempty"`
 	// AmbiguousWith are components that explain the same observations as well; by id.
-	AmbiguousWith []string   `json:"ambiguousWith,omitempty"`
-	Evidence      []Evidence `json:"evidence"`
+	AmbiguousWith []string `json:"ambiguousWith,omitempty"`
+	// Alternatives are the explanations that these make, the likeliest first.
+	Alternatives []Alternative `json:"alternatives,omitempty"`
+	Evidence     []Evidence    `json:"evidence"`
 	// PowerOff: the machine's own BMC says that it is switched off.
 	PowerOff bool `json:"powerOff,omitempty"`
+}
+
+// Alternative is what may have failed in place of a finding's component: all of
+// these together, or one of a few machines by itself.
+type Alternative struct {
+	Components  []string `json:"components"`  // by id
+	Probability float64  `json:"probability"` // 0…1
+}
+
+// Itself is how likely it is that the component named has failed, and nothing
+// that can't be told from it.
+func (f *Finding) Itself() float64 {
+	if f.Probability > 0 {
+		return f.Probability
+	}
+	return f.Confidence
 }
 
 // ProbeRequest asks for a probe that would decide between explanations.

@@ -119,7 +119,7 @@ func (p *Pages) viewIncident(inc incident.Incident, entries []incident.Entry, se
 	f := inc.Finding
 	if f.Component != "" {
 		v.Finding = p.names.Finding(f)
-		v.Confidence = topology.Percent(f.Confidence)
+		v.Confidence = topology.Percent(f.Itself())
 	}
 	for _, e := range f.Evidence {
 		v.Evidence = append(v.Evidence, e.Text)

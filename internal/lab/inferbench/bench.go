@@ -101,8 +101,9 @@ func (b *bench) run(r regime) ([]figure, error) {
 		}
 	}
 	if b.verbose {
-		fmt.Fprintf(os.Stderr, "equipment: claimed %.1f, right %d, of %d\n", t.shared.claimed, t.shared.right, t.shared.n)
-		fmt.Fprintf(os.Stderr, "servers: claimed %.1f, right %d, of %d\n", t.lone.claimed, t.lone.right, t.lone.n)
+		for name, c := range map[string]*calibration{"classes": &t.shared, "components": &t.itself, "classes of servers": &t.lone, "servers": &t.loneItself} {
+			fmt.Fprintf(os.Stderr, "%s: %s, claimed %.1f, right %d, of %d\n", r.name, name, c.claimed, c.right, c.n)
+		}
 	}
 	return t.figures(r), nil
 }
@@ -147,7 +148,8 @@ type tally struct {
 	missed                     int // broken, and not even in a class
 	why                        [reasons]int
 	servers, rightServers, own int
-	shared, lone               calibration
+	shared, lone               calibration     // of classes: is what failed in it
+	itself, loneItself         calibration     // of the component named: is it that one
 	took, used                 []time.Duration // by the clock, and of processors
 	unmoved                    bool
 }
@@ -157,21 +159,25 @@ func (t *tally) count(night *faultgen.Case, inf *topology.Inference) bool {
 	inClass := map[string]bool{}
 	var named []string
 	wrongBefore, missedBefore := t.wrong, t.missed
+	failed := func(id string) bool { return slices.Contains(night.Broken, id) || night.Own[id] }
 	for _, f := range inf.Findings {
 		for _, id := range f.AmbiguousWith {
 			inClass[id] = true
 		}
+		held := failed(f.Component) || slices.ContainsFunc(f.AmbiguousWith, failed)
 		if f.Kind == inventory.KindServer {
 			t.servers++
 			if night.Own[f.Component] {
 				t.rightServers++
 			}
-			t.lone.add(f.Confidence, night.Own[f.Component])
+			t.lone.add(f.Confidence, held)
+			t.loneItself.add(f.Itself(), night.Own[f.Component])
 			continue
 		}
 		named = append(named, f.Component)
 		right := slices.Contains(night.Broken, f.Component)
-		t.shared.add(f.Confidence, right)
+		t.shared.add(f.Confidence, held)
+		t.itself.add(f.Itself(), right)
 		if right {
 			t.right++
 		} else if !slices.ContainsFunc(f.AmbiguousWith, func(id string) bool { return slices.Contains(night.Broken, id) }) {
@@ -247,6 +253,7 @@ func (t *tally) figures(r regime) []figure {
 	add("recall", share(t.right, t.broken), "share", "", 0, false)
 	add("exact set", share(t.exact, t.nights), "share", "", 0, false)
 	add("calibration error", t.shared.err(), "share", "≤", r.ece, r.accuracy)
+	add("calibration error of the component alone", t.itself.err(), "share", "", 0, false)
 	add("wrongly named", share(t.wrong, max(1, t.named)), "share", "≤", .01, r.wrong)
 	for why, name := range reasonNames {
 		add("missed, "+name, share(t.why[why], t.broken), "share", "", 0, false)
@@ -254,6 +261,7 @@ func (t *tally) figures(r regime) []figure {
 	add("servers: precision", share(t.rightServers, t.servers), "share", "", 0, false)
 	add("servers: recall", share(t.rightServers, t.own), "share", "", 0, false)
 	add("servers: calibration error", t.lone.err(), "share", "≤", r.ece, r.accuracy)
+	add("servers: calibration error of the machine alone", t.loneItself.err(), "share", "", 0, false)
 	at := func(list []time.Duration, q float64) float64 {
 		slices.Sort(list)
 		return float64(list[min(len(list)-1, int(q*float64(len(list))))].Microseconds()) / 1000
@@ -278,7 +286,7 @@ func tell(w io.Writer, regime string, seed uint64, night *faultgen.Case, inf *to
 	}
 	for _, f := range inf.Findings {
 		if f.Kind != inventory.KindServer {
-			fmt.Fprintf(w, "    %s %.3f (%.1f) explains %d, against %d, or %v\n", f.Component, f.Confidence, f.LogOdds, len(f.Explains), len(f.Contradicts), f.AmbiguousWith)
+			fmt.Fprintf(w, "    %s %s %.3f, itself %.3f (%.1f) explains %d, against %d, or %.2v\n", f.Component, f.Mode, f.Confidence, f.Itself(), f.LogOdds, len(f.Explains), len(f.Contradicts), f.Alternatives)
 		}
 	}
 }
