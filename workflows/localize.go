@@ -85,7 +85,7 @@ func (l *localization) setup(ctx workflow.Context) error {
 }
 
 func (l *localization) run(ctx workflow.Context) (LocalizeResult, error) {
-	plan, err := record[records.SweepPlan](ctx, rec.PlanSweep, records.PlanSweepParams{Sweep: l.sweep, Scope: l.scope()})
+	plan, err := record[records.SweepPlan](ctx, rec.PlanSweep, records.PlanSweepParams{Sweep: l.sweep, Scope: l.scope(), Routine: l.in.Routine})
 	if err != nil {
 		return l.result, err
 	}

@@ -6,6 +6,7 @@ package records
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -48,6 +49,7 @@ type Activities struct {
 	library *runbooks.Library
 	links   Links
 	opts    Options
+	classes func() []class
 }
 
 // New makes the activities over one store and one revision of the inventory.
@@ -55,7 +57,10 @@ func New(st *store.Store, inv *inventory.Inventory, render *message.Renderer, li
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Activities{store: st, inv: inv, graph: topology.New(inv), render: render, library: library, links: links, opts: opts}
+	return &Activities{
+		store: st, inv: inv, graph: topology.New(inv), render: render, library: library, links: links, opts: opts,
+		classes: sync.OnceValue(func() []class { return classesOf(inv) }),
+	}
 }
 
 func (a *Activities) now() time.Time { return a.opts.Now().UTC() }

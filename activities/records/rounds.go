@@ -48,7 +48,7 @@ func (a *Activities) newRound(p InferParams, inf topology.Inference, rounds [][]
 		silent := map[string]bool{}
 		for _, o := range obs {
 			r.seen[question{component: o.Component, probe: o.Probe}] = true
-			if o.Result == topology.Down && reaches(o.Probe) {
+			if o.Result == topology.Down && (reaches(o.Probe) || o.Probe == topology.ProbeSNMP) {
 				silent[o.Component] = true
 				if !slices.Contains(r.downFrom[o.Component], o.Vantage) {
 					r.downFrom[o.Component] = append(r.downFrom[o.Component], o.Vantage)
@@ -72,19 +72,6 @@ func (r *round) asked(id string) bool {
 		}
 	}
 	return false
-}
-
-// rest asks the machines of the scope that the samples stood for.
-func (r *round) rest() {
-	servers, err := r.a.resolve(r.p.Scope)
-	if err != nil {
-		return // it was resolved when the sweep was planned
-	}
-	sampled := map[string]bool{}
-	for _, id := range r.a.samples(servers) {
-		sampled[id] = true
-	}
-	r.first(slices.DeleteFunc(servers, func(id string) bool { return sampled[id] }))
 }
 
 // decide asks for the probes not made yet: the power of machines that are
@@ -119,6 +106,34 @@ func (r *round) decide() {
 	for _, id := range r.a.graph.Neighbours(down, maxNeighbours) {
 		if !r.asked(id) {
 			r.ask(nil, id)
+		}
+	}
+}
+
+// equipment asks switches, PDUs and uplinks that missed a probe once more, and
+// their agents: where what hangs on one hangs on another, too, their own silence
+// is all that tells of it, and once may be chance.
+func (r *round) equipment() {
+	silent := map[string]bool{}
+	for i := range r.obs {
+		o := &r.obs[i]
+		if o.Result == topology.Down && r.downIn[o.Component] == 1 && (reaches(o.Probe) || o.Probe == topology.ProbeSNMP) {
+			silent[o.Component] = true
+		}
+	}
+	var ids []string
+	for _, id := range sorted(silent) {
+		if c, ok := r.a.inv.Component(id); ok && c.Kind != inventory.KindServer {
+			ids = append(ids, id)
+		}
+	}
+	for _, id := range spread(ids, maxAlone) {
+		c, _ := r.a.inv.Component(id)
+		if c.Probe.Address != "" {
+			r.again(id)
+		}
+		if c.CanAsk(string(topology.ProbeSNMP)) {
+			r.ask([]topology.Probe{topology.ProbeSNMP}, id)
 		}
 	}
 }

@@ -21,6 +21,8 @@ type Scope struct {
 type PlanSweepParams struct {
 	Sweep string `json:"sweep"` // key of its plan and its observations in the store
 	Scope Scope  `json:"scope"`
+	// Routine: nobody waits for the answer, and the sweep is to learn habits.
+	Routine bool `json:"routine,omitempty"`
 }
 
 // ShardRef is a shard of a round as workflows know it: a number and counts.
@@ -42,7 +44,8 @@ type SweepPlan struct {
 }
 
 // PlanSweep resolves a scope to the shards of the first round, and keeps them.
-// Of the whole estate that is a sample; what is left of it comes in the second.
+// Of a large estate some machines of each failure domain are asked everything,
+// the others are pinged; where a domain is not well, the second round asks all of it.
 func (a *Activities) PlanSweep(ctx context.Context, p PlanSweepParams) (SweepPlan, error) {
 	servers, err := a.resolve(p.Scope)
 	if err != nil {
@@ -50,9 +53,8 @@ func (a *Activities) PlanSweep(ctx context.Context, p PlanSweepParams) (SweepPla
 	}
 	plan := SweepPlan{Total: len(servers), Sites: a.countSites(servers)}
 	q := a.newQuestions(nil)
-	if p.Scope.All && len(servers) >= sampleFrom {
-		q.first(a.samples(servers))
-		q.ask(nil, a.equipment()...)
+	if p.Scope.bySample(len(servers), p.Routine) {
+		q.firstSamples()
 	} else {
 		q.first(servers)
 	}
@@ -135,11 +137,14 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	}
 	n := a.newRound(p, inf, rounds)
 	n.obs = obs
-	if p.Scope.All && p.Round == 1 {
-		n.rest()
+	if p.Round == 1 && p.Scope.bySample(len(a.inv.Servers()), p.Routine) {
+		n.narrow()
 	}
 	if p.Decide && inf.Down > 0 && !settled(inf) {
 		n.decide()
+	}
+	if p.Decide {
+		n.equipment()
 	}
 	out.Deciding = !n.empty()
 	n.confirm()

@@ -49,6 +49,22 @@ type Case struct {
 
 // Case draws one.
 func (e *Estate) Case(seed uint64, faults int, noise Noise) Case {
+	return e.Night(seed, faults, noise).Case
+}
+
+// Night is a case that can be looked at again.
+type Night struct {
+	Case
+	looker *looker
+	blind  string
+}
+
+// Look makes every probe again at another time of the night: chance differs,
+// what is broken does not.
+func (n *Night) Look(at time.Time) []Row { return n.looker.look(at, n.blind) }
+
+// Night draws a case that can be looked at again.
+func (e *Estate) Night(seed uint64, faults int, noise Noise) *Night {
 	r := rand.New(rand.NewPCG(seed, 0x6e69676874))
 	w := newWorld(e)
 	l := &looker{world: w, r: r, noise: noise, mute: make([]bool, len(e.things)), muteBMC: make([]bool, len(e.things))}
@@ -96,7 +112,7 @@ func (e *Estate) Case(seed uint64, faults int, noise Noise) Case {
 		}
 	}
 	c.Rows = l.look(now, blind)
-	return c
+	return &Night{Case: c, looker: l, blind: blind}
 }
 
 type vantage struct {
