@@ -51,14 +51,14 @@ func (a *Activities) askBMC(ctx context.Context, c *inventory.Component, wants b
 	bmc := c.Probe.BMC
 	ctx, cancel := context.WithTimeout(ctx, a.opts.BMCTimeout)
 	defer cancel()
-	user, password, err := a.bmcCredentials(ctx, bmc.Credentials)
+	user, password, err := a.credentials(bmc.Credentials)
 	if err != nil {
 		got = nothing(err.Error())
 	} else {
-		leave, free := a.turns.take(ctx, cmp.Or(bmc.URL, bmc.IPMI))
+		leave, trouble := a.turn(ctx, cmp.Or(bmc.URL, bmc.IPMI), "the BMC")
 		switch {
-		case !free:
-			got = nothing(busy(ctx, "the BMC"))
+		case trouble != "":
+			got = nothing(trouble)
 		case bmc.URL != "":
 			got = a.redfish(ctx, bmc.URL, user, password, wants)
 		default:
@@ -79,14 +79,6 @@ func (a *Activities) askBMC(ctx context.Context, c *inventory.Component, wants b
 		answers = append(answers, supplyAnswers(c, got)...)
 	}
 	return answers
-}
-
-// bmcCredentials waits for the pace and resolves the reference.
-func (a *Activities) bmcCredentials(ctx context.Context, reference string) (user, password string, err error) {
-	if a.pace.Wait(ctx) != nil {
-		return "", "", errCancelled
-	}
-	return a.credentials(reference)
 }
 
 // nothing is the reading of a BMC that told nothing.

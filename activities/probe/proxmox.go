@@ -24,9 +24,6 @@ func (a *Activities) askProxmox(ctx context.Context, p *inventory.Proxmox) []ans
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.opts.BMCTimeout)
 	defer cancel()
-	if a.pace.Wait(ctx) != nil {
-		return unknown("cancelled")
-	}
 	token, err := a.opts.Secret(p.Credentials)
 	if err == nil && (token == "" || strings.ContainsAny(token, "\r\n")) {
 		err = fmt.Errorf("credentials %s don't hold USER@REALM!TOKENID=SECRET", p.Credentials)
@@ -34,10 +31,10 @@ func (a *Activities) askProxmox(ctx context.Context, p *inventory.Proxmox) []ans
 	if err != nil {
 		return unknown(err.Error())
 	}
-	leave, free := a.turns.take(ctx, p.URL)
+	leave, trouble := a.turn(ctx, p.URL, "the hypervisor's API")
 	defer leave()
-	if !free {
-		return unknown(busy(ctx, "the hypervisor's API"))
+	if trouble != "" {
+		return unknown(trouble)
 	}
 	guests, err := a.listGuests(ctx, p, token)
 	if err != nil {

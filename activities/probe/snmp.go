@@ -70,13 +70,10 @@ func (a *Activities) askSNMP(ctx context.Context, c *inventory.Component, asked 
 		}
 		return out
 	}
-	if a.pace.Wait(ctx) != nil {
-		return fail(topology.Unknown, "cancelled")
-	}
-	leave, free := a.turns.take(ctx, s.Address)
+	leave, trouble := a.turn(ctx, s.Address, "the SNMP agent")
 	defer leave()
-	if !free {
-		return fail(topology.Unknown, busy(ctx, "the SNMP agent"))
+	if trouble != "" {
+		return fail(topology.Unknown, trouble)
 	}
 	dev, err := a.openAgent(ctx, s)
 	if err != nil {

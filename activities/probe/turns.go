@@ -1,16 +1,60 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
 )
 
-// errCancelled is what a probe says that was stopped before it began.
-var errCancelled = errors.New("cancelled")
+// conversation is as how many probes a conversation with a device counts: what
+// it sends at least until it knows something.
+const conversation = 5
+
+// turn waits until the device is free and the limits of the worker, of its
+// address and of its network let a conversation begin, no longer than ctx. Call
+// leave in any case. trouble says why it can't be asked; empty: it can.
+func (a *Activities) turn(ctx context.Context, endpoint, name string) (leave func(), trouble string) {
+	leave, free := a.turns.take(ctx, endpoint)
+	if !free {
+		return leave, busy(ctx, name)
+	}
+	address, err := addressOf(ctx, endpoint)
+	if err != nil {
+		return leave, name + " has a name that is not resolved"
+	}
+	if a.pace.AdmitWait(ctx, address, conversation) != nil || a.pace.Wait(ctx) != nil {
+		return leave, busy(ctx, name)
+	}
+	return leave, ""
+}
+
+// addressOf is where a device is: the inventory has a URL, or address and port.
+func addressOf(ctx context.Context, endpoint string) (netip.Addr, error) {
+	if at, err := netip.ParseAddrPort(endpoint); err == nil {
+		return at.Addr(), nil
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return netip.Addr{}, errors.New("the URL in the inventory is not a URL")
+	}
+	if address, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return address, nil
+	}
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil || len(found) == 0 {
+		return netip.Addr{}, fmt.Errorf("resolve the device's name: %w", cmp.Or(err, errNoAddress))
+	}
+	return found[0], nil
+}
+
+var errNoAddress = errors.New("no address")
 
 // turns lets one conversation at a time have a device: BMCs and agents are
 // small computers, and several sweeps may want the same one.
