@@ -20,14 +20,39 @@ func (s *Store) Claim(ctx context.Context, ids []string, lease time.Duration, no
 		return claims, fmt.Errorf("claim %d notifications: the lease must last longer than nothing", len(ids))
 	}
 	ids = unique(ids)
-	err := s.write(ctx, func(tx *transaction) (err error) {
-		claims, err = s.claim(ctx, tx, ids, lease, now)
-		return err
-	})
+	// Before, because nobody may be left with a claim whose text can't be read;
+	// outside, because a text never changes, and other writers wait.
+	texts, err := s.texts(ctx, ids)
+	if err == nil {
+		err = s.write(ctx, func(tx *transaction) (err error) {
+			claims, err = s.claim(ctx, tx, ids, lease, now)
+			return err
+		})
+	}
 	if err != nil {
 		return ledger.Claims{}, fmt.Errorf("claim %d notifications: %w", len(ids), err)
 	}
+	for i := range claims.Claimed {
+		n := &claims.Claimed[i]
+		n.Title, n.Body, n.HTML = texts[n.ID].title, texts[n.ID].body, texts[n.ID].html
+	}
 	return claims, nil
+}
+
+// wording is what a notification says.
+type wording struct{ id, title, body, html string }
+
+func (s *Store) texts(ctx context.Context, ids []string) (map[string]wording, error) {
+	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT notification, `+textColumns+` FROM notification_text
+		WHERE notification IN `+s.dialect.each, list(ids))), func(r row) (w wording, err error) {
+		err = r.Scan(&w.id, &w.title, &w.body, &w.html)
+		return w, err
+	})
+	texts := make(map[string]wording, len(all))
+	for _, w := range all {
+		texts[w.id] = w
+	}
+	return texts, err
 }
 
 // unique drops repeated ids and keeps the order.
@@ -48,7 +73,8 @@ func (s *Store) claim(ctx context.Context, tx *transaction, ids []string, lease 
 	if err != nil {
 		return claims, err
 	}
-	var due, overdue, expired []string
+	var overdue, expired []string
+	var due []ledger.Notification
 	for _, id := range ids {
 		n, ok := found[id]
 		switch {
@@ -60,7 +86,7 @@ func (s *Store) claim(ctx context.Context, tx *transaction, ids []string, lease 
 		case n.State.Sendable() && n.RetryAt.After(now):
 			claims.Waiting = append(claims.Waiting, ledger.Waiting{ID: id, RetryAt: n.RetryAt})
 		case n.State.Sendable():
-			due = append(due, id)
+			due = append(due, n)
 		case n.State == ledger.Intent && n.LeaseUntil.After(now):
 			claims.Waiting = append(claims.Waiting, ledger.Waiting{ID: id, RetryAt: n.LeaseUntil})
 		case n.State == ledger.Intent:
@@ -116,32 +142,27 @@ func (s *Store) expireLeases(ctx context.Context, tx *transaction, ids []string,
 	return err
 }
 
-func (s *Store) takeDue(ctx context.Context, tx *transaction, ids []string, lease time.Duration, now time.Time) ([]ledger.Notification, error) {
-	if len(ids) == 0 {
+// takeDue leases notifications that are locked already, and begins an attempt for each.
+func (s *Store) takeDue(ctx context.Context, tx *transaction, due []ledger.Notification, lease time.Duration, now time.Time) ([]ledger.Notification, error) {
+	if len(due) == 0 {
 		return nil, nil
 	}
-	taken, err := collect(ask(tx.QueryContext(ctx, `UPDATE notification SET state = 'intent', class = '', attempts = attempts + 1,
-			lease_token = lease_token + 1, lease_until = $3, retry_at = 0, updated_at = $2
-		WHERE id IN `+s.dialect.each+` RETURNING `+notificationColumns, list(ids), micros(now), micros(now.Add(lease)))), scanNotification)
-	if err != nil || len(taken) == 0 {
-		return nil, err
-	}
-	byID := make(map[string]ledger.Notification, len(taken))
-	rows := make([][]any, len(taken))
-	for i, n := range taken {
-		byID[n.ID] = n
+	ids, rows := make([]string, len(due)), make([][]any, len(due))
+	for i := range due {
+		n := &due[i]
+		n.State, n.Class, n.RetryAt, n.UpdatedAt, n.LeaseUntil = ledger.Intent, ledger.ClassNone, time.Time{}, now, now.Add(lease)
+		n.Attempts++
+		n.LeaseToken++
+		ids[i] = n.ID
 		rows[i] = []any{n.ID, n.Attempts, n.LeaseToken, n.Repeat, string(ledger.Intent), "", "", "", 0, "", "", false, micros(now), 0}
 	}
-	_, err = s.dialect.insert(ctx, tx, `INSERT INTO attempt (notification, n, lease_token, is_repeat, state, class, provider, provider_id,
-		http_status, code, message, wrote, intent_at, settled_at)`, "", rows)
+	_, err := tx.ExecContext(ctx, `UPDATE notification SET state = 'intent', class = '', attempts = attempts + 1,
+			lease_token = lease_token + 1, lease_until = $3, retry_at = 0, updated_at = $2
+		WHERE id IN `+s.dialect.each, list(ids), micros(now), micros(now.Add(lease)))
 	if err != nil {
 		return nil, err
 	}
-	ordered := make([]ledger.Notification, 0, len(taken))
-	for _, id := range ids {
-		if n, ok := byID[id]; ok {
-			ordered = append(ordered, n)
-		}
-	}
-	return ordered, nil
+	_, err = s.dialect.insert(ctx, tx, `INSERT INTO attempt (notification, n, lease_token, is_repeat, state, class, provider, provider_id,
+		http_status, code, message, wrote, intent_at, settled_at)`, "", rows)
+	return due, err
 }

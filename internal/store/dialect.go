@@ -24,13 +24,13 @@ type dialect struct {
 	lock string
 	// prepares: the driver parses each statement anew unless we prepare it.
 	prepares bool
-	// recordsets: a JSON array can be read as rows of a table's type.
-	recordsets bool
+	// arrays: a parameter may be an array, and arrays can be read as rows.
+	arrays bool
 }
 
 var (
 	sqliteDialect   = dialect{name: "SQLite", goose: goose.DialectSQLite3, each: `(SELECT value FROM json_each($1))`, prepares: true}
-	postgresDialect = dialect{name: "PostgreSQL", goose: goose.DialectPostgres, each: `(SELECT jsonb_array_elements_text(CAST($1 AS jsonb)))`, lock: ` FOR UPDATE`, recordsets: true}
+	postgresDialect = dialect{name: "PostgreSQL", goose: goose.DialectPostgres, each: `(SELECT jsonb_array_elements_text(CAST($1 AS jsonb)))`, lock: ` FOR UPDATE`, arrays: true}
 )
 
 // parameter is the n-th of parameters that are numbered as they come. SQLite

@@ -315,8 +315,12 @@ func (s *Store) Acknowledge(ctx context.Context, codeOrID, via string, at time.T
 		column, value = "ack_code", code
 	}
 	err = s.write(ctx, func(tx *transaction) (err error) {
-		n, err = scanNotification(tx.QueryRowContext(ctx, selectNotification+` WHERE `+column+` = $1`+s.dialect.lock, value))
+		n, err = scanStanding(tx.QueryRowContext(ctx, selectStanding+` WHERE `+column+` = $1`+s.dialect.lock, value))
 		if n, err = one(n, err)("notification", codeOrID); err != nil {
+			return err
+		}
+		text := tx.QueryRowContext(ctx, `SELECT `+textColumns+` FROM notification_text WHERE notification = $1`, n.ID)
+		if err := text.Scan(&n.Title, &n.Body, &n.HTML); err != nil {
 			return err
 		}
 		if first = n.AcknowledgedAt.IsZero(); !first {

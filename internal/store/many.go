@@ -2,13 +2,15 @@ package store
 
 import (
 	"context"
+	"reflect"
 	"strings"
 
 	"vakhta/internal/ledger"
 )
 
 // standingColumns are a notification without its texts, which only its sender
-// needs: an outcome or a callback must not move ten kilobytes of mail.
+// needs and which have a table of their own: an outcome or a callback must not
+// move ten kilobytes of mail.
 const standingColumns = `id, key, subject, event, step, revision, client, team, contact, channel, language,
 	rung, critical, ack_code, state, class, attempts, is_repeat, provider, provider_id,
 	deadline, retry_at, created_at, updated_at, acknowledged_at, acknowledged_via, lease_token, lease_until`
@@ -16,13 +18,21 @@ const standingColumns = `id, key, subject, event, step, revision, client, team, 
 const selectStanding = `SELECT ` + standingColumns + ` FROM notification`
 
 func scanStanding(r row) (n ledger.Notification, err error) {
+	err = scanInto(r, &n)
+	return n, err
+}
+
+// scanInto reads a standing, and what the row holds after it.
+func scanInto(r row, n *ledger.Notification, after ...any) error {
 	var deadline, retryAt, createdAt, updatedAt, acknowledgedAt, leaseUntil int64
-	err = r.Scan(&n.ID, &n.Key, &n.Subject, &n.Event, &n.Step, &n.Revision, &n.Client, &n.Team, &n.Contact, &n.Channel, &n.Language,
+	err := r.Scan(append([]any{
+		&n.ID, &n.Key, &n.Subject, &n.Event, &n.Step, &n.Revision, &n.Client, &n.Team, &n.Contact, &n.Channel, &n.Language,
 		&n.Rung, &n.Critical, &n.AckCode, &n.State, &n.Class, &n.Attempts, &n.Repeat, &n.Provider, &n.ProviderID,
-		&deadline, &retryAt, &createdAt, &updatedAt, &acknowledgedAt, &n.AcknowledgedVia, &n.LeaseToken, &leaseUntil)
+		&deadline, &retryAt, &createdAt, &updatedAt, &acknowledgedAt, &n.AcknowledgedVia, &n.LeaseToken, &leaseUntil,
+	}, after...)...)
 	n.Deadline, n.RetryAt, n.CreatedAt, n.UpdatedAt = instant(deadline), instant(retryAt), instant(createdAt), instant(updatedAt)
 	n.AcknowledgedAt, n.LeaseUntil = instant(acknowledgedAt), instant(leaseUntil)
-	return n, err
+	return err
 }
 
 // byID reads and locks notifications, without their texts. They are taken in
@@ -43,15 +53,12 @@ func (s *Store) standing(ctx context.Context, tx *transaction, column string, va
 	return found, err
 }
 
-// fromValues runs a statement over a table v of values, typed as those columns
-// of the table: "WITH v (…) AS (…) " is put before what.
-func (s *Store) fromValues(ctx context.Context, tx *transaction, table string, columns []string, rows [][]any, what string) error {
+// fromValues runs a statement over a table v of values with those columns:
+// "WITH v (…) AS (…) " is put before what.
+func (s *Store) fromValues(ctx context.Context, tx *transaction, columns []string, rows [][]any, what string) error {
 	for len(rows) > 0 {
 		n := s.dialect.rowsAtOnce(rows)
-		source, args, err := s.dialect.source(table, columns, rows[:n])
-		if err != nil {
-			return err
-		}
+		source, args := s.dialect.source(rows[:n])
 		if _, err := tx.ExecContext(ctx, "WITH v ("+strings.Join(columns, ", ")+") AS ("+source+") "+what, args...); err != nil {
 			return err
 		}
@@ -60,23 +67,43 @@ func (s *Store) fromValues(ctx context.Context, tx *transaction, table string, c
 	return nil
 }
 
-// source is a query that yields rows of values, as those columns of the table.
-// PostgreSQL is given one JSON array, so that one prepared statement serves
-// any number of rows; SQLite, which parses JSON slowly, a list of parameters.
-func (d dialect) source(table string, columns []string, rows [][]any) (string, []any, error) {
-	if !d.recordsets {
+// source is a query that yields rows of values. PostgreSQL is given an array
+// for each column, so that one prepared statement serves any number of rows;
+// SQLite, which has none, a list of parameters.
+func (d dialect) source(rows [][]any) (string, []any) {
+	if !d.arrays {
 		text, args := d.tuples(rows)
-		return "VALUES " + text, args, nil
+		return "VALUES " + text, args
 	}
-	records := make([]map[string]any, len(rows))
-	for i, values := range rows {
-		records[i] = make(map[string]any, len(columns))
-		for j, c := range columns {
-			records[i][c] = values[j]
-		}
+	casts, args := make([]string, len(rows[0])), make([]any, len(rows[0]))
+	for i, like := range rows[0] {
+		casts[i], args[i] = column(rows, i, like)
+		casts[i] = d.parameter(i+1) + "::" + casts[i]
 	}
-	text, err := encode(records)
-	return "SELECT " + strings.Join(columns, ", ") + " FROM jsonb_populate_recordset(CAST(NULL AS " + table + "), CAST($1 AS jsonb))", []any{text}, err
+	return "SELECT * FROM unnest(" + strings.Join(casts, ", ") + ")", args
+}
+
+// column is the i-th of each row's values as an array, with PostgreSQL's name
+// for its type. The schema knows no others.
+func column(rows [][]any, i int, like any) (string, any) {
+	switch reflect.TypeOf(like).Kind() {
+	case reflect.String:
+		return "text[]", values(rows, i, reflect.Value.String)
+	case reflect.Bool:
+		return "boolean[]", values(rows, i, reflect.Value.Bool)
+	case reflect.Float64:
+		return "double precision[]", values(rows, i, reflect.Value.Float)
+	default:
+		return "bigint[]", values(rows, i, reflect.Value.Int)
+	}
+}
+
+func values[T any](rows [][]any, i int, read func(reflect.Value) T) []T {
+	out := make([]T, len(rows))
+	for at, row := range rows {
+		out[at] = read(reflect.ValueOf(row[i]))
+	}
+	return out
 }
 
 // tuples are rows of numbered parameters.
@@ -111,7 +138,7 @@ func (s *Store) save(ctx context.Context, tx *transaction, ns ...ledger.Notifica
 			micros(n.RetryAt), micros(n.UpdatedAt), micros(n.AcknowledgedAt), n.AcknowledgedVia,
 		}
 	}
-	return s.fromValues(ctx, tx, "notification", saveColumns, rows, `UPDATE notification SET state = v.state, class = v.class, is_repeat = v.is_repeat,
+	return s.fromValues(ctx, tx, saveColumns, rows, `UPDATE notification SET state = v.state, class = v.class, is_repeat = v.is_repeat,
 		provider = v.provider, provider_id = v.provider_id, retry_at = v.retry_at, updated_at = v.updated_at,
 		acknowledged_at = v.acknowledged_at, acknowledged_via = v.acknowledged_via FROM v WHERE notification.id = v.id`)
 }

@@ -9,29 +9,21 @@ import (
 	"vakhta/internal/ledger"
 )
 
-const notificationColumns = `id, key, subject, event, step, revision, client, team, contact, channel, language,
-	rung, critical, title, body, html, ack_code, state, class, attempts, is_repeat, provider, provider_id,
-	deadline, retry_at, created_at, updated_at, acknowledged_at, acknowledged_via, lease_token, lease_until`
-
 const (
-	selectNotification = `SELECT ` + notificationColumns + ` FROM notification`
-	insertNotification = `INSERT INTO notification (` + notificationColumns + `)`
+	textColumns        = `title, body, html`
+	selectNotification = `SELECT ` + standingColumns + `, ` + textColumns + ` FROM notification JOIN notification_text ON notification = id`
+	insertNotification = `INSERT INTO notification (` + standingColumns + `)`
 )
 
 func scanNotification(r row) (n ledger.Notification, err error) {
-	var deadline, retryAt, createdAt, updatedAt, acknowledgedAt, leaseUntil int64
-	err = r.Scan(&n.ID, &n.Key, &n.Subject, &n.Event, &n.Step, &n.Revision, &n.Client, &n.Team, &n.Contact, &n.Channel, &n.Language,
-		&n.Rung, &n.Critical, &n.Title, &n.Body, &n.HTML, &n.AckCode, &n.State, &n.Class, &n.Attempts, &n.Repeat, &n.Provider, &n.ProviderID,
-		&deadline, &retryAt, &createdAt, &updatedAt, &acknowledgedAt, &n.AcknowledgedVia, &n.LeaseToken, &leaseUntil)
-	n.Deadline, n.RetryAt, n.CreatedAt, n.UpdatedAt = instant(deadline), instant(retryAt), instant(createdAt), instant(updatedAt)
-	n.AcknowledgedAt, n.LeaseUntil = instant(acknowledgedAt), instant(leaseUntil)
+	err = scanInto(r, &n, &n.Title, &n.Body, &n.HTML)
 	return n, err
 }
 
-func notificationValues(n ledger.Notification) []any {
+func standingValues(n ledger.Notification) []any {
 	return []any{
 		n.ID, n.Key, n.Subject, n.Event, n.Step, n.Revision, n.Client, n.Team, n.Contact, string(n.Channel), string(n.Language),
-		n.Rung, n.Critical, n.Title, n.Body, n.HTML, n.AckCode, string(n.State), string(n.Class), n.Attempts, n.Repeat, n.Provider, n.ProviderID,
+		n.Rung, n.Critical, n.AckCode, string(n.State), string(n.Class), n.Attempts, n.Repeat, n.Provider, n.ProviderID,
 		micros(n.Deadline), micros(n.RetryAt), micros(n.CreatedAt), micros(n.UpdatedAt), micros(n.AcknowledgedAt), n.AcknowledgedVia,
 		n.LeaseToken, micros(n.LeaseUntil),
 	}
@@ -85,12 +77,16 @@ func queued(n ledger.Notification, now time.Time) ledger.Notification {
 // the next salt is tried.
 func (s *Store) enqueue(ctx context.Context, tx *transaction, keys []string, ns map[string]ledger.Notification) error {
 	for salt := range codeTries {
-		rows := make([][]any, len(keys))
+		rows, texts := make([][]any, len(keys)), make(map[string][]any, len(keys))
 		for i, key := range keys {
-			rows[i] = notificationValues(coded(ns[key], ledger.AckCode(key, salt)))
+			n := coded(ns[key], ledger.AckCode(key, salt))
+			rows[i], texts[n.ID] = standingValues(n), []any{n.ID, n.Title, n.Body, n.HTML}
 		}
-		inserted, err := s.dialect.insert(ctx, tx, insertNotification, `ON CONFLICT DO NOTHING`, rows)
-		if err != nil || inserted == len(keys) {
+		inserted, err := s.dialect.insertReturning(ctx, tx, insertNotification, `ON CONFLICT DO NOTHING RETURNING id`, rows)
+		if err != nil {
+			return err
+		}
+		if err := s.writeTexts(ctx, tx, inserted, texts); err != nil || len(inserted) == len(keys) {
 			return err
 		}
 		present, err := collect(ask(tx.QueryContext(ctx, `SELECT key FROM notification WHERE key IN `+s.dialect.each, list(keys))), scanText)
@@ -103,6 +99,16 @@ func (s *Store) enqueue(ctx context.Context, tx *transaction, keys []string, ns 
 		}
 	}
 	return fmt.Errorf("no free acknowledgement code in %d tries: %w", codeTries, ErrConflict)
+}
+
+// writeTexts writes the texts of those that were inserted.
+func (s *Store) writeTexts(ctx context.Context, tx *transaction, inserted [][]string, texts map[string][]any) error {
+	rows := make([][]any, len(inserted))
+	for i, id := range inserted {
+		rows[i] = texts[id[0]]
+	}
+	_, err := s.dialect.insert(ctx, tx, `INSERT INTO notification_text (notification, `+textColumns+`)`, "", rows)
+	return err
 }
 
 // coded gives the notification a code, also where its text says the one that

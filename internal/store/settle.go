@@ -174,7 +174,7 @@ func (s *Store) closeAttempts(ctx context.Context, tx *transaction, batch []sett
 			q.id, q.token, string(o.State), string(o.Class), o.Provider, o.ProviderID, o.HTTPStatus, o.Code, o.Message, o.Wrote, micros(q.now),
 		}
 	}
-	return s.fromValues(ctx, tx, "attempt", attemptColumns, rows, `UPDATE attempt SET state = v.state, class = v.class, provider = v.provider,
+	return s.fromValues(ctx, tx, attemptColumns, rows, `UPDATE attempt SET state = v.state, class = v.class, provider = v.provider,
 		provider_id = v.provider_id, http_status = v.http_status, code = v.code, message = v.message, wrote = v.wrote, settled_at = v.settled_at
 		FROM v WHERE attempt.notification = v.notification AND attempt.lease_token = v.lease_token`)
 }

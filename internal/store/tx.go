@@ -56,7 +56,7 @@ func rollback(tx *sql.Tx) error {
 
 const (
 	maxParameters = 8000 // of a statement; SQLite allows 32,766
-	maxRecords    = 1000 // in one JSON array
+	maxRecords    = 1000 // in one array
 )
 
 // insert adds rows to a table in as few statements as may be, and returns how
@@ -65,10 +65,7 @@ func (d dialect) insert(ctx context.Context, tx *transaction, head, tail string,
 	inserted := 0
 	for len(rows) > 0 {
 		n := d.rowsAtOnce(rows)
-		text, args, err := d.insertion(head, tail, rows[:n])
-		if err != nil {
-			return inserted, err
-		}
+		text, args := d.insertion(head, tail, rows[:n])
 		count, err := affect(tx.ExecContext(ctx, text, args...))
 		if err != nil {
 			return inserted, err
@@ -86,10 +83,7 @@ func (d dialect) insertReturning(ctx context.Context, tx *transaction, head, tai
 	var all [][]string
 	for len(rows) > 0 {
 		n := d.rowsAtOnce(rows)
-		text, args, err := d.insertion(head, tail, rows[:n])
-		if err != nil {
-			return all, err
-		}
+		text, args := d.insertion(head, tail, rows[:n])
 		got, err := collect(ask(tx.QueryContext(ctx, text, args...)), scanTexts(returned))
 		if err != nil {
 			return all, err
@@ -102,24 +96,19 @@ func (d dialect) insertReturning(ctx context.Context, tx *transaction, head, tai
 
 // rowsAtOnce is how many of the rows one statement takes.
 func (d dialect) rowsAtOnce(rows [][]any) int {
-	if d.recordsets {
+	if d.arrays {
 		return min(len(rows), maxRecords)
 	}
 	return min(len(rows), max(1, maxParameters/len(rows[0])))
 }
 
-func (d dialect) insertion(head, tail string, rows [][]any) (string, []any, error) {
+func (d dialect) insertion(head, tail string, rows [][]any) (string, []any) {
 	if len(rows) == 1 {
 		text, args := d.tuples(rows)
-		return head + " VALUES " + text + " " + tail, args, nil
+		return head + " VALUES " + text + " " + tail, args
 	}
-	into, columns, _ := strings.Cut(strings.TrimSuffix(strings.TrimSpace(head), ")"), " (")
-	names := strings.Split(columns, ",")
-	for i := range names {
-		names[i] = strings.TrimSpace(names[i])
-	}
-	source, args, err := d.source(strings.TrimPrefix(into, "INSERT INTO "), names, rows)
-	return head + " " + source + " " + tail, args, err
+	source, args := d.source(rows)
+	return head + " " + source + " " + tail, args
 }
 
 // affect is the number of rows that a statement changed.

@@ -47,7 +47,7 @@ func (s *Store) ResolveUnknown(ctx context.Context, id string, r ledger.Resoluti
 // a look-up found. Whoever died before his outcome left no provider's name; a
 // callback that came meanwhile did.
 func (s *Store) meetFound(ctx context.Context, tx *transaction, id, providerID string) (n ledger.Notification, provider string, err error) {
-	n, err = scanNotification(tx.QueryRowContext(ctx, selectNotification+` WHERE id = $1`, id))
+	n, err = scanStanding(tx.QueryRowContext(ctx, selectStanding+` WHERE id = $1`, id))
 	if n, err = one(n, err)("notification", id); err != nil {
 		return n, "", err
 	}
@@ -64,7 +64,7 @@ func (s *Store) meetFound(ctx context.Context, tx *transaction, id, providerID s
 	if err := s.know(ctx, tx, n.ID, provider, providerID); err != nil || s.dialect.lock == "" {
 		return n, provider, err
 	}
-	n, err = scanNotification(tx.QueryRowContext(ctx, selectNotification+` WHERE id = $1`+s.dialect.lock, id))
+	n, err = scanStanding(tx.QueryRowContext(ctx, selectStanding+` WHERE id = $1`+s.dialect.lock, id))
 	return n, provider, err
 }
 

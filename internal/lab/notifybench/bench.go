@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -136,6 +137,7 @@ func (b *bench) broadcast(ctx context.Context, step string, from, to int, meanwh
 // mails tells everybody by email and pages in the middle.
 func (b *bench) mails(ctx context.Context, clients, pages int) error {
 	var late []time.Duration
+	before := b.spent(ctx)
 	took, events, err := b.broadcast(ctx, "mails", 0, clients, func() (err error) {
 		late, err = b.pages(ctx, pages)
 		return err
@@ -143,6 +145,7 @@ func (b *bench) mails(ctx context.Context, clients, pages int) error {
 	if err != nil {
 		return err
 	}
+	spent := b.spent(ctx).since(before)
 	if n := b.got(sandbox.ChannelEmail); n != clients {
 		return fmt.Errorf("the sandbox got %d mails of %d", n, clients)
 	}
@@ -154,6 +157,9 @@ func (b *bench) mails(ctx context.Context, clients, pages int) error {
 	if len(late) > 0 {
 		b.print(most(b.kind+": page in the middle of the broadcast, start to the provider, p99", ms(late[len(late)*99/100]), "ms", 200))
 		b.print(figure{Figure: b.kind + ": the same, p50", Value: ms(late[len(late)/2]), Unit: "ms", Met: true})
+	}
+	for _, part := range slices.Sorted(maps.Keys(spent)) {
+		b.print(figure{Figure: b.kind + ": processor time of the mails, " + part, Value: spent[part], Unit: "s", Met: true})
 	}
 	return nil
 }
