@@ -30,7 +30,7 @@ type facts interface {
 	Report(ctx context.Context, id string) (incident.Report, error)
 	PutAlerts(ctx context.Context, alerts []incident.Alert) ([]incident.Alert, error)
 	Notification(ctx context.Context, id string) (ledger.Notification, error)
-	ApplyEvent(ctx context.Context, e ledger.Event, now time.Time) (n ledger.Notification, fresh bool, err error)
+	ApplyEvents(ctx context.Context, events []ledger.Event, now time.Time) ([]ledger.Applied, error)
 	Bar(ctx context.Context, all ...ledger.Barred) error
 	Unbar(ctx context.Context, contact string, ch inventory.Channel) (was bool, err error)
 	Acknowledge(ctx context.Context, codeOrID, via string, at time.Time) (n ledger.Notification, first bool, err error)

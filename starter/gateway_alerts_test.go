@@ -26,8 +26,8 @@ func (brokenStore) PutAlerts(context.Context, []incident.Alert) ([]incident.Aler
 	return nil, errDisk
 }
 
-func (brokenStore) ApplyEvent(context.Context, ledger.Event, time.Time) (ledger.Notification, bool, error) {
-	return ledger.Notification{}, false, errDisk
+func (brokenStore) ApplyEvents(context.Context, []ledger.Event, time.Time) ([]ledger.Applied, error) {
+	return nil, errDisk
 }
 
 const alertmanagerGroup = `{

@@ -17,21 +17,17 @@ import (
 // applyEvents writes what a provider told us into the ledger, then tells the
 // workflows that wait for it. An error means that nothing may be answered 2xx.
 func (g *gateway) applyEvents(ctx context.Context, provider string, events []ledger.Event) error {
-	for _, e := range events {
-		n, fresh, err := g.deps.Store.ApplyEvent(ctx, e, g.now().UTC())
-		if errors.Is(err, store.ErrNotFound) {
-			// A message that isn't ours: another system shares the account.
-			g.metrics.callbacks.WithLabelValues(provider, "foreign").Inc()
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("apply event of %s: %w", provider, err)
-		}
+	done, err := g.deps.Store.ApplyEvents(ctx, events, g.now().UTC())
+	if err != nil {
+		return fmt.Errorf("apply events of %s: %w", provider, err)
+	}
+	for i, e := range events {
 		result := "repeated"
-		if fresh {
+		if done[i].Fresh {
 			result = "applied"
 		}
 		g.metrics.callbacks.WithLabelValues(provider, result).Inc()
+		n := done[i].Notification
 		switch {
 		case e.Answer != "":
 			if err := g.questionAnswered(ctx, n, incident.Answer(e.Answer), string(n.Channel)); err != nil {

@@ -181,10 +181,6 @@ func (a *Activities) sortOut(ctx context.Context, l *lane, claimed []ledger.Noti
 	return together, alone
 }
 
-// settlesAtOnce is how many outcomes of one request are offered to the store
-// side by side: it commits them together.
-const settlesAtOnce = 200
-
 // attemptTogether makes one attempt for a bundle. It returns what another
 // provider shall take at once.
 func (a *Activities) attemptTogether(ctx context.Context, l *lane, b Batcher, bundle []Addressed, t *tally) ([]string, error) {
@@ -194,8 +190,7 @@ func (a *Activities) attemptTogether(ctx context.Context, l *lane, b Batcher, bu
 	now := a.opts.Now()
 	l.health.note(outcomes[0], false, now)
 	var late []string
-	var group errgroup.Group
-	group.SetLimit(settlesAtOnce)
+	attempts := make([]attempted, len(bundle))
 	r := a.routes[bundle[0].Channel]
 	for i, m := range bundle {
 		o := outcomes[i]
@@ -209,10 +204,42 @@ func (a *Activities) attemptTogether(ctx context.Context, l *lane, b Batcher, bu
 		case o.State == ledger.Retry && o.RetryAfter <= 0:
 			o.RetryAfter = backoff(m.Attempts)
 		}
+		attempts[i] = attempted{m.Notification, o, delay}
+	}
+	return late, a.concludeAll(ctx, attempts, t)
+}
+
+// attempted is a notification with what its attempt came to; delay is not 0
+// where it is tried again at once.
+type attempted struct {
+	ledger.Notification
+
+	outcome ledger.Outcome
+	delay   time.Duration
+}
+
+// concludeAll settles the attempts of one request in one transaction. Where
+// that fails, each is offered to the store by itself, for as long as it takes.
+func (a *Activities) concludeAll(ctx context.Context, attempts []attempted, t *tally) error {
+	settleCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.opts.SettleTimeout/3)
+	defer cancel()
+	all := make([]ledger.Settlement, len(attempts))
+	for i, m := range attempts {
+		all[i] = ledger.Settlement{ID: m.ID, Token: m.LeaseToken, Outcome: m.outcome}
+	}
+	now := a.opts.Now()
+	verdicts, err := a.store.SettleAll(settleCtx, all, now)
+	var group errgroup.Group
+	group.SetLimit(a.opts.Concurrency)
+	for i, m := range attempts {
+		if err == nil && verdicts[i] == nil {
+			a.count(ctx, m.Notification, m.outcome, m.delay, now, t)
+			continue
+		}
 		group.Go(func() error {
-			_, err := a.conclude(ctx, m.Notification, o, delay, t)
+			_, err := a.conclude(ctx, m.Notification, m.outcome, m.delay, t)
 			return err
 		})
 	}
-	return late, group.Wait()
+	return group.Wait()
 }

@@ -61,6 +61,7 @@ var (
 type Ledger interface {
 	Claim(ctx context.Context, ids []string, lease time.Duration, now time.Time) (ledger.Claims, error)
 	Settle(ctx context.Context, id string, token int64, o ledger.Outcome, now time.Time) error
+	SettleAll(ctx context.Context, all []ledger.Settlement, now time.Time) ([]error, error)
 	ResolveUnknown(ctx context.Context, id string, r ledger.Resolution, providerID string, now time.Time) (ledger.State, error)
 	Notification(ctx context.Context, id string) (ledger.Notification, error)
 	Attempts(ctx context.Context, id string) ([]ledger.Attempt, error)

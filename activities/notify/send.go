@@ -176,8 +176,13 @@ func (a *Activities) conclude(ctx context.Context, n ledger.Notification, outcom
 		t.add(n.ID, current.State, current.RetryAt)
 		return 0, nil
 	}
+	return a.count(ctx, n, outcome, delay, now, t), nil
+}
+
+// count counts an attempt that is settled.
+func (a *Activities) count(ctx context.Context, n ledger.Notification, outcome ledger.Outcome, delay time.Duration, now time.Time, t *tally) time.Duration {
 	if delay > 0 && outcome.Provider == "" {
-		return delay, nil // it was not even tried
+		return delay // it was not even tried
 	}
 	a.opts.Attempted(n.Channel, outcome)
 	if outcome.State != ledger.Accepted {
@@ -185,11 +190,10 @@ func (a *Activities) conclude(ctx context.Context, n ledger.Notification, outcom
 			"provider", outcome.Provider, "state", outcome.State, "class", outcome.Class, "status", outcome.HTTPStatus,
 			"code", outcome.Code, "reason", outcome.Message)
 	}
-	if delay > 0 {
-		return delay, nil
+	if delay == 0 {
+		t.add(n.ID, outcome.State, now.Add(outcome.RetryAfter))
 	}
-	t.add(n.ID, outcome.State, now.Add(outcome.RetryAfter))
-	return 0, nil
+	return delay
 }
 
 func isOurs(current, claimed ledger.Notification) bool {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +57,7 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 	if err != nil {
 		return Composed{}, err
 	}
-	box, hits, plan := a.newOutbox(), a.hits(in), a.newPlanner()
+	box, hits, plan, except := a.newOutbox(), a.hits(in), a.newPlanner(), set(p.Except)
 	how := toneOf(in, p)
 	for _, client := range a.audience(in, p) {
 		h := hits[client.ID]
@@ -67,7 +66,7 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 		plan.plan.Clients++
 		for i := range client.Contacts {
 			contact := &client.Contacts[i]
-			if slices.Contains(p.Except, contact.ID) || (p.OnlyChanged && before.facts[contact.ID] == d.facts) {
+			if except[contact.ID] || (p.OnlyChanged && before.facts[contact.ID] == d.facts) {
 				continue
 			}
 			out.Contacts++
@@ -109,10 +108,11 @@ func (a *Activities) audience(in incident.Incident, p ComposeParams) []*inventor
 	if len(ids) == 0 {
 		ids, hit = in.Clients, nil
 	}
-	var out []*inventory.Client
+	isHit, except := set(hit), set(p.Except)
+	out := make([]*inventory.Client, 0, len(ids))
 	for _, id := range ids {
 		c, ok := a.inv.Client(id)
-		if !ok || slices.Contains(p.Except, id) || hit != nil && !slices.Contains(hit, id) {
+		if !ok || except[id] || hit != nil && !isHit[id] {
 			continue
 		}
 		out = append(out, c)
@@ -127,10 +127,7 @@ func (a *Activities) serversOf(in incident.Incident, client *inventory.Client) h
 
 // hits are what the incident means for each client.
 func (a *Activities) hits(in incident.Incident) map[string]hit {
-	restored := make(map[string]bool, len(in.Restored))
-	for _, id := range in.Restored {
-		restored[id] = true
-	}
+	restored := set(in.Restored)
 	hits := make(map[string]hit, len(in.Clients))
 	for _, id := range in.Servers {
 		c, ok := a.inv.Component(id)
@@ -147,6 +144,14 @@ func (a *Activities) hits(in incident.Incident) map[string]hit {
 		hits[c.Client] = h
 	}
 	return hits
+}
+
+func set(ids []string) map[string]bool {
+	in := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		in[id] = true
+	}
+	return in
 }
 
 // hit is what an incident means for one client.

@@ -85,12 +85,12 @@ func (a *Activities) PlanUpdate(ctx context.Context, c ComposeParams, confirm bo
 	}
 	how := toneOf(in, c)
 	how.confirm = confirm
-	p := a.newPlanner()
+	p, except := a.newPlanner(), set(c.Except)
 	for _, client := range a.audience(in, c) {
 		p.plan.Clients++
 		how.rungs = a.ladderFor(c.Event, client.ID)
 		for i := range client.Contacts {
-			if contact := &client.Contacts[i]; !slices.Contains(c.Except, contact.ID) {
+			if contact := &client.Contacts[i]; !except[contact.ID] {
 				p.contact(ways.of(contact, how))
 			}
 		}

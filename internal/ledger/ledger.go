@@ -104,6 +104,13 @@ type Outcome struct {
 	OptedOut   bool          `json:"optedOut,omitempty"`   // refused because the recipient wants nothing more by this channel
 }
 
+// Settlement is what became of a notification that was claimed.
+type Settlement struct {
+	ID      string
+	Token   int64 // the claim's LeaseToken
+	Outcome Outcome
+}
+
 // Event is what a provider told us of a notification by callback.
 type Event struct {
 	Provider     string    `json:"provider"`               // sendgrid, twilio, telegram
@@ -119,6 +126,12 @@ type Event struct {
 	Answer       string    `json:"answer,omitempty"`       // of a question to people on site: yes, no, cant-tell; acknowledges, too
 	OptedOut     bool      `json:"optedOut,omitempty"`     // the recipient wants nothing more by this channel
 	At           time.Time `json:"at"`
+}
+
+// Applied is what a callback came to.
+type Applied struct {
+	Notification Notification // that it is about, without its texts; zero: nobody knows yet
+	Fresh        bool         // it was not there already
 }
 
 // Claims is what became of a request to send a set of notifications.

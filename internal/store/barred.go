@@ -134,14 +134,14 @@ func (s *Store) barSettled(ctx context.Context, tx *transaction, batch []settle,
 
 // barTold bars the addresses of which fresh events say that they are dead, or
 // that their owner has had enough.
-func (s *Store) barTold(ctx context.Context, tx *transaction, batch []arrival, done []applied) error {
+func (s *Store) barTold(ctx context.Context, tx *transaction, batch []arrival, done []ledger.Applied) error {
 	var all []ledger.Barred
 	for i, a := range batch {
 		bar := barOf(a.event.State, a.event.Class, a.event.OptedOut)
-		if bar == "" || !done[i].fresh {
+		if bar == "" || !done[i].Fresh {
 			continue
 		}
-		if b, ok := s.lost(done[i].n, ledger.Barred{Bar: bar, Provider: a.event.Provider, Code: a.event.Code, Since: a.now}); ok {
+		if b, ok := s.lost(done[i].Notification, ledger.Barred{Bar: bar, Provider: a.event.Provider, Code: a.event.Code, Since: a.now}); ok {
 			all = append(all, b)
 		}
 	}

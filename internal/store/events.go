@@ -18,31 +18,67 @@ type arrival struct {
 	now   time.Time
 }
 
-// applied is what a callback came to.
-type applied struct {
-	n     ledger.Notification
-	fresh bool
-}
-
 // ApplyEvent keeps what a provider told us and applies it to the notification
 // that it is about: by our id, else by the provider's, else by the
 // acknowledgement code. fresh is false for a callback that was there already.
 // A callback may come before we have committed the provider's id: it is kept,
 // n is zero, and Settle applies it when it brings that id.
 func (s *Store) ApplyEvent(ctx context.Context, e ledger.Event, now time.Time) (n ledger.Notification, fresh bool, err error) {
-	if e.Provider == "" || e.Key == "" {
-		return n, false, errors.New("apply event: it names no provider or no key, by which it is known again")
+	if err := nameable(e); err != nil {
+		return n, false, err
 	}
 	done, err := s.events.do(ctx, arrival{event: e, now: now})
 	if err != nil {
 		return n, false, fmt.Errorf("apply event of %s: %w", e.Provider, err)
 	}
-	return done.n, done.fresh, nil
+	return done.Notification, done.Fresh, nil
+}
+
+func nameable(e ledger.Event) error {
+	if e.Provider == "" || e.Key == "" {
+		return errors.New("apply event: it names no provider or no key, by which it is known again")
+	}
+	return nil
+}
+
+// ApplyEvents is [Store.ApplyEvent] for what a provider told at once. It
+// answers in the same order. When it fails, some may be applied: all of them
+// may be given to it again.
+func (s *Store) ApplyEvents(ctx context.Context, events []ledger.Event, now time.Time) ([]ledger.Applied, error) {
+	if len(events) == 1 { // others come at the same time: they share a transaction
+		n, fresh, err := s.ApplyEvent(ctx, events[0], now)
+		return []ledger.Applied{{Notification: n, Fresh: fresh}}, err
+	}
+	var done []ledger.Applied
+	var failed []error
+	for chunk := range slices.Chunk(events, commitMost) {
+		batch := make([]arrival, len(chunk))
+		for i, e := range chunk {
+			if err := nameable(e); err != nil {
+				return nil, err
+			}
+			batch[i] = arrival{event: e, now: now}
+		}
+		came, err := s.applyAll(ctx, batch)
+		if err != nil { // one bad event must not take its neighbours with it
+			came = make([]ledger.Applied, len(batch))
+			for i, a := range batch {
+				one, err := s.applyAll(ctx, []arrival{a})
+				if err != nil {
+					failed = append(failed, fmt.Errorf("apply event of %s: %w", a.event.Provider, err))
+					continue
+				}
+				came[i] = one[0]
+			}
+		}
+		done = append(done, came...)
+	}
+	return done, errors.Join(failed...)
 }
 
 // applyAll applies a batch in one transaction, in the order of the providers'
 // ids over all processes, so that batches queue instead of embracing.
-func (s *Store) applyAll(ctx context.Context, batch []arrival) ([]applied, error) {
+func (s *Store) applyAll(ctx context.Context, batch []arrival) ([]ledger.Applied, error) {
 	order := make([]int, len(batch))
 	for i := range order {
 		order[i] = i
@@ -50,9 +86,9 @@ func (s *Store) applyAll(ctx context.Context, batch []arrival) ([]applied, error
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(strings.Compare(batch[a].event.ProviderID, batch[b].event.ProviderID), strings.Compare(batch[a].event.Notification, batch[b].event.Notification))
 	})
-	var results []applied
+	var results []ledger.Applied
 	err := s.write(ctx, func(tx *transaction) error {
-		results = make([]applied, len(batch))
+		results = make([]ledger.Applied, len(batch))
 		sorted := make([]arrival, len(batch))
 		for i, at := range order {
 			sorted[i] = batch[at]
@@ -68,7 +104,7 @@ func (s *Store) applyAll(ctx context.Context, batch []arrival) ([]applied, error
 	return results, err
 }
 
-func (s *Store) applySorted(ctx context.Context, tx *transaction, batch []arrival) ([]applied, error) {
+func (s *Store) applySorted(ctx context.Context, tx *transaction, batch []arrival) ([]ledger.Applied, error) {
 	owners, err := s.meet(ctx, tx, batch)
 	if err != nil {
 		return nil, err
@@ -81,12 +117,12 @@ func (s *Store) applySorted(ctx context.Context, tx *transaction, batch []arriva
 	if err != nil {
 		return nil, err
 	}
-	results := make([]applied, len(batch))
+	results := make([]ledger.Applied, len(batch))
 	changed := map[string]bool{}
 	for i, a := range batch {
 		e, at := a.event, ref{a.event.Provider, a.event.ProviderID}
 		n, found := rows[about[i]]
-		results[i] = applied{n: n, fresh: fresh[i]}
+		results[i] = ledger.Applied{Notification: n, Fresh: fresh[i]}
 		if !found || !fresh[i] && (owners[at] != "" || e.ProviderID == "") {
 			continue
 		}
@@ -103,7 +139,7 @@ func (s *Store) applySorted(ctx context.Context, tx *transaction, batch []arriva
 			}
 		}
 		n.UpdatedAt = a.now
-		rows[n.ID], changed[n.ID], results[i].n = n, true, n
+		rows[n.ID], changed[n.ID], results[i].Notification = n, true, n
 	}
 	if err := s.barTold(ctx, tx, batch, results); err != nil {
 		return nil, err

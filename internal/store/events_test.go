@@ -217,3 +217,62 @@ func TestACallbackThatCarriesOurIDIntroducesTheProvidersID(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatAProviderTellsAtOnceIsAppliedTogether(t *testing.T) {
+	onBothOnce(t, func(t *testing.T, st *Store) {
+		ctx := t.Context()
+		names := make([]string, commitMost+50) // more than one transaction's worth
+		for i := range names {
+			names[i] = fmt.Sprint(i)
+		}
+		ids := enqueue(t, st, names...)
+		claims, err := st.Claim(ctx, ids, time.Minute, t0)
+		require.NoError(t, err)
+		var all []ledger.Settlement
+		for _, n := range claims.Claimed {
+			all = append(all, ledger.Settlement{ID: n.ID, Token: n.LeaseToken, Outcome: accepted("one-request")})
+		}
+		verdicts, err := st.SettleAll(ctx, all, t0)
+		require.NoError(t, err)
+		for _, v := range verdicts {
+			require.NoError(t, v)
+		}
+		var events []ledger.Event
+		for _, id := range ids {
+			for _, state := range []ledger.State{ledger.Delivered, ledger.Sent} { // in the wrong order
+				events = append(events, ledger.Event{Provider: "twilio", Key: id + string(state), Notification: id, ProviderID: "one-request", State: state})
+			}
+		}
+		for _, fresh := range []bool{true, false} {
+			done, err := st.ApplyEvents(ctx, events, at(time.Second))
+			require.NoError(t, err)
+			require.Len(t, done, len(events))
+			for i, d := range done {
+				require.Equal(t, fresh, d.Fresh, i)
+				require.Equal(t, events[i].Notification, d.Notification.ID, i)
+			}
+		}
+		tally, err := st.Tally(ctx, message("").Subject, "", -1)
+		require.NoError(t, err)
+		require.Equal(t, map[ledger.State]int{ledger.Delivered: len(ids)}, tally.ByState)
+	})
+}
+
+func TestOneBadEventTakesNoneOfItsNeighboursWithIt(t *testing.T) {
+	onBothOnce(t, func(t *testing.T, st *Store) {
+		if st.dialect.name != postgresDialect.name {
+			t.Skip("SQLite takes any text")
+		}
+		ids := enqueue(t, st, "a", "b")
+		events := []ledger.Event{
+			{Provider: "twilio", Key: "1", Notification: ids[0], State: ledger.Sent},
+			{Provider: "twilio", Key: "2", Code: "a\x00b", State: ledger.Sent},
+			{Provider: "twilio", Key: "3", Notification: ids[1], State: ledger.Sent},
+		}
+		done, err := st.ApplyEvents(t.Context(), events, t0)
+		require.Error(t, err)
+		require.Len(t, done, 3)
+		require.Equal(t, ledger.Sent, read(t, st, ids[0]).State)
+		require.Equal(t, ledger.Sent, read(t, st, ids[1]).State)
+	})
+}

@@ -160,7 +160,7 @@ func (w *world) settle(t *rapid.T) {
 	if o.State == ledger.Retry {
 		o.RetryAfter = 30 * time.Second
 	}
-	err := w.st.Settle(w.ctx, c.id, c.token, o, w.now)
+	err := w.settleAs(rapid.Bool().Draw(t, "together"), c, o)
 	held, ok := p.token == c.token, true
 	switch {
 	case !held:
@@ -186,6 +186,22 @@ func (w *world) settle(t *rapid.T) {
 	if o.ProviderID != "" {
 		w.own(c.id, pid)
 	}
+}
+
+// settleAs settles alone, or as one of a request with others, of which the
+// first is nobody's.
+func (w *world) settleAs(together bool, c claimed, o ledger.Outcome) error {
+	if !together {
+		return w.st.Settle(w.ctx, c.id, c.token, o, w.now)
+	}
+	verdicts, err := w.st.SettleAll(w.ctx, []ledger.Settlement{{ID: "nnobody", Token: 1, Outcome: ledger.Outcome{State: ledger.Unknown}}, {ID: c.id, Token: c.token, Outcome: o}}, w.now)
+	if err != nil {
+		return err
+	}
+	if !errors.Is(verdicts[0], ErrNotFound) {
+		return fmt.Errorf("settled what is not there: %w", verdicts[0])
+	}
+	return verdicts[1]
 }
 
 // own tells the model that a provider's id is known to be a notification's.

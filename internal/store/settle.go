@@ -28,10 +28,8 @@ type settle struct {
 // callbacks find the notification. Where a callback was faster, Settle adds
 // the provider's id and succeeds.
 func (s *Store) Settle(ctx context.Context, id string, token int64, o ledger.Outcome, now time.Time) error {
-	switch o.State {
-	case ledger.Accepted, ledger.Refused, ledger.Retry, ledger.Unknown:
-	default:
-		return fmt.Errorf("settle notification %s: an outcome is accepted, refused, retry or unknown, not %q", id, o.State)
+	if err := settles(id, o); err != nil {
+		return err
 	}
 	verdict, err := s.settles.do(ctx, settle{id: id, token: token, outcome: o, now: now})
 	if err == nil {
@@ -41,6 +39,36 @@ func (s *Store) Settle(ctx context.Context, id string, token int64, o ledger.Out
 		return fmt.Errorf("settle notification %s: %w", id, err)
 	}
 	return nil
+}
+
+func settles(id string, o ledger.Outcome) error {
+	switch o.State {
+	case ledger.Accepted, ledger.Refused, ledger.Retry, ledger.Unknown:
+		return nil
+	default:
+		return fmt.Errorf("settle notification %s: an outcome is accepted, refused, retry or unknown, not %q", id, o.State)
+	}
+}
+
+// SettleAll is [Store.Settle] for many, in one transaction. It returns each
+// one's verdict, nil or ErrFenced or ErrNotFound, in their order. An error means
+// that none of them is settled.
+func (s *Store) SettleAll(ctx context.Context, all []ledger.Settlement, now time.Time) ([]error, error) {
+	batch := make([]settle, len(all))
+	for i, one := range all {
+		if err := settles(one.ID, one.Outcome); err != nil {
+			return nil, err
+		}
+		batch[i] = settle{id: one.ID, token: one.Token, outcome: one.Outcome, now: now}
+	}
+	if len(batch) == 0 {
+		return nil, nil
+	}
+	verdicts, err := s.settleAll(ctx, batch)
+	if err != nil {
+		return nil, fmt.Errorf("settle %d notifications: %w", len(all), err)
+	}
+	return verdicts, nil
 }
 
 // settleAll settles a batch in one transaction and returns each one's verdict.

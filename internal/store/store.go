@@ -33,7 +33,7 @@ type Store struct {
 	writer  *sql.DB // SQLite: one connection, so that writers of one process queue here
 	reader  *sql.DB // may be the writer
 	settles *committer[settle, error]
-	events  *committer[arrival, applied]
+	events  *committer[arrival, ledger.Applied]
 
 	ring      *seal.Ring // nil: addresses are kept in the clear
 	addressOf func(contact string, ch inventory.Channel) string
