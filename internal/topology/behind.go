@@ -14,6 +14,14 @@ const (
 	behindUplink = 0.4
 )
 
+// darkWithin is how often a site without its uplinks is dark for its own vantages,
+// too: they reach its machines by the same routers, or somebody takes the
+// inventory at its word, by which what needs the uplinks doesn't work without.
+const (
+	darkWithin      = 0.2
+	darkWithinShare = 0.3 // fewer silent machines than that say that it is not so
+)
+
 // linkBehind adds, for each switch and uplink behind which management is dark, a
 // node that stands for "the management of what is behind it hangs on it". It is
 // part of a hypothesis like a failure, so that it is one coincidence a switch and
@@ -37,6 +45,7 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 			s.global = append(s.global, s.global[i])
 		}
 	}
+	nodes = s.linkCores(nodes, seen)
 	for i := range s.failures {
 		if nodes[i].server {
 			continue
@@ -54,6 +63,59 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 		}
 	}
 	return nodes
+}
+
+// linkCores adds, for each site whose own vantages miss much of it, a node that
+// stands for "without its uplinks it is dark within, too": the same kind of
+// assumption, one for all uplinks of the site.
+func (s *search) linkCores(nodes []node, seen []*sighting) []node {
+	asked, silent := make([]int, len(s.g.sites)), make([]int, len(s.g.sites))
+	for n, sight := range seen {
+		site := s.g.siteNumber[n]
+		if sight != nil && site != noNode && s.g.wired[n] && s.g.isServer(int32(n)) {
+			if within, up := sight.within(); within {
+				asked[site]++
+				if !up {
+					silent[site]++
+				}
+			}
+		}
+	}
+	cores := make([]int32, len(s.g.sites))
+	for i := range s.failures {
+		site := s.g.siteNumber[s.global[i]]
+		if !nodes[i].uplink || site == noNode || silent[site] == 0 || float64(silent[site]) < darkWithinShare*float64(asked[site]) {
+			continue
+		}
+		if cores[site] == 0 {
+			nodes = append(nodes, node{c: nodes[i].c})
+			cores[site] = int32(len(nodes))
+			nodes[len(nodes)-1].core = cores[site]
+			s.global = append(s.global, s.global[i])
+		}
+		core := &nodes[cores[site]-1]
+		core.users = append(core.users, nodes[i].users...)
+		nodes[i].core = cores[site]
+	}
+	for _, core := range cores {
+		if core > 0 {
+			users := slices.Clone(nodes[core-1].users)
+			slices.Sort(users)
+			nodes[core-1].users = slices.Compact(users)
+		}
+	}
+	return nodes
+}
+
+// within says whether it was asked from within its own site, and answered there.
+func (s *sighting) within() (asked, answered bool) {
+	for i := range s.reach {
+		if s.reach[i].inside {
+			asked = true
+			answered = answered || s.reach[i].result == isUp
+		}
+	}
+	return asked, answered
 }
 
 // darkBehind marks what has dark management behind it.
@@ -107,6 +169,8 @@ func hangsOn(kind inventory.Kind) float64 {
 // priorOf is the log odds of a node before anything was seen.
 func (s *search) priorOf(n int32) float64 {
 	switch from := &s.t.nodes[n]; {
+	case from.core == n+1:
+		return math.Log(darkWithin / (1 - darkWithin))
 	case int(n) >= s.failures:
 		p := hangsOn(from.c.Kind)
 		return math.Log(p / (1 - p))

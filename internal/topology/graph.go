@@ -33,6 +33,7 @@ type node struct {
 	server bool
 	groups []group
 	behind int32   // the node that says that management hangs on it, plus 1; 0: none
+	core   int32   // of an uplink: the node that says that its site is dark within, too, without it, plus 1; 0: none
 	via    []int32 // what its own management hangs on, as far as it may
 	users  []int32 // nodes with a group that has this one as a member, in order
 }

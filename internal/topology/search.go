@@ -134,6 +134,9 @@ func (t *trial) needs(n int32, visit func(int32)) {
 			if behind := t.nodes[m].behind; behind > 0 && from.groups[i].network {
 				visit(behind - 1)
 			}
+			if core := t.nodes[m].core; core > 0 && from.groups[i].network {
+				visit(core - 1)
+			}
 		}
 	}
 	for _, m := range from.via {
@@ -227,8 +230,12 @@ func (s *search) findPairs() {
 			if len(grp.members) > 4 {
 				continue
 			}
-			if with := s.withBehind(grp.members); grp.network && len(with) > len(grp.members) {
+			with := s.withBehind(grp.members)
+			if grp.network && len(with) > len(grp.members) {
 				all = append(all, with)
+			}
+			if core := s.t.nodes[grp.members[0]].core; grp.network && core > 0 {
+				all = append(all, sortedPair(append(slices.Clone(grp.members), core-1)...), sortedPair(append(with, core-1)...))
 			}
 			if len(grp.members) < 2 {
 				continue

@@ -106,10 +106,12 @@ func score(s *search, failedNodes map[int32]bool) float64 {
 				if grp.name == "network" && of != works {
 					behind := s.t.nodes[m].behind
 					bare := of == hidden || of == remote || of == exposed || behind > 0 && failedNodes[behind-1]
+					core := s.t.nodes[m].core
+					dark := core > 0 && failedNodes[core-1]
 					of = map[bool]map[bool]state{
 						true:  {true: remote, false: isolated},
 						false: {true: hidden, false: cutOff},
-					}[of == isolated || of == remote || s.t.nodes[m].c.Kind == inventory.KindUplink][bare]
+					}[!dark && (of == isolated || of == remote || s.t.nodes[m].c.Kind == inventory.KindUplink)][bare]
 				}
 				best = min(best, of)
 			}

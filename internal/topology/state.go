@@ -130,6 +130,9 @@ func (t *trial) beyond(m int32) state {
 		bare = true
 	}
 	away := t.nodes[m].uplink || s == isolated || s == remote
+	if core := t.nodes[m].core; core > 0 && t.failed[core-1] {
+		away = false
+	}
 	switch {
 	case away && bare:
 		return remote
