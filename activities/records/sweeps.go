@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -131,7 +132,7 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 		return Inferred{}, err
 	}
 	inf := a.graph.Infer(obs)
-	out := Inferred{Findings: inf.Findings, Unexplained: inf.Unexplained, Blind: inf.Blind, Down: inf.Down}
+	out := Inferred{Findings: a.sayAbsent(inf.Findings, p.Absent), Unexplained: inf.Unexplained, Blind: inf.Blind, Down: inf.Down}
 	if out.WasSo, err = a.countIn(p.Scope, wasSo); err != nil {
 		return out, err
 	}
@@ -153,6 +154,27 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	}
 	out.Next = nil
 	return out, a.learn(ctx, p, all, out)
+}
+
+// sayAbsent says in the evidence of each finding which vantages of its site did
+// not answer: what they would have seen is missing.
+func (a *Activities) sayAbsent(fs []topology.Finding, absent []string) []topology.Finding {
+	if len(absent) == 0 {
+		return fs
+	}
+	out := slices.Clone(fs)
+	for i := range out {
+		c, ok := a.inv.Component(out[i].Component)
+		if !ok {
+			continue
+		}
+		missing := slices.DeleteFunc(a.newQuestions(nil).vantages(cmp.Or(c.Site, c.ID)), func(v string) bool { return !slices.Contains(absent, v) })
+		slices.Sort(missing)
+		for _, v := range missing {
+			out[i].Evidence = append(slices.Clip(out[i].Evidence), topology.Evidence{Text: "the vantage " + v + " did not answer, and has seen nothing of it"})
+		}
+	}
+	return out
 }
 
 // learn takes a sweep that is over into the habits. A routine one that found

@@ -332,14 +332,11 @@ func (l *Lab) untrack(c net.Conn) {
 	l.mu.Unlock()
 }
 
-// delay is how long the component waits before it answers.
+// delay is how long the component, or its BMC, waits before it answers.
 func (l *Lab) delay(id string) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if f := l.faults[id]; f.Mode == Slow {
-		return f.Delay
-	}
-	return 0
+	return l.faults[id].Delay
 }
 
 // unknownComponent is the error for an id that the estate doesn't hold.

@@ -31,7 +31,7 @@ const (
 type Fault struct {
 	Mode   Mode          `json:"mode"`
 	Period time.Duration `json:"-"` // Flapping; 0 is 2 s
-	Delay  time.Duration `json:"-"` // Slow; 0 is 800 ms
+	Delay  time.Duration `json:"-"` // Slow; 0 is 800 ms. Of a server that is Down or Off: of its BMC alone; 0 is none
 	Since  time.Time     `json:"since"`
 }
 

@@ -50,6 +50,9 @@ func Bare(racks ...string) Option { return func(o *stand.Options) { o.Bare = rac
 // WithInput replaces an input of the runbooks.
 func WithInput(name, value string) Option { return func(o *stand.Options) { o.Inputs[name] = value } }
 
+// From has the worker probe from these vantages alone.
+func From(vantages ...string) Option { return func(o *stand.Options) { o.Vantages = vantages } }
+
 // Open puts up a stand of the test's own and takes it down when the test ends.
 func Open(t testing.TB, options ...Option) *Lab {
 	t.Helper()

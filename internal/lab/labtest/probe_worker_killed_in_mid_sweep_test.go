@@ -65,7 +65,7 @@ func TestKillingTheProbesInMidSweepAsksOnlyWhatWasInFlightAgain(t *testing.T) {
 	require.Equal(t, before.open, sweep.vantagesAsked(t, s.Store, killed), "vantages that asked in the first round after the kill")
 }
 
-// localization is a sweep of the whole estate.
+// localization is a sweep.
 type localization struct {
 	client.WorkflowRun
 	c client.Client
@@ -73,9 +73,14 @@ type localization struct {
 
 func localize(t *testing.T, s *labtest.Lab, name string, timeout time.Duration) localization {
 	t.Helper()
+	return localizeIn(t, s, name, workflows.LocalizeInput{All: true, TimeoutMillis: int(timeout.Milliseconds())})
+}
+
+func localizeIn(t *testing.T, s *labtest.Lab, name string, in workflows.LocalizeInput) localization {
+	t.Helper()
 	run, err := s.Client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-		ID: workflows.LocalizeID("all", name), TaskQueue: workflows.QueueRunbooks,
-	}, workflows.TypeLocalize, workflows.LocalizeInput{All: true, TimeoutMillis: int(timeout.Milliseconds())})
+		ID: workflows.LocalizeID("test", name), TaskQueue: workflows.QueueRunbooks,
+	}, workflows.TypeLocalize, in)
 	require.NoError(t, err)
 	return localization{run, s.Client}
 }

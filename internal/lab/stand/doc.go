@@ -53,6 +53,7 @@ type Options struct {
 	Seed                                                       int64
 	BootDelay                                                  time.Duration // of a server of the estate
 	Bare                                                       []string      // racks of the estate without management
+	Vantages                                                   []string      // that the worker has; nil: all of the estate
 	Timing                                                     sandbox.Timing
 	// Say is told what is going on, one line each; nil drops it.
 	Say func(string)

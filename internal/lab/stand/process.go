@@ -174,7 +174,11 @@ func (h *Stand) startProcesses(ctx context.Context) error {
 		return err
 	}
 	health := fmt.Sprintf("127.0.0.1:%d", freeFrom(0))
-	if h.Worker, err = h.process("worker", worker, "--config", h.Config, "--vantage", strings.Join(estate.Vantages[:], ","), "--listen", health, "--drain", "3s"); err != nil {
+	vantages := h.opts.Vantages
+	if vantages == nil {
+		vantages = estate.Vantages[:]
+	}
+	if h.Worker, err = h.process("worker", worker, "--config", h.Config, "--vantage", strings.Join(vantages, ","), "--listen", health, "--drain", "3s"); err != nil {
 		return err
 	}
 	if err := answers(ctx, h.GatewayURL+"/readyz", h.log("gateway")); err != nil {
