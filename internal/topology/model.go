@@ -23,7 +23,7 @@ const (
 	wrongInventory = 0.01
 
 	ownFalseUp        = 0.02 // it answers though the component does not do its work
-	managedCutOff     = 0.6  // it answers though cut off: management networks are mostly, not always, separate
+	managedCutOff     = 0.9  // it answers though cut off: where management hangs on what it manages, that is a part of the hypothesis; see behind.go
 	hostCutOff        = 0.05 // a hypervisor is asked where its guests are
 	absentElsewhere   = 0.2  // the vantages of a site tell nothing, though the site is not lost as a whole: its uplinks are
 	wrongOwnInventory = 0.0002
@@ -33,7 +33,7 @@ const (
 // prior is how likely a component of each kind is to be broken just when
 // somebody looks because something is.
 var prior = map[inventory.Kind]float64{
-	inventory.KindSite:       8e-5,
+	inventory.KindSite:       3e-4, // as often, seen from outside, as both of its uplinks
 	inventory.KindRoom:       1.2e-4,
 	inventory.KindRack:       2e-4,
 	inventory.KindFeed:       3e-4,
@@ -199,11 +199,12 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 		}
 		return seal(sum, [states]float64{}, wrongInventory, r)
 	}
-	mute := r.mute * unreachable * power[isOn] // by policy
+	mute := r.mute * unreachable * power[isOn]      // by policy
+	beyond := fault * unreachable * power[isBeyond] // nobody out here can ask what ails it
 	sum := [states]float64{
 		works:     (1-fault-r.mute)*reachable*power[isOn] + mute + own,
 		isolated:  (1-fault)*inSite*power[isOn] + own,
-		remote:    (1-fault)*inSite*power[isBeyond] + own,
+		remote:    (1-fault)*inSite*power[isBeyond] + beyond,
 		cutOff:    (1-fault)*unreachable*power[isOn] + own,
 		hidden:    unreachable * power[isHidden],
 		powerless: unreachable * power[isDark],
@@ -212,7 +213,7 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 	}
 	of := [states]float64{works: own}
 	if within {
-		of[isolated], of[remote] = own, own
+		of[isolated], of[remote] = own, beyond
 	}
 	return seal(sum, of, wrongInventory, r)
 }
@@ -269,7 +270,7 @@ func (r *habits) gear(kind inventory.Kind, seen *sighting) likelihood {
 	}
 	sum := [states]float64{
 		works: reached, isolated: separate*reached + (1-separate)*away, remote: .002*reached + .998*away,
-		cutOff: separate*reached + (1-separate)*lost, hidden: .5*reached + .5*lost,
+		cutOff: separate*reached + (1-separate)*lost, hidden: .1*reached + .9*lost,
 		powerless: lost, failed: lost, exposed: lost,
 	}
 	for i := range seen.power {
