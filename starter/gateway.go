@@ -91,7 +91,8 @@ func newGateway(cfg config.Config, d deps) (*gateway, error) {
 			g.pageAnswered(ctx, n, workflows.SignalAcknowledged, "page")
 		},
 		Answered: func(ctx context.Context, n ledger.Notification, answer incident.Answer) error {
-			return g.questionAnswered(ctx, n, answer, "page")
+			_, err := g.questionAnswered(ctx, n, answer, "page") // the page reads what became of it
+			return err
 		},
 	}
 	return g, nil

@@ -10,16 +10,18 @@ import (
 
 	"vakhta/internal/incident"
 	"vakhta/internal/ledger"
+	"vakhta/internal/message"
 	"vakhta/internal/store"
 	"vakhta/workflows"
 )
 
 // applyEvents writes what a provider told us into the ledger, then tells the
-// workflows that wait for it. An error means that nothing may be answered 2xx.
-func (g *gateway) applyEvents(ctx context.Context, provider string, events []ledger.Event) error {
+// workflows that wait for it. Said is for whoever answered a question: what
+// became of it, in his language. An error means that nothing may be answered 2xx.
+func (g *gateway) applyEvents(ctx context.Context, provider string, events []ledger.Event) (said string, err error) {
 	done, err := g.deps.Store.ApplyEvents(ctx, events, g.now().UTC())
 	if err != nil {
-		return fmt.Errorf("apply events of %s: %w", provider, err)
+		return "", fmt.Errorf("apply events of %s: %w", provider, err)
 	}
 	for i, e := range events {
 		result := "repeated"
@@ -30,8 +32,8 @@ func (g *gateway) applyEvents(ctx context.Context, provider string, events []led
 		n := done[i].Notification
 		switch {
 		case e.Answer != "":
-			if err := g.questionAnswered(ctx, n, incident.Answer(e.Answer), string(n.Channel)); err != nil {
-				return err
+			if said, err = g.questionAnswered(ctx, n, incident.Answer(e.Answer), string(n.Channel)); err != nil {
+				return "", err
 			}
 		case e.Acknowledged:
 			g.pageAnswered(ctx, n, workflows.SignalAcknowledged, string(n.Channel))
@@ -39,7 +41,7 @@ func (g *gateway) applyEvents(ctx context.Context, provider string, events []led
 			g.pageAnswered(ctx, n, workflows.SignalDeclined, string(n.Channel))
 		}
 	}
-	return nil
+	return said, nil
 }
 
 // pageAnswered tells an escalation that a page was answered. The fact is in
@@ -66,22 +68,24 @@ func (g *gateway) pageAnswered(ctx context.Context, n ledger.Notification, signa
 }
 
 // questionAnswered records what somebody on site saw, then tells the workflow
-// that asked. An error means that the answer is not durable. RemoteHands reads
-// the record before it asks again, and when it is told: that it could not be
-// told costs at most that wait.
-func (g *gateway) questionAnswered(ctx context.Context, n ledger.Notification, answer incident.Answer, via string) error {
+// that asked, and says what became of it: the first answer counts. An error
+// means that the answer is not durable. RemoteHands reads the record before it
+// asks again, and when it is told: that it could not be told costs at most that wait.
+func (g *gateway) questionAnswered(ctx context.Context, n ledger.Notification, answer incident.Answer, via string) (said string, err error) {
 	id, ok := incident.QuestionOf(n.Subject, n.Step)
 	if !ok {
-		return nil
+		return "", nil
 	}
-	q, _, err := g.deps.Store.AnswerQuestion(ctx, id, incident.Reply{Answer: answer, By: n.Contact, Via: via, At: g.now().UTC()})
+	q, first, err := g.deps.Store.AnswerQuestion(ctx, id, incident.Reply{Answer: answer, By: n.Contact, Via: via, At: g.now().UTC()})
 	if errors.Is(err, store.ErrNotFound) {
 		g.log.Error().Str("notification", n.ID).Msg("an answer came to a question that the store does not hold")
-		return nil
+		return "", nil
 	}
 	if err != nil {
-		return fmt.Errorf("record an answer: %w", err)
+		return "", fmt.Errorf("record an answer: %w", err)
 	}
+	mine := first || q.AnsweredBy == n.Contact && q.Answer == answer
+	said = message.Heard(string(q.Answer), mine, n.Language)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
 	defer cancel()
 	workflow := workflows.HandsID(q.Incident, q.Number)
@@ -90,5 +94,5 @@ func (g *gateway) questionAnswered(ctx context.Context, n ledger.Notification, a
 	if err != nil && !errors.As(err, &over) {
 		g.log.Error().Err(err).Str("workflow", workflow).Msg("a question was not told of its answer; it reads the store before it asks again")
 	}
-	return nil
+	return said, nil
 }

@@ -95,7 +95,7 @@ func (g *gateway) finishCallback(w http.ResponseWriter, r *http.Request, provide
 		g.callbackFailed(w, provider, err)
 		return
 	}
-	if err := g.applyEvents(r.Context(), provider, events); err != nil {
+	if _, err := g.applyEvents(r.Context(), provider, events); err != nil {
 		g.notApplied(w, provider, err)
 		return
 	}
@@ -114,7 +114,8 @@ func (g *gateway) twilioGather(w http.ResponseWriter, r *http.Request, body []by
 		g.callbackFailed(w, twilio.Provider, err)
 		return
 	}
-	if err := g.applyEvents(r.Context(), twilio.Provider, pressed.Events); err != nil {
+	said, err := g.applyEvents(r.Context(), twilio.Provider, pressed.Events)
+	if err != nil {
 		g.notApplied(w, twilio.Provider, err)
 		return
 	}
@@ -124,7 +125,11 @@ func (g *gateway) twilioGather(w http.ResponseWriter, r *http.Request, body []by
 		return
 	}
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-	_, _ = w.Write([]byte(twilio.ReplyTwiML(g.cfg.PublicURL, pressed.Reply, n)))
+	answer := twilio.ReplyTwiML(g.cfg.PublicURL, pressed.Reply, n)
+	if said != "" {
+		answer = twilio.SayTwiML(said, n.Language)
+	}
+	_, _ = w.Write([]byte(answer))
 }
 
 // telegramUpdate takes a pressed button or a client's message. A message is a
@@ -139,7 +144,8 @@ func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []
 		g.callbackFailed(w, telegram.Provider, err)
 		return
 	}
-	if err := g.applyEvents(r.Context(), telegram.Provider, update.Events); err != nil {
+	said, err := g.applyEvents(r.Context(), telegram.Provider, update.Events)
+	if err != nil {
 		g.notApplied(w, telegram.Provider, err)
 		return
 	}
@@ -170,7 +176,7 @@ func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []
 		}
 	}
 	if update.CallbackQueryID != "" {
-		g.answerButton(r.Context(), update)
+		g.answerButton(r.Context(), update, said)
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -194,11 +200,11 @@ func (g *gateway) chatChanged(ctx context.Context, c telegram.ChatChange) error 
 
 // answerButton takes the waiting mark off a pressed button. It is a courtesy:
 // what it stands for is committed, and its failure is only logged.
-func (g *gateway) answerButton(ctx context.Context, update telegram.Update) {
+func (g *gateway) answerButton(ctx context.Context, update telegram.Update, said string) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	text := ""
-	if len(update.Events) > 0 {
+	text := said
+	if text == "" && len(update.Events) > 0 {
 		text = "✓"
 	}
 	if err := g.hooks.bot.AnswerButton(ctx, update.CallbackQueryID, text); err != nil {

@@ -132,6 +132,7 @@ type gatehouse struct {
 	key     *ecdsa.PrivateKey
 	bot     *httptest.Server
 	botHits []string
+	botSaid []string // to who pressed buttons
 	log     *transcript
 }
 
@@ -164,6 +165,7 @@ func newGatehouse(t *testing.T) *gatehouse {
 	must(t, err)
 	h.bot = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.botHits = append(h.botHits, r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:])
+		h.botSaid = append(h.botSaid, r.FormValue("text"))
 		_, _ = io.WriteString(w, `{"ok":true,"result":true}`)
 	}))
 	t.Cleanup(h.bot.Close)

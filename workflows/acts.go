@@ -135,6 +135,11 @@ type AnswerUpdate struct {
 	Note   string          `json:"note,omitempty"`
 }
 
+// FollowSignal says that another incident waits for a question's answer, too.
+type FollowSignal struct {
+	Incident string `json:"incident"`
+}
+
 // StopUpdate stops a broadcast, or withdraws a question: what is not sent yet is dropped.
 type StopUpdate struct {
 	Act

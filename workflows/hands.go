@@ -84,6 +84,7 @@ type hands struct {
 	status  HandsStatus
 	told    bool // that there is an answer in the store
 	stopped string
+	follows []string // other incidents that wait for the answer
 	sending workflow.WaitGroup
 }
 
@@ -122,6 +123,17 @@ func (h *hands) listen(ctx workflow.Context) {
 		var s StopSignal
 		c.Receive(ctx, &s)
 		h.stopped = cmp.Or(s.Why, "stopped")
+	})
+	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalFollow), func(c workflow.ReceiveChannel, _ bool) {
+		var s FollowSignal
+		c.Receive(ctx, &s)
+		if s.Incident == "" || s.Incident == h.in.Incident {
+			return
+		}
+		if !slices.Contains(h.follows, s.Incident) {
+			h.follows = append(h.follows, s.Incident)
+		}
+		h.tell(ctx, s.Incident) // also at the last moment
 	})
 	for {
 		sel.Select(ctx)
@@ -383,8 +395,10 @@ func (h *hands) end(ctx workflow.Context) error {
 	if err := firstOf(h.note(ctx, "end", kind, actor, via, text), h.standDown(ctx)); err != nil {
 		return err
 	}
-	if err := told.Get(ctx, nil); err != nil {
-		workflow.GetLogger(ctx).Warn("An incident did not hear of an answer", "question", q.ID, "error", err)
+	for _, heard := range told {
+		if err := heard.Get(ctx, nil); err != nil {
+			workflow.GetLogger(ctx).Warn("An incident did not hear of an answer", "question", q.ID, "error", err)
+		}
 	}
 	h.sending.Wait(ctx)
 	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
@@ -413,13 +427,21 @@ func (h *hands) standDown(ctx workflow.Context) error {
 	return err
 }
 
-// announce tells the incident, and everybody who looks, where it stands.
-func (h *hands) announce(ctx workflow.Context) workflow.Future {
+// announce tells the incidents, and everybody who looks, where it stands.
+func (h *hands) announce(ctx workflow.Context) []workflow.Future {
 	h.details(ctx)
 	if err := upsert(ctx, AttrStatus.ValueSet(string(h.status.Question.State))); err != nil {
 		workflow.GetLogger(ctx).Error("A search attribute could not be set", "error", err)
 	}
-	return workflow.SignalExternalWorkflow(ctx, IncidentID(h.in.Incident), "", SignalHandsState, h.status)
+	told := []workflow.Future{h.tell(ctx, h.in.Incident)}
+	for _, other := range h.follows {
+		told = append(told, h.tell(ctx, other))
+	}
+	return told
+}
+
+func (h *hands) tell(ctx workflow.Context, id string) workflow.Future {
+	return workflow.SignalExternalWorkflow(ctx, IncidentID(id), "", SignalHandsState, h.status)
 }
 
 func (h *hands) note(ctx workflow.Context, key, kind, actor, via, text string) error {

@@ -201,6 +201,18 @@ func TestWrongAnswersAreRefused(t *testing.T) {
 	}
 }
 
+func TestOtherIncidentThatWaitsForTheAnswerHearsIt(t *testing.T) {
+	w := newWorld(t)
+	var heard []incident.QuestionState
+	w.OnSignalExternalWorkflow(mock.Anything, "incident/i2", mock.Anything, SignalHandsState, mock.Anything).
+		Return(func(_, _, _, _ string, s any) error { return keep(w, &heard, s.(HandsStatus).Question.State) })
+	w.after(time.Minute, func() { w.SignalWorkflow(SignalFollow, FollowSignal{Incident: "i2"}) })
+	w.press(2*time.Minute, 1, "nina", incident.No, true)
+	w.putQuestion(HandsInput{})
+	must[HandsStatus](w)
+	equal(t, "i2 heard", heard, []incident.QuestionState{incident.Asking, incident.Answered})
+}
+
 func TestRefusedQuestionFailsAtOnce(t *testing.T) {
 	w := newWorld(t)
 	w.shut = func(records.AskParams) error { return invalid("component: the inventory has no component") }

@@ -80,6 +80,8 @@ type world struct {
 	scope func(ids []string) (records.TriageScope, error)
 	draft incident.Postmortem
 
+	refuseSave func(incident.Incident) error
+
 	floor
 }
 
@@ -183,6 +185,11 @@ func (w *world) answerIncidents() {
 		return w.book, nil
 	})
 	on(w, rec.SaveIncident, func(_ context.Context, p records.SaveIncidentParams) error {
+		if w.refuseSave != nil {
+			if err := w.refuseSave(p.Incident); err != nil {
+				return err
+			}
+		}
 		for _, line := range p.Entries {
 			_ = keep(w, &w.lines, line)
 		}

@@ -231,7 +231,7 @@ func (r *incidentRun) listen(ctx workflow.Context) {
 	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalHandsState), func(c workflow.ReceiveChannel, _ bool) {
 		var s HandsStatus
 		c.Receive(ctx, &s)
-		r.hands.hear(s)
+		r.hands.hear(r.rec.ID, s)
 		r.details(ctx)
 	})
 	for {

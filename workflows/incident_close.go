@@ -105,9 +105,14 @@ func (r *incidentRun) validateReopen(u ReopenUpdate) error {
 // reopen begins the runbook again. What was promised and seen before it no
 // longer holds.
 func (r *incidentRun) reopen(ctx workflow.Context, u ReopenUpdate) error {
+	was := r.rec
 	r.rec.Status, r.rec.ResolvedAt, r.rec.ETA, r.rec.Restored = incident.Identified, time.Time{}, time.Time{}, []string{}
-	r.told, r.teams = nil, map[string]EscalateStatus{}
 	err := r.save(ctx, r.entry("reopened", u.By, u.Via, u.Reason))
+	if isConflict(err) {
+		r.rec = was
+		return applicationError(err)
+	}
+	r.told, r.teams = nil, map[string]EscalateStatus{}
 	r.reopened = true
 	r.hands.look = r.hands.look || r.ambiguous()
 	return err

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,9 @@ type onSite struct {
 	questions map[int]HandsStatus
 	running   map[int]workflow.ChildWorkflowFuture
 	asked     map[questionKey]bool
+	// elsewhere are the open questions of other incidents whose answer this one
+	// waits for, by id.
+	elsewhere map[string]incident.Question
 }
 
 type questionKey struct {
@@ -30,7 +34,7 @@ type questionKey struct {
 func keyOf(q incident.Question) questionKey { return questionKey{q.Component, q.Peer, q.Probe} }
 
 func newOnSite() onSite {
-	return onSite{questions: map[int]HandsStatus{}, running: map[int]workflow.ChildWorkflowFuture{}, asked: map[questionKey]bool{}}
+	return onSite{questions: map[int]HandsStatus{}, running: map[int]workflow.ChildWorkflowFuture{}, asked: map[questionKey]bool{}, elsewhere: map[string]incident.Question{}}
 }
 
 func (o *onSite) list() []HandsStatus {
@@ -41,16 +45,18 @@ func (o *onSite) list() []HandsStatus {
 	return out
 }
 
-// answered: at least one question was.
-func (o *onSite) answered() bool {
-	return slices.ContainsFunc(o.list(), func(s HandsStatus) bool { return s.Question.Answer != "" })
-}
-
 // hear takes what a question says of itself; one that a person started in the
 // Temporal UI is among them from then on.
-func (o *onSite) hear(s HandsStatus) {
+func (o *onSite) hear(own string, s HandsStatus) {
 	q := s.Question
-	if q.Number < 1 {
+	switch {
+	case q.Number < 1:
+		return
+	case q.Incident != own:
+		if _, waits := o.elsewhere[q.ID]; waits && !q.Open() {
+			delete(o.elsewhere, q.ID)
+			o.look = true
+		}
 		return
 	}
 	was := o.questions[q.Number].Question
@@ -83,7 +89,7 @@ func (r *incidentRun) lookAgain(ctx workflow.Context) error {
 	if err != nil || r.rec.Status == incident.Resolved {
 		return err
 	}
-	if r.hands.answered() {
+	if l.Told {
 		if err := r.learnFrom(ctx, l); err != nil {
 			return err
 		}
@@ -91,7 +97,16 @@ func (r *incidentRun) lookAgain(ctx workflow.Context) error {
 	for _, n := range l.Moot {
 		workflow.SignalExternalWorkflow(ctx, HandsID(r.rec.ID, n), "", SignalStop, StopSignal{Why: "it would not tell anything any more"})
 	}
+	return r.askNext(ctx, l)
+}
+
+// askNext asks what would tell the explanations apart, where nothing is asked
+// at the site. What another incident asks already is waited for.
+func (r *incidentRun) askNext(ctx workflow.Context, l records.Look) error {
 	busy := map[string]bool{}
+	for _, id := range sortedKeys(r.hands.elsewhere) {
+		busy[r.hands.elsewhere[id].Site] = true
+	}
 	for _, s := range r.hands.list() {
 		if q := s.Question; q.State == incident.Asking && !slices.Contains(l.Moot, q.Number) {
 			busy[q.Site] = true
@@ -102,12 +117,31 @@ func (r *incidentRun) lookAgain(ctx workflow.Context) error {
 			continue
 		}
 		busy[q.Site] = true
+		if q.ID != "" && r.follow(ctx, q) {
+			continue
+		}
 		q.AskedBy = records.AskedByVakhta
 		if _, err := r.startQuestion(ctx, q); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// follow waits for the answer to another incident's question. Where that
+// question is over although its record doesn't say so, it can't.
+func (r *incidentRun) follow(ctx workflow.Context, q incident.Question) bool {
+	r.hands.elsewhere[q.ID] = q
+	err := workflow.SignalExternalWorkflow(ctx, HandsID(q.Incident, q.Number), "", SignalFollow, FollowSignal{Incident: r.rec.ID}).Get(ctx, nil)
+	if err != nil {
+		delete(r.hands.elsewhere, q.ID)
+		return false
+	}
+	text := fmt.Sprintf("Question %s asks what would tell more here, too (%s of %s): its answer counts", q.ID, q.Probe, strings.TrimSpace(q.Component+" "+q.Peer))
+	if err := r.save(ctx, r.entry("question", "vakhta", "", text)); err != nil {
+		workflow.GetLogger(ctx).Warn("A line of the timeline is lost", "incident", r.rec.ID, "error", err)
+	}
+	return true
 }
 
 // learnFrom takes the finding as it is with the answers into the incident.
@@ -120,18 +154,37 @@ func (r *incidentRun) learnFrom(ctx workflow.Context, l records.Look) error {
 		}
 		return r.save(ctx)
 	}
+	was := r.rec.Component
 	r.rec.Finding, r.rec.Servers, r.rec.Clients = l.Finding, l.Servers, l.Clients
 	if l.Title != "" {
 		r.rec.Title, r.rec.Site = l.Title, l.Site
 	}
+	if l.Twin == "" {
+		r.rec.Component = l.Finding.Component
+	}
 	if r.rec.Status == incident.Investigating {
 		r.rec.Status = incident.Identified
 	}
-	if err := r.save(ctx, r.entry("finding", "vakhta", "", cut("The answer changes the finding: "+l.Text, 600))); err != nil {
+	line := r.entry("finding", "vakhta", "", cut("The answer changes the finding: "+l.Text, 600))
+	err := r.save(ctx, line)
+	if isConflict(err) { // an incident of that component was opened a moment ago
+		r.rec.Component, l.Twin = was, "another one"
+		err = r.save(ctx, line)
+	}
+	if err != nil {
 		return err
+	}
+	if l.Twin != "" {
+		r.tell(ctx, "twin/"+l.Finding.Component, "", fmt.Sprintf("Incidents %s and %s name the same point of failure, %s: resolve one of them", r.rec.ID, l.Twin, l.Finding.Component), normal)
 	}
 	r.changed(ctx, "finding")
 	return nil
+}
+
+// isConflict: another incident of the component is open.
+func isConflict(err error) bool {
+	var app *temporal.ApplicationError
+	return errors.As(err, &app) && app.Type() == records.TypeConflict
 }
 
 // startQuestion starts the workflow of a question under the next free number.
@@ -158,6 +211,9 @@ func (r *incidentRun) startQuestion(ctx workflow.Context, q incident.Question) (
 		}
 		r.hands.running[n] = child
 		workflow.Go(detached, func(ctx workflow.Context) { r.followQuestion(ctx, n, child) })
+		if r.rec.Status == incident.Resolved {
+			r.stop(ctx, HandsID(r.rec.ID, n)) // resolved while it started
+		}
 		return n, nil
 	}
 }

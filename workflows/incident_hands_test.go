@@ -1,10 +1,14 @@
 package workflows
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/mock"
+	"go.temporal.io/sdk/temporal"
 
 	"vakhta/activities/probe"
 	"vakhta/activities/records"
@@ -30,7 +34,7 @@ func learned(component string, ask ...incident.Question) records.Look {
 	f := pduDown()
 	f.Component = component
 	l := looking(f, ask...)
-	l.Changed, l.Title, l.Site, l.Text, l.Servers, l.Clients = true, component+" has failed", "msk", component+" failed", []string{"s1", "s2", "s3"}, []string{"acme", "umbrella"}
+	l.Told, l.Changed, l.Title, l.Site, l.Text, l.Servers, l.Clients = true, true, component+" has failed", "msk", component+" failed", []string{"s1", "s2", "s3"}, []string{"acme", "umbrella"}
 	return l
 }
 
@@ -186,4 +190,135 @@ func TestQuestionThatCannotBeAskedIsAnEngineersTask(t *testing.T) {
 		t.Errorf("tasks %+v, want an engineer to look", w.tasks)
 	}
 	equal(t, "questions", questionStates(s), []string{"i1/1 pdu-a unheard"})
+}
+
+// theirs is a question that incident i2 asks already.
+func theirs(component string) incident.Question {
+	q := lit(component)
+	q.ID, q.Incident, q.Number, q.State = "i2/1", "i2", 1, incident.Asking
+	return q
+}
+
+// followed mocks the workflow of incident i2's question.
+func (w *world) followed(err error) {
+	w.OnSignalExternalWorkflow(mock.Anything, "hands/i2/1", mock.Anything, SignalFollow, FollowSignal{Incident: "i1"}).Return(err).Once()
+}
+
+func TestQuestionThatAnotherIncidentAsksIsNotAskedTwice(t *testing.T) {
+	for name, c := range map[string]struct {
+		becomes incident.QuestionState
+		want    []string
+	}{
+		"answered":  {incident.Answered, []string{}},
+		"withdrawn": {incident.Withdrawn, []string{"i1/1 pdu-a withdrawn"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.unsure()
+			w.followed(nil)
+			w.floor.look = func(call int) records.Look {
+				switch {
+				case call == 1:
+					return looking(w.record.Finding, theirs("pdu-a"), lit("sw-1"))
+				case c.becomes == incident.Answered:
+					return learned("rack-1")
+				}
+				return looking(w.record.Finding, lit("pdu-a"))
+			}
+			w.after(4*time.Minute, func() {
+				if len(w.questions) > 0 {
+					t.Errorf("it asks itself: %v", w.questions)
+				}
+				q := theirs("pdu-a")
+				w.SignalWorkflow(SignalHandsState, HandsStatus{Question: q}) // still asked
+				q.State = c.becomes
+				w.SignalWorkflow(SignalHandsState, HandsStatus{Question: q})
+			})
+			s := w.playUnsure(20 * time.Minute)
+			equal(t, "questions", questionStates(s), c.want)
+			if learned := s.Incident.Component == "rack-1"; learned != (c.becomes == incident.Answered) || w.looks < 2 {
+				t.Errorf("it is about %s after %d looks", s.Incident.Component, w.looks)
+			}
+			w.mustKeyOnce()
+		})
+	}
+}
+
+func TestQuestionThatAnotherIncidentHasLeftIsAsked(t *testing.T) {
+	w := newWorld(t)
+	w.unsure()
+	w.followed(errors.New("there is no such workflow"))
+	w.floor.look = func(int) records.Look { return looking(w.record.Finding, theirs("pdu-a")) }
+	w.press(2*time.Minute, 1, "nina", incident.CantTell, true)
+	s := w.playUnsure(20 * time.Minute)
+	equal(t, "questions", questionStates(s), []string{"i1/1 pdu-a answered cant-tell"})
+}
+
+func TestIncidentIsAboutWhatTheAnswerNames(t *testing.T) {
+	for name, c := range map[string]struct {
+		twin      string
+		conflicts bool
+		component string
+		tasks     string
+	}{
+		"":                          {component: "rack-1"},
+		"which another names":       {twin: "i2", component: "pdu-a", tasks: "Incidents i1 and i2 name the same point of failure, rack-1"},
+		"which another just opened": {conflicts: true, component: "pdu-a", tasks: "Incidents i1 and another one name the same"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.unsure()
+			w.floor.look = func(call int) records.Look {
+				if call == 1 {
+					return looking(w.record.Finding, lit("pdu-a"))
+				}
+				l := learned("rack-1")
+				l.Twin = c.twin
+				return l
+			}
+			if c.conflicts {
+				w.refuseSave = func(in incident.Incident) error {
+					if in.Component == "rack-1" {
+						return temporal.NewNonRetryableApplicationError("another incident of rack-1 is open", records.TypeConflict, nil)
+					}
+					return nil
+				}
+			}
+			w.press(2*time.Minute, 1, "nina", incident.No, true)
+			s := w.playUnsure(20 * time.Minute)
+			if in := s.Incident; in.Component != c.component || in.Finding.Component != "rack-1" || in.Status != incident.Resolved {
+				t.Errorf("it is about %s, finding %s, %s", in.Component, in.Finding.Component, in.Status)
+			}
+			if w.count("finding") != 1 {
+				t.Errorf("timeline %v, want the finding once", w.kinds())
+			}
+			told := ""
+			for _, task := range w.tasks {
+				told += task.Text
+			}
+			if !strings.HasPrefix(told, c.tasks) || c.tasks == "" && told != "" {
+				t.Errorf("the engineer is told %q, want %q", told, c.tasks)
+			}
+		})
+	}
+}
+
+func TestReopeningWhileAnotherIsOpenIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.pin(backStep, resolveStep)
+	w.refuseSave = func(in incident.Incident) error {
+		if w.count("resolved") > 0 && in.Status != incident.Resolved {
+			return temporal.NewNonRetryableApplicationError("another incident of pdu-a is open; resolve it first", records.TypeConflict, nil)
+		}
+		return nil
+	}
+	o := w.update(30*time.Minute, UpdateReopen, ReopenUpdate{onSiteAct, "down again"})
+	w.playIncident()
+	s := must[IncidentStatus](w)
+	if o.failed == nil || !strings.Contains(o.failed.Error(), "resolve it first") {
+		t.Errorf("reopening: %v", o.failed)
+	}
+	if s.Incident.Status != incident.Resolved || s.Incident.ResolvedAt.IsZero() || w.count("reopened") > 0 {
+		t.Errorf("it is %s since %s: %v", s.Incident.Status, s.Incident.ResolvedAt, w.kinds())
+	}
 }

@@ -87,6 +87,7 @@ const (
 	SignalChanged      = "changed"      // InformClients: ChangedSignal
 	SignalStop         = "stop"         // Escalate, InformClients, RemoteHands: StopSignal
 	SignalAnswered     = "answered"     // RemoteHands: Act; the answer is in the store
+	SignalFollow       = "follow"       // RemoteHands: FollowSignal
 	SignalHandsState   = "handsState"   // RemoteHands to its incident: HandsStatus
 	SignalProgress     = "progress"     // Localize to its parent: LocalizeProgress
 	SignalPageState    = "pageState"    // Escalate to its incident: EscalateStatus

@@ -12,14 +12,18 @@ import (
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/message"
-	"vakhta/internal/store"
 	"vakhta/internal/topology"
 	"vakhta/runbooks"
 )
 
-// handsRound is the round of a sweep under which the answer to a question is
-// kept, and its number is added: no sweep makes so many.
-const handsRound = 1000
+// Rounds of a sweep under which answers are kept; no sweep makes so many.
+const (
+	handsRound   = 1000 // and the number of the question is added
+	foreignRound = 2000 // what was answered for other incidents
+)
+
+// AskedByVakhta is who asks what inference wants to know.
+const AskedByVakhta = "vakhta"
 
 // AskParams asks people at a site to look at one thing.
 type AskParams struct {
@@ -224,9 +228,14 @@ func (a *Activities) SettleQuestion(ctx context.Context, p AnswerParams) (q inci
 	if err != nil {
 		return q, err
 	}
-	return q, a.store.PutObservations(ctx, sweepOf(in), handsRound+q.Number, []topology.Observation{{
+	return q, a.store.PutObservations(ctx, sweepOf(in), handsRound+q.Number, []topology.Observation{observed(q)})
+}
+
+// observed is the answer to a question as an observation.
+func observed(q incident.Question) topology.Observation {
+	return topology.Observation{
 		Component: q.Component, Probe: q.Probe, Peer: q.Peer, Vantage: topology.Hands, At: q.AnsweredAt, Result: q.Answer.Result(), Detail: handsDetail(q),
-	}})
+	}
 }
 
 // sweepOf is where an incident's observations are; one that no sweep led to has its own.
@@ -239,149 +248,4 @@ func sweepOf(in incident.Incident) string {
 
 func handsDetail(q incident.Question) string {
 	return strings.TrimSuffix("answered by "+q.AnsweredBy+": "+q.Note, ": ")
-}
-
-// LookAgainParams asks what an incident's observations come to now.
-type LookAgainParams struct {
-	Incident string `json:"incident"`
-}
-
-// Look is what an incident's observations come to, with the answers of people
-// on site among them.
-type Look struct {
-	Finding topology.Finding `json:"finding"`
-	Changed bool             `json:"changed,omitempty"` // another component, or surer or less so, than the incident says
-	Title   string           `json:"title,omitempty"`   // of the finding; where it names another component
-	Site    string           `json:"site,omitempty"`
-	Text    string           `json:"text,omitempty"` // the finding in one English line
-	Servers []string         `json:"servers,omitempty"`
-	Clients []string         `json:"clients,omitempty"`
-	Sweep   string           `json:"sweep"`
-	// Ask are the questions that would decide it, most telling first, of which
-	// none was asked before. Their number is not given yet.
-	Ask []incident.Question `json:"ask,omitempty"`
-	// Moot are the numbers of the open questions that would no longer tell
-	// anything; those that an engineer asked are not among them.
-	Moot []int `json:"moot,omitempty"`
-}
-
-// LookAgain infers once more over the stored observations of an incident.
-func (a *Activities) LookAgain(ctx context.Context, p LookAgainParams) (Look, error) {
-	in, err := a.Incident(ctx, p.Incident)
-	if err != nil {
-		return Look{}, err
-	}
-	out := Look{Finding: in.Finding, Sweep: sweepOf(in)}
-	obs, err := a.store.Observations(ctx, out.Sweep)
-	if err != nil {
-		return out, fmt.Errorf("read observations of incident %s: %w", in.ID, err)
-	}
-	if obs, _, err = a.news(ctx, obs); err != nil {
-		return out, err
-	}
-	inf := a.graph.Infer(obs)
-	asked, err := a.store.Questions(ctx, store.QuestionFilter{Incident: in.ID})
-	if err != nil {
-		return out, err
-	}
-	f, ok := sameFailure(in, inf.Findings)
-	if !ok {
-		return out, nil // the rows name nothing any more: what was found stands until something else is
-	}
-	if f.Component != in.Finding.Component || !slices.Equal(f.AmbiguousWith, in.Finding.AmbiguousWith) || topology.Percent(f.Itself()) != topology.Percent(in.Finding.Itself()) {
-		a.change(&out, in, f)
-	}
-	a.questions(&out, inf.Next, asked)
-	return out, nil
-}
-
-// change fills in what the new finding means. Machines that the incident
-// already counts stay with it: it ends when they are all back.
-func (a *Activities) change(out *Look, in incident.Incident, f topology.Finding) {
-	out.Finding, out.Changed = f, true
-	out.Text = strings.TrimSuffix(topology.Describe(a.inv, f, inventory.English), ".")
-	servers := map[string]bool{}
-	for _, id := range slices.Concat(in.Servers, f.Explains) {
-		servers[id] = true
-	}
-	out.Servers = sorted(servers)
-	out.Clients = a.clientsOf(out.Servers)
-	if f.Component != in.Finding.Component {
-		out.Title = topology.Headline(a.inv, f, inventory.English)
-		if c, ok := a.inv.Component(f.Component); ok {
-			out.Site = siteOf(c)
-		}
-	}
-}
-
-// sameFailure is the finding that explains what the incident is about: the one
-// that shares most of its machines, of equals the one that it could have been.
-func sameFailure(in incident.Incident, findings []topology.Finding) (topology.Finding, bool) {
-	best, score := -1, 0
-	for i, f := range findings {
-		shared := 0
-		for _, id := range f.Explains {
-			if _, ok := slices.BinarySearch(in.Finding.Explains, id); ok {
-				shared++
-			}
-		}
-		mine := 2 * shared
-		if f.Component == in.Finding.Component || slices.Contains(in.Finding.AmbiguousWith, f.Component) {
-			mine++
-		}
-		if mine > score {
-			best, score = i, mine
-		}
-	}
-	if best < 0 {
-		return topology.Finding{}, false
-	}
-	return findings[best], true
-}
-
-// questions fills in what only people can tell about the finding, and which of
-// the open questions are moot.
-func (a *Activities) questions(out *Look, next []topology.ProbeRequest, asked []incident.Question) {
-	class := append([]string{out.Finding.Component}, out.Finding.AmbiguousWith...)
-	wanted := map[question]bool{}
-	if len(out.Finding.AmbiguousWith) > 0 {
-		for _, r := range next {
-			about := slices.Contains(class, r.Component) || slices.Contains(class, r.Peer)
-			if r.Vantage != topology.Hands || !about || message.CanBeSeen(a.inv, r.Component, r.Probe, r.Peer) != nil {
-				continue
-			}
-			key := question{component: r.Component, peer: r.Peer, probe: r.Probe}
-			wanted[key] = true
-			before := slices.ContainsFunc(asked, func(q incident.Question) bool {
-				return q.Component == r.Component && q.Probe == r.Probe && q.Peer == r.Peer
-			})
-			if c, ok := a.inv.Component(r.Component); ok && !before {
-				out.Ask = append(out.Ask, incident.Question{Component: r.Component, Probe: r.Probe, Peer: r.Peer, Site: siteOf(c)})
-			}
-		}
-	}
-	for _, q := range asked {
-		if q.Open() && q.AskedBy == AskedByVakhta && !wanted[question{component: q.Component, peer: q.Peer, probe: q.Probe}] {
-			out.Moot = append(out.Moot, q.Number)
-		}
-	}
-	slices.Sort(out.Moot)
-}
-
-// AskedByVakhta is who asks what inference wants to know.
-const AskedByVakhta = "vakhta"
-
-// openWith finds the open incident whose finding has come to name the
-// component since it was opened for another.
-func (a *Activities) openWith(ctx context.Context, component string) (incident.Incident, bool, error) {
-	all, err := a.store.Incidents(ctx, store.IncidentFilter{Open: true})
-	if err != nil {
-		return incident.Incident{}, false, fmt.Errorf("look for open incidents of %s: %w", component, err)
-	}
-	for _, in := range all {
-		if !in.Drill && in.Component != component && in.Finding.Component == component {
-			return in, true, nil
-		}
-	}
-	return incident.Incident{}, false, nil
 }

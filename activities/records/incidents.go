@@ -2,10 +2,13 @@ package records
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"go.temporal.io/sdk/temporal"
 
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
@@ -164,9 +167,14 @@ type SaveIncidentParams struct {
 	Entries  []incident.Entry  `json:"entries,omitempty"`
 }
 
-// SaveIncident writes the incident's state and appends to its timeline.
+// SaveIncident writes the incident's state and appends to its timeline. Where
+// another incident of its component is open it fails with TypeConflict.
 func (a *Activities) SaveIncident(ctx context.Context, p SaveIncidentParams) error {
-	if err := a.store.SaveIncident(ctx, p.Incident); err != nil {
+	err := a.store.SaveIncident(ctx, p.Incident)
+	if errors.Is(err, store.ErrConflict) {
+		return temporal.NewNonRetryableApplicationError(err.Error(), TypeConflict, err)
+	}
+	if err != nil {
 		return permanent(fmt.Errorf("save incident %s: %w", p.Incident.ID, err))
 	}
 	return a.Append(ctx, p.Entries)

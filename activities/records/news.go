@@ -10,7 +10,8 @@ import (
 
 // news leaves out the rows that say nothing new: of what never answers, of what
 // ceased to answer long ago, of what planned work takes down now. They count as
-// if it had not been asked, never as if it were well. It also returns the
+// if it had not been asked, never as if it were well. What people saw who were
+// sent to look is news, whatever probes get to hear there. It also returns the
 // servers of which nothing else is left than that they don't answer.
 func (a *Activities) news(ctx context.Context, obs []topology.Observation) (kept []topology.Observation, wasSo map[string]bool, err error) {
 	silent := map[string]bool{}
@@ -37,7 +38,7 @@ func (a *Activities) news(ctx context.Context, obs []topology.Observation) (kept
 	stands := map[string]bool{}
 	kept = make([]topology.Observation, 0, len(obs))
 	for _, o := range obs {
-		if o.Result != topology.Up && (planned[o.Component] || old.has(&o)) {
+		if o.Result != topology.Up && (planned[o.Component] || o.Vantage != topology.Hands && old.has(&o)) {
 			if c, ok := a.inv.Component(o.Component); ok && c.Kind == inventory.KindServer && reaches(o.Probe) {
 				wasSo[o.Component] = true
 			}

@@ -68,6 +68,10 @@ func (a *Activities) now() time.Time { return a.opts.Now().UTC() }
 // TypeInvalid is the error type of bad input: it is not retried.
 const TypeInvalid = "InvalidInput"
 
+// TypeConflict is the error type of what another record stands in the way of:
+// it is not retried.
+const TypeConflict = "Conflict"
+
 // TypeNotFound is the error type of an id that does not exist: it is not retried.
 const TypeNotFound = "NotFound"
 

@@ -155,3 +155,26 @@ func AnswerWord(answer string, lang inventory.Language) string {
 	}
 	return said[lang][answer]
 }
+
+// toldAfter is what somebody is told who answered: his answer counts, another one
+// came before, none is needed any more.
+var toldAfter = map[inventory.Language]struct{ counts, late, needless string }{
+	inventory.Russian: {"Спасибо, записано: %s.", "Спасибо, ответ уже есть: %s.", "Спасибо, ответ больше не нужен."},
+	inventory.English: {"Thank you, noted: %s.", "Thank you, it has been answered already: %s.", "Thank you, the answer is not needed any more."},
+}
+
+// Heard tells whoever answered what became of the question: the answer that
+// counts, or none, and whether that is his.
+func Heard(answer string, his bool, lang inventory.Language) string {
+	if lang != inventory.Russian {
+		lang = inventory.English
+	}
+	words := toldAfter[lang]
+	switch {
+	case answer == "":
+		return words.needless
+	case his:
+		return fmt.Sprintf(words.counts, AnswerWord(answer, lang))
+	}
+	return fmt.Sprintf(words.late, AnswerWord(answer, lang))
+}

@@ -114,10 +114,16 @@ func requested(ctx context.Context, tx *transaction, key string) (opened inciden
 // incident says that somebody else took the number or the component's place.
 func (s *Store) insertIncident(ctx context.Context, tx *transaction, in incident.Incident) (incident.Incident, error) {
 	var number int
-	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(number), 0) + 1 FROM incident WHERE component = $1`, in.Component).Scan(&number); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(number), 0) FROM incident WHERE component = $1`, in.Component).Scan(&number); err != nil {
 		return in, err
 	}
-	in.ID = in.Component + "-" + strconv.Itoa(number)
+	for taken := true; taken; { // by one that has come to name another component since
+		number++
+		in.ID = in.Component + "-" + strconv.Itoa(number)
+		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM incident WHERE id = $1)`, in.ID).Scan(&taken); err != nil {
+			return in, err
+		}
+	}
 	in.OpenedAt = instant(micros(in.OpenedAt)) // as it will be read again
 	values, err := incidentValues(in)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"vakhta/internal/incident"
 )
@@ -110,7 +111,9 @@ type QuestionFilter struct {
 	Incident string
 	Site     string
 	Open     bool // only those that an answer is still wanted to
-	Limit    int  // 0: no limit
+	// AnsweredSince chooses those that were answered at this instant or later.
+	AnsweredSince time.Time
+	Limit         int // 0: no limit
 }
 
 // Questions lists questions, newest first.
@@ -120,6 +123,9 @@ func (s *Store) Questions(ctx context.Context, f QuestionFilter) ([]incident.Que
 	w.equal("site", f.Site)
 	if f.Open {
 		w.add("state IN (?, ?)", string(incident.Asking), string(incident.Overdue))
+	}
+	if !f.AnsweredSince.IsZero() {
+		w.add("answer <> '' AND answered_at >= ?", micros(f.AnsweredSince))
 	}
 	all, err := collect(ask(s.reader.QueryContext(ctx, selectQuestion+w.String()+` ORDER BY asked_at DESC, id DESC`+limit(f.Limit), w.args...)), scanQuestion)
 	if err != nil {

@@ -86,6 +86,14 @@ func TestQuestionsAreListed(t *testing.T) {
 		other, err := st.Questions(ctx, QuestionFilter{Incident: "other"})
 		require.NoError(t, err)
 		require.Empty(t, other)
+
+		_, _, err = st.AnswerQuestion(ctx, "sw-1-1/1", incident.Reply{Answer: incident.No, By: "petr", At: at(time.Hour)})
+		require.NoError(t, err)
+		for since, want := range map[time.Duration]int{time.Minute: 1, time.Hour: 1, time.Hour + time.Second: 0} {
+			answered, err := st.Questions(ctx, QuestionFilter{Site: "msk", AnsweredSince: at(since)})
+			require.NoError(t, err)
+			require.Len(t, answered, want, since)
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package topology
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 )
@@ -98,7 +99,9 @@ func sameQuestion(a, b *row) bool {
 
 // sweepStarts finds, per vantage, the instant before which rows are stale:
 // staleAfter before the last instant that closes a window with a fair share of
-// the rows. A lone row from a clock gone mad makes no sweep.
+// the rows. A lone row from a clock gone mad makes no sweep. People who look
+// make none either: each answers when he gets there, and it holds until it is
+// asked again.
 func (t *table) sweepStarts() []int64 {
 	out := make([]int64, len(t.vantages))
 	first, last := make([]int64, len(out)), make([]int64, len(out))
@@ -111,6 +114,10 @@ func (t *table) sweepStarts() []int64 {
 		first[r.vantage], last[r.vantage] = min(first[r.vantage], r.at), max(last[r.vantage], r.at)
 	}
 	for v := range out {
+		if t.vantages[v] == Hands {
+			out[v] = math.MinInt64
+			continue
+		}
 		out[v] = last[v] - int64(staleAfter)
 		if first[v] >= out[v] {
 			continue

@@ -156,3 +156,19 @@ func TestSharedManagementBlamesNoRackForItsSwitches(t *testing.T) {
 		t.Errorf("findings %v, want the uplinks alone", got)
 	}
 }
+
+func TestWhatPeopleSawDoesNotBecomeStale(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 1, servers: 4, clients: 1}.load(t)
+	g := topology.New(inv)
+	first := at("srv-000000", topology.ProbePower, topology.Hands, topology.Down, noon)
+	obs := []topology.Observation{
+		first,
+		at("srv-000001", topology.ProbePower, topology.Hands, topology.Up, noon.Add(40*time.Minute)),
+		at("srv-000002", topology.ProbePower, "v", topology.Down, noon),
+		at("srv-000003", topology.ProbePower, "v", topology.Up, noon.Add(40*time.Minute)),
+	}
+	got := g.Sift(obs, nil)
+	if got.Stale != 1 || len(got.Observations) != 3 || got.Observations[0] != first {
+		t.Errorf("kept %+v, %d stale; want the worker's old row left out alone", got.Observations, got.Stale)
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"vakhta/internal/lab/couriertest"
 	"vakhta/internal/lab/sandbox"
 	"vakhta/internal/ledger"
+	"vakhta/internal/message"
 )
 
 const (
@@ -168,6 +169,28 @@ func TestTheButtonAcknowledges(t *testing.T) {
 	}
 }
 
+func TestAQuestionHasAButtonForEachAnswer(t *testing.T) {
+	for _, answer := range []string{"yes", "no", "cant-tell"} {
+		t.Run(answer, func(t *testing.T) {
+			box, c, updates := lab(t)
+			box.SetPersona(to, sandbox.Persona{Telegram: &sandbox.Chat{Press: "answer:" + answer + ":"}})
+			n := page()
+			n.Event = message.EventQuestion
+			if o := c.Send(t.Context(), n, to); o.State != ledger.Accepted {
+				t.Fatalf("%+v", o)
+			}
+			u := next(t, updates)
+			if len(u.Events) != 1 || u.Events[0].Answer != answer || !u.Events[0].Acknowledged || u.Events[0].AckCode != n.AckCode {
+				t.Fatalf("%+v", u)
+			}
+			items := box.Inbox(sandbox.Query{})
+			if len(items) != 1 || len(items[0].Buttons) != 3 || items[0].Buttons[0].Text != "Да" {
+				t.Errorf("%+v, want a message with three buttons", items)
+			}
+		})
+	}
+}
+
 func TestWhatNobodyHasToConfirmHasNoButton(t *testing.T) {
 	box, c, _ := lab(t)
 	n := page()
@@ -215,6 +238,8 @@ func TestUpdatesAreVerified(t *testing.T) {
 		want               error
 	}{
 		{"good", secret, `{"update_id":5,"callback_query":{"id":"q","from":{"id":1},"data":"ack:4F7K2M"}}`, nil},
+		{"an answer that is none", secret, `{"update_id":5,"callback_query":{"id":"q","from":{"id":1},"data":"answer:maybe:4F7K2M"}}`, nil},
+		{"an answer to nothing", secret, `{"update_id":5,"callback_query":{"id":"q","from":{"id":1},"data":"answer:yes:"}}`, nil},
 		{"another button", secret, `{"update_id":5,"callback_query":{"id":"q","from":{"id":1},"data":"menu:1"}}`, nil},
 		{"a photo", secret, `{"update_id":5,"message":{"message_id":1,"date":1,"chat":{"id":1,"type":"private"}}}`, nil},
 		{"a kind of tomorrow", secret, `{"update_id":5,"telepathy":{}}`, nil},
@@ -288,6 +313,7 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(`{"update_id":5,"callback_query":{"id":"q","from":{"id":1},"data":"ack:4F7K2M"}}`)
+	f.Add(`{"update_id":5,"callback_query":{"id":"q","from":{"id":1},"data":"answer:no:4F7K2M"}}`)
 	f.Add(`{"update_id":5,"message":{"message_id":1,"date":1,"chat":{"id":1},"text":"x"}}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		r := httptest.NewRequest(http.MethodPost, "/", nil)

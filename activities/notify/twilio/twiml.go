@@ -124,6 +124,11 @@ var replies = map[Reply]map[inventory.Language]string{
 	},
 }
 
+// SayTwiML is the document that says a text and hangs up.
+func SayTwiML(text string, lang inventory.Language) string {
+	return response{Verbs: []any{spoken(lang, text), hangup{}}}.String()
+}
+
 // ReplyTwiML is the document that answers a pressed digit.
 func ReplyTwiML(publicURL string, reply Reply, n ledger.Notification) string {
 	text, ok := replies[reply]

@@ -14,6 +14,7 @@ import (
 
 	"vakhta/activities/notify"
 	"vakhta/internal/ledger"
+	"vakhta/internal/message"
 )
 
 const (
@@ -151,5 +152,38 @@ func TestOnlyAPageCanBeDeclined(t *testing.T) {
 		if g.Reply != c.reply || acked != c.acked || declined != c.declined || g.Notification != "n-1" {
 			t.Errorf("%s pressed %q by %q: %+v", c.uri, c.digits, c.answeredBy, g)
 		}
+	}
+}
+
+func TestDigitsAnswerAQuestionAndNothingElse(t *testing.T) {
+	for _, c := range []struct {
+		uri, digits, answeredBy, answer string
+		reply                           Reply
+	}{
+		{"?n=n-1&q=1", "1", "human", "yes", ReplyThanks},
+		{"?n=n-1&q=1", "2", "human", "no", ReplyThanks},
+		{"?n=n-1&q=1", "3", "human", "cant-tell", ReplyThanks},
+		{"?n=n-1&q=1", "4", "human", "", ReplyRepeat},
+		{"?n=n-1&q=1", "7", "human", "", ReplyUnclear},
+		{"?n=n-1&q=1", "1", "machine_end_beep", "", ReplyUnclear},
+		{"?n=n-1&d=1", "1", "human", "", ReplyThanks},
+	} {
+		r, body := signedForm(t, testPublic, GatherPath+c.uri, url.Values{"CallSid": {"CA1"}, "Digits": {c.digits}, "AnsweredBy": {c.answeredBy}})
+		g, err := testHook(t).Gather(r, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := ""
+		if len(g.Events) == 1 {
+			answer = g.Events[0].Answer
+		}
+		if g.Reply != c.reply || answer != c.answer {
+			t.Errorf("%s pressed %q by %q: %q, %+v", c.uri, c.digits, c.answeredBy, answer, g)
+		}
+	}
+	n := page()
+	n.Event = message.EventQuestion
+	if got := SpeakTwiML(testPublic, n); !strings.Contains(got, "n=n-1&amp;q=1") {
+		t.Errorf("a question's call does not ask for an answer: %s", got)
 	}
 }
