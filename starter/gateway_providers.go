@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vakhta/activities/notify"
+	"vakhta/activities/notify/described"
 	"vakhta/activities/notify/sendgrid"
 	"vakhta/activities/notify/telegram"
 	"vakhta/activities/notify/twilio"
@@ -20,10 +21,11 @@ import (
 
 // hooks verify and read the callbacks of the configured providers; nil: not configured.
 type hooks struct {
-	sendgrid *sendgrid.Webhook
-	twilio   *twilio.Webhook
-	telegram *telegram.Webhook
-	bot      *telegram.Channel
+	sendgrid  *sendgrid.Webhook
+	twilio    *twilio.Webhook
+	telegram  *telegram.Webhook
+	bot       *telegram.Channel
+	described map[string]*described.Webhook // by the provider's name
 }
 
 func newHooks(cfg config.Config, now func() time.Time) (hooks, error) {
@@ -45,6 +47,16 @@ func newHooks(cfg config.Config, now func() time.Time) (hooks, error) {
 		}
 		if h.bot, err = telegram.New(telegram.Config{URL: p.URL, Token: p.Token.Reveal()}); err != nil {
 			return h, refused("providers.telegram: %w", err)
+		}
+	}
+	h.described = map[string]*described.Webhook{}
+	for _, p := range cfg.Providers.HTTP {
+		w, err := described.NewWebhook(described.Config{Name: p.Name, File: p.Template, Secrets: p.RevealAll()}, now)
+		if err != nil {
+			return h, refused("providers.http.%s: %w", p.Name, err)
+		}
+		if w != nil {
+			h.described[p.Name] = w
 		}
 	}
 	return h, nil
@@ -87,6 +99,27 @@ func (g *gateway) twilioStatus(w http.ResponseWriter, r *http.Request, body []by
 	}
 	events, err := g.hooks.twilio.Status(r, body)
 	g.finishCallback(w, r, twilio.Provider, events, err)
+}
+
+// describedCallback takes the callback of a provider that a file describes.
+func (g *gateway) describedCallback(w http.ResponseWriter, r *http.Request, body []byte) {
+	name := r.PathValue("name")
+	hook := g.hooks.described[name]
+	if hook == nil {
+		notConfigured(w, "this provider") // a stranger may have written the name
+		return
+	}
+	events, err := hook.Events(r, body)
+	if err != nil || hook.Reply() == "" {
+		g.finishCallback(w, r, name, events, err)
+		return
+	}
+	if err := g.applyEvents(r.Context(), name, events); err != nil {
+		g.notApplied(w, name, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte(hook.Reply()))
 }
 
 // finishCallback commits what a callback proves, then answers.

@@ -43,6 +43,7 @@ const (
 	testToken     = "intake-token-of-the-tests"
 	testLinkKey   = "0123456789abcdef0123456789abcdef"
 	testTwilio    = "twilio-auth-token"
+	testGate      = "gate-password"
 	testTelegram  = "telegram-webhook-secret"
 	testPublicURL = "https://vakhta.example.net"
 )
@@ -154,6 +155,8 @@ func (l *transcript) String() string {
 	return l.text.String()
 }
 
+var gateLogin, gatePassword = config.NewSecret("login"), config.NewSecret(testGate)
+
 func newGatehouse(t *testing.T) *gatehouse {
 	t.Helper()
 	h := &gatehouse{t: t, flows: &fakeFlows{}, log: &transcript{}, store: storetest.Open(t)}
@@ -176,6 +179,9 @@ func newGatehouse(t *testing.T) *gatehouse {
 			SendGrid: &config.SendGrid{Key: config.NewSecret("SG.x"), From: "noreply@example.net", WebhookPublicKey: base64.StdEncoding.EncodeToString(public)},
 			Twilio:   &config.Twilio{AccountSID: "AC1", AuthToken: config.NewSecret(testTwilio), From: "+10000000000"},
 			Telegram: &config.Telegram{URL: h.bot.URL, Token: config.NewSecret("1:token"), WebhookSecret: config.NewSecret(testTelegram)},
+			HTTP: []*config.HTTP{{
+				Name: "smsgate", Channel: inventory.SMS, Template: "../deploy/providers/smsgate.yaml", Secrets: map[string]*config.Secret{"login": &gateLogin, "password": &gatePassword},
+			}},
 		},
 	}
 	h.gateway, err = newGateway(cfg, deps{Store: h.store, Flows: h.flows, Inventory: inv, Log: zerolog.New(h.log)})

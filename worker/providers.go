@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"vakhta/activities/notify"
+	"vakhta/activities/notify/described"
 	"vakhta/activities/notify/sendgrid"
 	"vakhta/activities/notify/smtp"
 	"vakhta/activities/notify/telegram"
@@ -36,7 +37,7 @@ func (m made) add(channel inventory.Channel, name string, perSecond float64, ch 
 // channel into their order.
 func newRoutes(cfg config.Config, st *store.Store) (notify.Routes, error) {
 	m := made{}
-	for _, makeOf := range []func(made, config.Config, *store.Store) error{sendgridOf, smtpOf, twilioOf, telegramOf} {
+	for _, makeOf := range []func(made, config.Config, *store.Store) error{sendgridOf, smtpOf, twilioOf, telegramOf, describedOf} {
 		if err := makeOf(m, cfg, st); err != nil {
 			return nil, err
 		}
@@ -118,6 +119,16 @@ func telegramOf(m made, cfg config.Config, _ *store.Store) error {
 	}
 	ch, err := telegram.New(telegram.Config{URL: p.URL, Token: p.Token.Reveal()})
 	return m.add(inventory.Telegram, telegram.Provider, p.Rate, ch, err)
+}
+
+func describedOf(m made, cfg config.Config, _ *store.Store) error {
+	for _, p := range cfg.Providers.HTTP {
+		ch, err := described.New(described.Config{Name: p.Name, File: p.Template, From: p.From, Secrets: p.RevealAll(), PublicURL: cfg.PublicURL})
+		if err := m.add(p.Channel, p.Name, p.Rate, ch, err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func rates(c config.Notify) map[inventory.Channel]notify.Rate {

@@ -140,6 +140,11 @@ func (c *Config) ValidateAndSetDefaults() error {
 	if relay := c.Providers.SMTP; relay != nil && relay.CA != "" {
 		relay.CA = absolute(c.dir, relay.CA)
 	}
+	for _, h := range c.Providers.HTTP {
+		if h != nil && h.Template != "" {
+			h.Template = absolute(c.dir, h.Template)
+		}
+	}
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:8080"
 	}
@@ -243,7 +248,7 @@ func (c *Config) secrets() map[string]*Secret {
 	all := map[string]*Secret{"linkSecret": &c.LinkSecret, "intakeToken": &c.IntakeToken, "pagesPassword": &c.PagesPassword}
 	for _, a := range c.Providers.accounts() {
 		for key, secret := range a.secrets {
-			all["providers."+a.name+"."+key] = secret
+			all["providers."+a.key+"."+key] = secret
 		}
 	}
 	return all

@@ -16,6 +16,8 @@ type Providers struct {
 	SMTP     *SMTP     `yaml:"smtp"`
 	Twilio   *Twilio   `yaml:"twilio"`
 	Telegram *Telegram `yaml:"telegram"`
+	// HTTP are gateways that a file describes.
+	HTTP []*HTTP `yaml:"http"`
 }
 
 // SendGrid is the account for email.
@@ -54,6 +56,7 @@ type Telegram struct {
 
 // account is one configured provider.
 type account struct {
+	key      string // below providers
 	name     string
 	section  section
 	channels []inventory.Channel
@@ -67,20 +70,35 @@ type section interface{ ValidateAndSetDefaults() error }
 func (p *Providers) accounts() []account {
 	var out []account
 	if s := p.SendGrid; s != nil {
-		out = append(out, account{"sendgrid", s, []inventory.Channel{inventory.Email}, map[string]*Secret{"key": &s.Key}})
+		out = append(out, account{"sendgrid", "sendgrid", s, []inventory.Channel{inventory.Email}, map[string]*Secret{"key": &s.Key}})
 	}
 	if s := p.SMTP; s != nil {
-		out = append(out, account{"smtp", s, []inventory.Channel{inventory.Email}, map[string]*Secret{"password": &s.Password}})
+		out = append(out, account{"smtp", "smtp", s, []inventory.Channel{inventory.Email}, map[string]*Secret{"password": &s.Password}})
 	}
 	if s := p.Twilio; s != nil {
-		out = append(out, account{"twilio", s, s.channels(), map[string]*Secret{"authToken": &s.AuthToken}})
+		out = append(out, account{"twilio", "twilio", s, s.channels(), map[string]*Secret{"authToken": &s.AuthToken}})
 	}
 	if s := p.Telegram; s != nil {
 		out = append(out, account{
-			"telegram", s,
+			"telegram", "telegram", s,
 			[]inventory.Channel{inventory.Telegram},
 			map[string]*Secret{"token": &s.Token, "webhookSecret": &s.WebhookSecret},
 		})
+	}
+	for _, h := range p.HTTP {
+		if h != nil { // said by validateNames
+			out = append(out, account{"http." + h.Name, h.Name, h, []inventory.Channel{h.Channel}, prefixed("secrets.", h.Secrets)})
+		}
+	}
+	return out
+}
+
+func prefixed(prefix string, secrets map[string]*Secret) map[string]*Secret {
+	out := make(map[string]*Secret, len(secrets))
+	for name, s := range secrets {
+		if s != nil { // said by the account's validation
+			out[prefix+name] = s
+		}
 	}
 	return out
 }
@@ -98,9 +116,12 @@ func (p *Providers) Of(channel inventory.Channel) []string {
 
 // ValidateAndSetDefaults checks the accounts that are configured.
 func (p *Providers) ValidateAndSetDefaults() error {
+	if err := p.validateNames(); err != nil {
+		return err
+	}
 	for _, a := range p.accounts() {
 		if err := a.section.ValidateAndSetDefaults(); err != nil {
-			return fmt.Errorf("providers.%s.%w", a.name, err)
+			return fmt.Errorf("providers.%s.%w", a.key, err)
 		}
 	}
 	return nil

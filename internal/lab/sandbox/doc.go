@@ -17,6 +17,7 @@
 //	/bot{token}/{method}                                 Telegram: getMe, sendMessage, editMessageText,
 //	                                                     editMessageReplyMarkup, answerCallbackQuery,
 //	                                                     setWebhook, deleteWebhook, getWebhookInfo, getUpdates
+//	POST /smsgate/send, GET /smsgate/messages            an SMS gateway such as regional ones are
 //	smtp://                                              the mail relay, with Listen only: STARTTLS (see RelayRoots), AUTH PLAIN
 //
 // The event webhook is repeated until it is answered 2xx; so are Telegram's

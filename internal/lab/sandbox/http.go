@@ -14,6 +14,7 @@ func (s *Sandbox) routes() {
 	s.mux = http.NewServeMux()
 	s.mux.HandleFunc("POST /v3/mail/send", s.serveMailSend)
 	s.twilioRoutes()
+	s.smsGateRoutes()
 	s.controlRoutes()
 }
 
@@ -38,6 +39,8 @@ func providerOf(path string) Provider {
 		return SendGrid
 	case strings.HasPrefix(path, "/2010-04-01/"):
 		return Twilio
+	case strings.HasPrefix(path, "/smsgate/"):
+		return SMSGate
 	case strings.HasPrefix(path, "/bot"):
 		return Telegram
 	}
@@ -110,6 +113,8 @@ func (s *Sandbox) answerFault(w http.ResponseWriter, p Provider, f *Fault) {
 		mailErrors(w, status, mailError{Message: http.StatusText(status)})
 	case Twilio:
 		twilioError(w, status, 20000+status, http.StatusText(status))
+	case SMSGate:
+		gateError(w, status, 0, http.StatusText(status))
 	default:
 		botError(w, status, http.StatusText(status), 0)
 	}
@@ -130,6 +135,8 @@ func tooMany(w http.ResponseWriter, p Provider, wait time.Duration) {
 	case Twilio:
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 		twilioError(w, http.StatusTooManyRequests, 20429, "Too Many Requests")
+	case SMSGate:
+		gateError(w, http.StatusOK, gateTooOften, "too many messages")
 	default:
 		botError(w, http.StatusTooManyRequests, "Too Many Requests: retry after "+strconv.Itoa(seconds), seconds)
 	}

@@ -22,10 +22,11 @@ const (
 	Twilio   Provider = "twilio"
 	Telegram Provider = "telegram"
 	SMTP     Provider = "smtp"
+	SMSGate  Provider = "smsgate" // an SMS gateway without a library
 )
 
 // providers are all of them.
-var providers = []Provider{SendGrid, Twilio, Telegram, SMTP}
+var providers = []Provider{SendGrid, Twilio, Telegram, SMTP, SMSGate}
 
 // The channels that an Item can have come by; Telegram's is its provider's name.
 const (
@@ -46,6 +47,9 @@ type Config struct {
 	// SMTPUser and SMTPPassword are what the relay wants to be logged in with;
 	// empty: it takes mail from everybody.
 	SMTPUser, SMTPPassword string
+	// SMSGateLogin and SMSGatePassword are the account at the SMS gateway; the
+	// password signs its callbacks, too.
+	SMSGateLogin, SMSGatePassword string
 
 	// SendGridEventURL gets the event webhook; empty: no events are sent.
 	SendGridEventURL string
@@ -92,6 +96,7 @@ type Limits struct {
 	Telegram     float64 // messages of the bot; the real figure is 30
 	TelegramChat float64 // messages to one chat; the real figure is 1
 	SMTP         float64 // mails
+	SMSGate      float64 // messages of the account
 }
 
 func (t *Timing) setDefaults() {
