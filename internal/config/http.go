@@ -37,7 +37,7 @@ func (h *HTTP) ValidateAndSetDefaults() error {
 			return fmt.Errorf("secrets.%s: empty; write env:NAME or file:PATH", name)
 		}
 	}
-	return checkRate("rate", h.Rate)
+	return checkRate(h.Rate)
 }
 
 // validateNames wants every described provider to have a name of its own.

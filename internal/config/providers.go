@@ -128,9 +128,9 @@ func (p *Providers) ValidateAndSetDefaults() error {
 }
 
 // checkRate refuses a rate by which nothing would leave; 0 is left out.
-func checkRate(key string, perSecond float64) error {
+func checkRate(perSecond float64) error {
 	if perSecond < 0 {
-		return fmt.Errorf("%s: must be more than 0 messages per second", key)
+		return errors.New("rate: must be more than 0 messages per second")
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func (s *SendGrid) ValidateAndSetDefaults() error {
 	if s.FromName == "" {
 		s.FromName = "Vakhta"
 	}
-	if err := checkRate("rate", s.Rate); err != nil {
+	if err := checkRate(s.Rate); err != nil {
 		return err
 	}
 	return urlOr("https://api.sendgrid.com", &s.URL)
@@ -189,7 +189,7 @@ func (t *Telegram) ValidateAndSetDefaults() error {
 	case !t.WebhookSecret.Set():
 		return errors.New("webhookSecret: missing; write env:NAME or file:PATH")
 	case t.Rate < 0:
-		return checkRate("rate", t.Rate)
+		return checkRate(t.Rate)
 	}
 	return urlOr("https://api.telegram.org", &t.URL)
 }

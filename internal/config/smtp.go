@@ -51,7 +51,7 @@ func (s *SMTP) ValidateAndSetDefaults() error {
 	if strings.ContainsAny(s.Hello, " \t\r\n") {
 		return errors.New("hello: not a host name")
 	}
-	return checkRate("rate", s.Rate)
+	return checkRate(s.Rate)
 }
 
 func loopback(host string) bool {
