@@ -114,7 +114,7 @@ func (g *gateway) describedCallback(w http.ResponseWriter, r *http.Request, body
 		g.finishCallback(w, r, name, events, err)
 		return
 	}
-	if err := g.applyEvents(r.Context(), name, events); err != nil {
+	if _, err := g.applyEvents(r.Context(), name, events); err != nil {
 		g.notApplied(w, name, err)
 		return
 	}
