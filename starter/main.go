@@ -92,6 +92,7 @@ func newRootCommand() *cobra.Command {
 		newMigrateCommand(a),
 		newReportCommand(a),
 		newLocalizeCommand(a),
+		newSweepCommand(a),
 		newIncidentCommand(a),
 		newHandsCommand(a),
 		newPostmortemCommand(a),

@@ -58,7 +58,7 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 	m.watchProviders(func() []notify.Health { return notify.HealthOf(sender) })
 	return &parts{
 		store:   st,
-		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL, Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders, Hands: hands(cfg.Hands)}),
+		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL, Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders, Hands: hands(cfg.Hands), KeepSweeps: cfg.Probe.Keep}),
 		notify:  sender,
 		probe: func(vantage string) *probe.Activities {
 			return probe.New(inv, st, probe.Options{

@@ -109,6 +109,10 @@ func IncidentID(incident string) string { return "incident/" + incident }
 // LocalizeID is the workflow id of the n-th localization of a scope.
 func LocalizeID(scope, n string) string { return "localize/" + scope + "/" + n }
 
+// ScheduleSweep is the id of the schedule that starts routine sweeps of the
+// whole estate; Temporal adds the time to the id of each.
+const ScheduleSweep = "sweep"
+
 // EscalateID is the workflow id of an incident's escalation to a team.
 func EscalateID(incident, team string) string { return "escalate/" + incident + "/" + team }
 

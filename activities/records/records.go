@@ -36,6 +36,9 @@ type Options struct {
 	Ladders []ledger.Ladder
 	// Hands says how people on site are asked.
 	Hands Hands
+	// KeepSweeps is how long the observations of sweeps that led to no incident are
+	// kept; routine sweeps drop older ones. 0 is for ever.
+	KeepSweeps time.Duration
 	// Now is the clock; time.Now by default.
 	Now func() time.Time
 }

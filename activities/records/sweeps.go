@@ -178,15 +178,24 @@ func (a *Activities) sayAbsent(fs []topology.Finding, absent []string) []topolog
 }
 
 // learn takes a sweep that is over into the habits. A routine one that found
-// nothing is forgotten then.
+// nothing is forgotten then, and takes those that are too old with it.
 func (a *Activities) learn(ctx context.Context, p InferParams, obs []topology.Observation, out Inferred) error {
 	if err := a.store.LearnHabits(ctx, p.Sweep, a.now(), obs); err != nil {
 		return err
 	}
-	if !p.Routine || len(out.Findings)+len(out.Unexplained) > 0 {
+	if !p.Routine {
 		return nil
 	}
-	return a.store.ForgetSweep(ctx, p.Sweep)
+	if len(out.Findings)+len(out.Unexplained) == 0 {
+		if err := a.store.ForgetSweep(ctx, p.Sweep); err != nil {
+			return err
+		}
+	}
+	if a.opts.KeepSweeps == 0 {
+		return nil
+	}
+	_, err := a.store.PruneObservations(ctx, a.now().Add(-a.opts.KeepSweeps))
+	return err
 }
 
 // countIn counts the servers that are in the scope.

@@ -325,3 +325,33 @@ func TestPlannedWorkIsNotNews(t *testing.T) {
 		t.Errorf("under planned work: %+v", got)
 	}
 }
+
+// What no incident needs goes with a routine sweep once it is old enough, and
+// with no other.
+func TestARoutineSweepPrunesWhatIsTooOld(t *testing.T) {
+	r := newRig(t)
+	r.with(records.Options{KeepSweeps: 24 * time.Hour})
+	const off, led = "m1-0101", "m1-0102"
+	begin := r.now
+	r.seen("old", begin, topology.Down, off)
+	r.seen("led", begin, topology.Down, led)
+	if _, _, err := r.store.OpenIncident(t.Context(), "r1", incident.Incident{Component: led, Sweep: "led", OpenedAt: begin}); err != nil {
+		t.Fatal(err)
+	}
+	r.seen("young", begin.Add(2*time.Hour), topology.Down, off)
+	kept := func(sweep string) int {
+		return len(must[[]topology.Observation](t)(r.store.Observations(t.Context(), sweep)))
+	}
+	r.now = begin.Add(25 * time.Hour)
+	if err := r.store.PutObservations(t.Context(), "asked", 1, []topology.Observation{{Component: off, Probe: topology.ProbeTCP, Vantage: estate.Vantages[0], At: r.now, Result: topology.Up}}); err != nil {
+		t.Fatal(err)
+	}
+	must[records.Inferred](t)(r.Infer(t.Context(), records.InferParams{Sweep: "asked", Scope: records.Scope{Components: []string{off}}, Round: 4, Last: true}))
+	if kept("old") != 2 {
+		t.Error("a sweep that somebody waits for has pruned")
+	}
+	r.seen("routine", begin.Add(25*time.Hour), topology.Up, off)
+	if kept("old") != 0 || kept("led") != 2 || kept("young") != 2 {
+		t.Errorf("%d old rows are kept, %d that led to an incident, %d young ones; want 0, 2, 2", kept("old"), kept("led"), kept("young"))
+	}
+}

@@ -23,6 +23,8 @@ type Probe struct {
 	ServiceTimeout time.Duration `yaml:"serviceTimeout"` // budget of one TLS, HTTP, DNS or SSH check
 	BMCTimeout     time.Duration `yaml:"bmcTimeout"`     // budget of one conversation with a BMC or a hypervisor
 	SNMPTimeout    time.Duration `yaml:"snmpTimeout"`    // budget of one conversation with a switch or a PDU
+	// Keep is how long the observations of sweeps that led to no incident are kept.
+	Keep time.Duration `yaml:"keep"`
 }
 
 // ValidateAndSetDefaults fills the limits.
@@ -38,6 +40,7 @@ func (p *Probe) ValidateAndSetDefaults() error {
 	setDefault(&p.ServiceTimeout, 2*time.Second)
 	setDefault(&p.BMCTimeout, 2*time.Second)
 	setDefault(&p.SNMPTimeout, 2*time.Second)
+	setDefault(&p.Keep, 7*24*time.Hour)
 	return errors.Join(
 		within("probe.timeout", p.Timeout, 10*time.Millisecond, 30*time.Second),
 		within("probe.attempts", p.Attempts, 1, 10),
@@ -50,6 +53,7 @@ func (p *Probe) ValidateAndSetDefaults() error {
 		within("probe.serviceTimeout", p.ServiceTimeout, 100*time.Millisecond, 30*time.Second),
 		within("probe.bmcTimeout", p.BMCTimeout, 100*time.Millisecond, time.Minute),
 		within("probe.snmpTimeout", p.SNMPTimeout, 100*time.Millisecond, time.Minute),
+		within("probe.keep", p.Keep, time.Hour, 10*365*24*time.Hour),
 	)
 }
 

@@ -88,23 +88,39 @@ func (s *Store) Rounds(ctx context.Context, sweep string) ([][]topology.Observat
 
 // PruneObservations forgets what was observed, and planned to be, before an
 // instant, and returns how many observations that was. Those that led to an
-// incident stay with it.
+// incident stay with it. Each sweep goes by itself, so that others can write
+// meanwhile, and a call that is cut short has not been in vain.
 func (s *Store) PruneObservations(ctx context.Context, before time.Time) (int, error) {
-	var n int
-	err := s.write(ctx, func(tx *transaction) (err error) {
-		if n, err = affect(tx.ExecContext(ctx, `DELETE FROM observation WHERE at < $1
-			AND sweep NOT IN (SELECT sweep FROM incident WHERE sweep <> '')`, micros(before))); err != nil {
+	sweeps, err := collect(ask(s.reader.QueryContext(ctx, `SELECT DISTINCT sweep FROM observation WHERE at < $1
+		AND sweep NOT IN (SELECT sweep FROM incident WHERE sweep <> '')`, micros(before))), func(r row) (sweep string, err error) {
+		err = r.Scan(&sweep)
+		return sweep, err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("look for old observations: %w", err)
+	}
+	total := 0
+	for _, sweep := range sweeps {
+		err := s.write(ctx, func(tx *transaction) error { // an incident may have been opened since
+			n, err := affect(tx.ExecContext(ctx, `DELETE FROM observation WHERE sweep = $1 AND at < $2
+				AND sweep NOT IN (SELECT sweep FROM incident WHERE sweep <> '')`, sweep, micros(before)))
+			total += n
 			return err
+		})
+		if err != nil {
+			return total, fmt.Errorf("prune the observations of sweep %s: %w", sweep, err)
 		}
+	}
+	err = s.write(ctx, func(tx *transaction) error {
 		for _, statement := range []string{`DELETE FROM sweep_shard WHERE planned_at < $1`, `DELETE FROM habit_sweep WHERE at < $1`} {
-			if _, err = tx.ExecContext(ctx, statement, micros(before)); err != nil {
+			if _, err := tx.ExecContext(ctx, statement, micros(before)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("prune observations: %w", err)
+		return total, fmt.Errorf("prune the plans of sweeps: %w", err)
 	}
-	return n, nil
+	return total, nil
 }
