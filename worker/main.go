@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -134,23 +135,39 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	defer c.Close()
+	restore := frugal()
 	p, err := newParts(ctx, cfg, metrics)
 	if err != nil {
 		return err
 	}
 	defer p.store.Close()
-	thrifty()
+	restore()
 	return serve(ctx, f, c, p, metrics, log)
 }
 
-// thrifty gives back what reading a large inventory took, five times what it
-// leaves behind, and trades some processor time for memory from then on: a
-// sweep of 100,000 machines makes garbage faster than the default collects it.
-func thrifty() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(40)
+// How much garbage the collector lets gather, in percent of what lives.
+const (
+	whileReading = 20 // a large inventory's text takes five times what it leaves behind
+	least        = 40 // a sweep of 100,000 machines makes garbage faster than the default collects it
+	most         = 200
+	// ample is a heap that a worker may have without thinking of it: a small
+	// one collects less often.
+	ample = 128 << 20
+)
+
+// frugal trades processor time for memory while the inventory is read; the
+// answer gives back what that took, and chooses by what lives from then on.
+func frugal() (restore func()) {
+	if os.Getenv("GOGC") != "" {
+		return debug.FreeOSMemory
 	}
-	debug.FreeOSMemory()
+	debug.SetGCPercent(whileReading)
+	return func() {
+		debug.FreeOSMemory()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		debug.SetGCPercent(max(least, min(most, int(ample*100/max(m.HeapAlloc, 1))-100)))
+	}
 }
 
 // reach dials Temporal until it answers: after a power cut everything starts

@@ -80,12 +80,11 @@ func (t *tally) count() int {
 
 const beatEvery = 3 * time.Second
 
-// beat records a heartbeat now and every few seconds until stop is called.
+// beat records a heartbeat every few seconds until stop is called.
 func (a *Activities) beat(ctx context.Context, t *tally) (stop func()) {
 	if !activity.IsActivity(ctx) {
 		return func() {}
 	}
-	activity.RecordHeartbeat(ctx, t.count())
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -17,7 +17,7 @@ const (
 	// the most that are named one by one.
 	batchSize = 200
 	// writtenAtOnce is how many go into the ledger in one transaction.
-	writtenAtOnce = 500
+	writtenAtOnce = 100
 )
 
 // outbox writes one sending's notifications into the ledger as they are

@@ -24,7 +24,7 @@ func (s *Store) Claim(ctx context.Context, ids []string, lease time.Duration, no
 	// outside, because a text never changes, and other writers wait.
 	texts, err := s.texts(ctx, ids)
 	if err == nil {
-		err = s.write(ctx, func(tx *transaction) (err error) {
+		err = s.writeMany(ctx, len(ids), func(tx *transaction) (err error) {
 			claims, err = s.claim(ctx, tx, ids, lease, now)
 			return err
 		})

@@ -87,7 +87,7 @@ func (s *Store) applyAll(ctx context.Context, batch []arrival) ([]ledger.Applied
 		return cmp.Or(strings.Compare(batch[a].event.ProviderID, batch[b].event.ProviderID), strings.Compare(batch[a].event.Notification, batch[b].event.Notification))
 	})
 	var results []ledger.Applied
-	err := s.write(ctx, func(tx *transaction) error {
+	err := s.writeMany(ctx, len(batch), func(tx *transaction) error {
 		results = make([]ledger.Applied, len(batch))
 		sorted := make([]arrival, len(batch))
 		for i, at := range order {

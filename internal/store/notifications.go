@@ -55,7 +55,7 @@ func (s *Store) Enqueue(ctx context.Context, ns []ledger.Notification, now time.
 	if len(ns) == 0 {
 		return ids, nil
 	}
-	err := s.write(ctx, func(tx *transaction) error { return s.enqueue(ctx, tx, order, missing) })
+	err := s.writeMany(ctx, len(order), func(tx *transaction) error { return s.enqueue(ctx, tx, order, missing) })
 	if err != nil {
 		return nil, fmt.Errorf("enqueue %d notifications: %w", len(ns), err)
 	}

@@ -31,7 +31,7 @@ func (s *Store) PutObservations(ctx context.Context, sweep string, round int, ob
 	if len(rows) == 0 {
 		return nil
 	}
-	err := s.write(ctx, func(tx *transaction) error {
+	err := s.writeMany(ctx, len(rows), func(tx *transaction) error {
 		_, err := s.dialect.insert(ctx, tx, `INSERT INTO observation (sweep, round, component, probe, peer, vantage, at, result, detail, rtt_micros)`,
 			`ON CONFLICT (sweep, round, component, probe, peer, vantage) DO UPDATE SET at = excluded.at, result = excluded.result,
 			detail = excluded.detail, rtt_micros = excluded.rtt_micros WHERE excluded.at >= observation.at`, rows)

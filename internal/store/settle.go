@@ -83,7 +83,7 @@ func (s *Store) settleAll(ctx context.Context, batch []settle) ([]error, error) 
 		return cmp.Or(strings.Compare(batch[a].outcome.ProviderID, batch[b].outcome.ProviderID), strings.Compare(batch[a].id, batch[b].id))
 	})
 	var verdicts []error
-	err := s.write(ctx, func(tx *transaction) error {
+	err := s.writeMany(ctx, len(batch), func(tx *transaction) error {
 		verdicts = make([]error, len(batch))
 		owners := make([]owned, len(batch))
 		for i, at := range order {

@@ -32,6 +32,7 @@ type Store struct {
 	dialect dialect
 	writer  *sql.DB // SQLite: one connection, so that writers of one process queue here
 	reader  *sql.DB // may be the writer
+	turn    turn
 	settles *committer[settle, error]
 	events  *committer[arrival, ledger.Applied]
 
@@ -81,7 +82,11 @@ func Open(ctx context.Context, dsn string, options ...Option) (*Store, error) {
 	}
 	s.settles = newCommitter(s.settleAll)
 	s.events = newCommitter(s.applyAll)
-	if err := s.Ping(ctx); err != nil {
+	err = s.Ping(ctx)
+	if err == nil && isSQLite && path != inMemory {
+		err = s.lineUp(path)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -94,8 +99,11 @@ var sqlitePragmas = []string{
 	"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-16000)",
 }
 
+// inMemory is the path of a database that is nobody else's.
+const inMemory = ":memory:"
+
 func openSQLite(path string) (*Store, error) {
-	if path == ":memory:" {
+	if path == inMemory {
 		db, err := sql.Open("sqlite", ":memory:?_txlock=immediate&_pragma=foreign_keys(ON)")
 		if err != nil {
 			return nil, fmt.Errorf("store: open SQLite in memory: %w", err)
@@ -119,6 +127,21 @@ func openSQLite(path string) (*Store, error) {
 	return &Store{dialect: sqliteDialect, writer: writer, reader: reader}, nil
 }
 
+// lineUp makes the writers of a SQLite file take turns.
+func (s *Store) lineUp(path string) error {
+	bulk, err := openFileLock(path + "-turn-bulk")
+	if err != nil {
+		return err
+	}
+	s.turn.bulk = newGate(1, bulk)
+	all, err := openFileLock(path + "-turn")
+	if err != nil {
+		return err
+	}
+	s.turn.all = newGate(1, all)
+	return nil
+}
+
 func openPostgres(dsn string) (*Store, error) {
 	db, err := sql.Open("pgx", dsn)
 	if err != nil {
@@ -127,7 +150,7 @@ func openPostgres(dsn string) (*Store, error) {
 	db.SetMaxOpenConns(postgresConnections)
 	db.SetMaxIdleConns(postgresConnections)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	return &Store{dialect: postgresDialect, writer: db, reader: db}, nil
+	return &Store{dialect: postgresDialect, writer: db, reader: db, turn: turn{bulk: newGate(bulkAtOnce, nil)}}, nil
 }
 
 // Ping says whether the database answers.
@@ -146,7 +169,7 @@ func (s *Store) Close() error {
 	if s.reader == s.writer {
 		return s.writer.Close()
 	}
-	return errors.Join(s.reader.Close(), s.writer.Close())
+	return errors.Join(s.reader.Close(), s.writer.Close(), s.turn.close())
 }
 
 // micros is how an instant is stored: microseconds since 1970, UTC; 0 is none.

@@ -19,8 +19,19 @@ const (
 // write runs do in one transaction (SQLite: BEGIN IMMEDIATE) and commits it. do
 // may be run several times; it must not keep anything from a failed run.
 func (s *Store) write(ctx context.Context, do func(tx *transaction) error) error {
+	return s.writeMany(ctx, 1, do)
+}
+
+// few is how many rows a transaction may write and still go before those that
+// write many: a page's, not a broadcast's.
+const few = 10
+
+// writeMany is write for so many rows.
+func (s *Store) writeMany(ctx context.Context, rows int, do func(tx *transaction) error) error {
 	for try := 1; ; try++ {
+		end := s.turn.take(ctx, rows > few)
 		err := s.writeOnce(ctx, do)
+		end()
 		if err == nil || !transient(err) || try == writeTries {
 			return err
 		}

@@ -62,11 +62,14 @@ func measure(ctx context.Context, kind string, clients, pages int, print func(fi
 	if err != nil {
 		return err
 	}
-	b := &bench{Stand: h, inv: inv, kind: kind, print: print}
+	b := &bench{
+		Stand: h, kind: kind, print: print,
+		graph: topology.New(inv), acts: records.New(h.Store, inv, nil, nil, nil, records.Options{}),
+	}
 	if err := b.open(ctx); err != nil {
 		return err
 	}
-	if err := b.mails(ctx, clients, pages); err != nil {
+	if err := b.mails(ctx, clients, texting, pages); err != nil {
 		return fmt.Errorf("%s: mails: %w", kind, err)
 	}
 	if err := b.texts(ctx, clients, texting); err != nil {
@@ -79,7 +82,8 @@ func measure(ctx context.Context, kind string, clients, pages int, print func(fi
 type bench struct {
 	*stand.Stand
 
-	inv      *inventory.Inventory
+	graph    *topology.Graph
+	acts     *records.Activities
 	kind     string
 	print    func(figure)
 	incident string
@@ -93,23 +97,27 @@ func (b *bench) open(ctx context.Context) error {
 }
 
 func (b *bench) incidentOf(ctx context.Context, component string) (string, error) {
-	acts := records.New(b.Store, b.inv, nil, nil, nil, records.Options{})
-	opened, err := acts.OpenIncident(ctx, records.OpenIncidentParams{
+	opened, err := b.acts.OpenIncident(ctx, records.OpenIncidentParams{
 		RequestKey: "bench/" + component,
-		Finding:    topology.Finding{Component: component, Confidence: .99, Explains: topology.New(b.inv).Blast(component).Servers},
+		Finding:    topology.Finding{Component: component, Confidence: .99, Explains: b.graph.Blast(component).Servers},
 	})
 	return opened.Incident.ID, err
 }
 
-// broadcast tells some clients and waits until each message is at its provider.
-func (b *bench) broadcast(ctx context.Context, step string, from, to int, meanwhile func() error) (took time.Duration, events int64, err error) {
-	in := workflows.BroadcastInput{Incident: b.incident, Event: "incident.update", Step: step, Revision: 1}
+// clients names the clients between two numbers.
+func clients(from, to int) (ids []string) {
 	for i := from; i < to; i++ {
-		in.Clients = append(in.Clients, fmt.Sprintf("c%05d", i))
+		ids = append(ids, fmt.Sprintf("c%05d", i))
 	}
+	return ids
+}
+
+// broadcast tells some clients and waits until each of so many messages is at its provider.
+func (b *bench) broadcast(ctx context.Context, in workflows.BroadcastInput, messages int, meanwhile func() error) (took time.Duration, events int64, err error) {
+	in.Incident, in.Event, in.Revision = b.incident, "incident.update", 1
 	begin := time.Now()
 	run, err := b.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: workflows.BroadcastID("incident/"+b.incident, step, 1), TaskQueue: workflows.QueueRunbooks,
+		ID: workflows.BroadcastID("incident/"+b.incident, in.Step, 1), TaskQueue: workflows.QueueRunbooks,
 	}, workflows.Broadcast, in)
 	if err != nil {
 		return 0, 0, err
@@ -124,8 +132,8 @@ func (b *bench) broadcast(ctx context.Context, step string, from, to int, meanwh
 		return 0, 0, err
 	}
 	took = time.Since(begin)
-	if p.Accepted != to-from {
-		return took, 0, fmt.Errorf("%d of %d accepted, %d refused, %d unreachable", p.Accepted, to-from, p.Refused, len(p.Unreachable))
+	if p.Accepted != messages {
+		return took, 0, fmt.Errorf("%d of %d accepted, %d refused, %d unreachable", p.Accepted, messages, p.Refused, len(p.Unreachable))
 	}
 	d, err := b.Client.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID())
 	if err != nil {
@@ -135,10 +143,10 @@ func (b *bench) broadcast(ctx context.Context, step string, from, to int, meanwh
 }
 
 // mails tells everybody by email and pages in the middle.
-func (b *bench) mails(ctx context.Context, clients, pages int) error {
+func (b *bench) mails(ctx context.Context, mails, texts, pages int) error {
 	var late []time.Duration
 	before := b.spent(ctx)
-	took, events, err := b.broadcast(ctx, "mails", 0, clients, func() (err error) {
+	took, events, err := b.broadcast(ctx, workflows.BroadcastInput{Step: "mails", Except: clients(mails, mails+texts)}, mails, func() (err error) {
 		late, err = b.pages(ctx, pages)
 		return err
 	})
@@ -146,12 +154,12 @@ func (b *bench) mails(ctx context.Context, clients, pages int) error {
 		return err
 	}
 	spent := b.spent(ctx).since(before)
-	if n := b.got(sandbox.ChannelEmail); n != clients {
-		return fmt.Errorf("the sandbox got %d mails of %d", n, clients)
+	if n := b.got(sandbox.ChannelEmail); n != mails {
+		return fmt.Errorf("the sandbox got %d mails of %d", n, mails)
 	}
 	goal := map[string]float64{"sqlite": 1000, "postgres": 2000}[b.kind]
-	b.print(most(fmt.Sprintf("%s: %d clients by email, start to the last accepted", b.kind, clients), took.Seconds(), "s", 20))
-	b.print(least(b.kind+": notifications through the ledger, composed to accepted", float64(clients)/took.Seconds(), "1/s", goal))
+	b.print(most(fmt.Sprintf("%s: %d clients by email, start to the last accepted", b.kind, mails), took.Seconds(), "s", 20))
+	b.print(least(b.kind+": notifications through the ledger, composed to accepted", float64(mails)/took.Seconds(), "1/s", goal))
 	b.print(most(b.kind+": history events of the broadcast", float64(events), "events", 2000))
 	slices.Sort(late)
 	if len(late) > 0 {
@@ -203,7 +211,7 @@ func (b *bench) pages(ctx context.Context, n int) ([]time.Duration, error) {
 // texts tells some by SMS, where the account's rate is the limit. The burst of
 // the first second is free, and counted as such.
 func (b *bench) texts(ctx context.Context, from, n int) error {
-	took, _, err := b.broadcast(ctx, "texts", from, from+n, nil)
+	took, _, err := b.broadcast(ctx, workflows.BroadcastInput{Step: "texts", Clients: clients(from, from+n)}, n, nil)
 	if err != nil {
 		return err
 	}
