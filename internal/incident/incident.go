@@ -91,19 +91,6 @@ type Entry struct {
 	Internal bool      `json:"internal,omitempty"`
 }
 
-// Maintenance is planned work, as far as the first release knows it: enough to
-// tell a client at 3 a.m. that it explains what he sees.
-type Maintenance struct {
-	ID         string              `json:"id"`
-	Title      map[string]string   `json:"title"` // per language
-	Components []string            `json:"components"`
-	StartsAt   time.Time           `json:"startsAt"`
-	EndsAt     time.Time           `json:"endsAt"`
-	Announced  time.Time           `json:"announcedAt,omitzero"`
-	Revision   int                 `json:"revision"`
-	ByClient   map[string][]string `json:"byClient,omitempty"` // servers affected, computed from topology
-}
-
 // Action is something that must be done so that it never happens again.
 type Action struct {
 	ID         string    `json:"id"`

@@ -7,26 +7,32 @@ import (
 	"slices"
 	"time"
 
-	"vakhta/internal/incident"
+	"vakhta/internal/maintenance"
 )
 
 const (
-	maintenanceColumns = `id, title, components, starts_at, ends_at, announced, revision`
+	maintenanceColumns = `id, title, components, starts_at, ends_at, announced, revision, status, document`
 	selectMaintenance  = `SELECT ` + maintenanceColumns + ` FROM maintenance`
 )
 
 // PutMaintenance keeps planned work. An older revision than the one that is
 // there is ErrConflict; the same one is written again.
-func (s *Store) PutMaintenance(ctx context.Context, m incident.Maintenance) error {
+func (s *Store) PutMaintenance(ctx context.Context, m maintenance.Work) error {
 	title, err := encode(m.Title)
+	if err != nil {
+		return fmt.Errorf("keep maintenance %s: %w", m.ID, err)
+	}
+	rest := m // what has no column of its own
+	rest.Title, rest.Components, rest.ByClient, rest.Reduced = nil, nil, nil, nil
+	document, err := encode(rest)
 	if err != nil {
 		return fmt.Errorf("keep maintenance %s: %w", m.ID, err)
 	}
 	err = s.write(ctx, func(tx *transaction) error {
 		n, err := s.dialect.insert(ctx, tx, `INSERT INTO maintenance (`+maintenanceColumns+`)`, `ON CONFLICT (id) DO UPDATE SET title = excluded.title,
 				components = excluded.components, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
-				announced = excluded.announced, revision = excluded.revision WHERE excluded.revision >= maintenance.revision`,
-			[][]any{{m.ID, title, list(m.Components), micros(m.StartsAt), micros(m.EndsAt), micros(m.Announced), m.Revision}})
+				announced = excluded.announced, revision = excluded.revision, status = excluded.status, document = excluded.document WHERE excluded.revision >= maintenance.revision`,
+			[][]any{{m.ID, title, list(m.Components), micros(m.StartsAt), micros(m.EndsAt), micros(m.Announced), m.Revision, string(m.Status), document}})
 		if err != nil {
 			return err
 		}
@@ -38,9 +44,14 @@ func (s *Store) PutMaintenance(ctx context.Context, m incident.Maintenance) erro
 		}
 		var rows [][]any
 		for client, servers := range m.ByClient {
-			rows = append(rows, []any{m.ID, client, list(servers)})
+			rows = append(rows, []any{m.ID, client, list(servers), list(m.Reduced[client])})
 		}
-		_, err = s.dialect.insert(ctx, tx, `INSERT INTO maintenance_client (maintenance, client, servers)`, "", rows)
+		for client, servers := range m.Reduced {
+			if _, both := m.ByClient[client]; !both {
+				rows = append(rows, []any{m.ID, client, "[]", list(servers)})
+			}
+		}
+		_, err = s.dialect.insert(ctx, tx, `INSERT INTO maintenance_client (maintenance, client, servers, reduced)`, "", rows)
 		return err
 	})
 	if err != nil {
@@ -50,34 +61,34 @@ func (s *Store) PutMaintenance(ctx context.Context, m incident.Maintenance) erro
 }
 
 // Maintenance reads planned work.
-func (s *Store) Maintenance(ctx context.Context, id string) (incident.Maintenance, error) {
+func (s *Store) Maintenance(ctx context.Context, id string) (maintenance.Work, error) {
 	m, err := one(scanMaintenance(s.reader.QueryRowContext(ctx, selectMaintenance+` WHERE id = $1`, id)))("maintenance", id)
 	if err != nil {
 		return m, err
 	}
-	all := []incident.Maintenance{m}
+	all := []maintenance.Work{m}
 	err = s.affectedBy(ctx, all, "")
 	return all[0], err
 }
 
 // Maintenances lists the planned work that touches the time between from and
-// to, by its start; zero instants are no limit.
-func (s *Store) Maintenances(ctx context.Context, from, to time.Time) ([]incident.Maintenance, error) {
+// to, or is under way, by its start; zero instants are no limit.
+func (s *Store) Maintenances(ctx context.Context, from, to time.Time) ([]maintenance.Work, error) {
 	return s.maintenances(ctx, "", from, to)
 }
 
 // MaintenancesFor lists those that affect a client; ByClient names his servers only.
-func (s *Store) MaintenancesFor(ctx context.Context, client string, from, to time.Time) ([]incident.Maintenance, error) {
+func (s *Store) MaintenancesFor(ctx context.Context, client string, from, to time.Time) ([]maintenance.Work, error) {
 	return s.maintenances(ctx, client, from, to)
 }
 
-func (s *Store) maintenances(ctx context.Context, client string, from, to time.Time) ([]incident.Maintenance, error) {
+func (s *Store) maintenances(ctx context.Context, client string, from, to time.Time) ([]maintenance.Work, error) {
 	var w where
 	if !from.IsZero() {
-		w.add("ends_at > ?", micros(from))
+		w.add("(ends_at > ? OR status = 'running')", micros(from))
 	}
 	if !to.IsZero() {
-		w.add("starts_at <= ?", micros(to))
+		w.add("(starts_at <= ? OR status = 'running')", micros(to))
 	}
 	if client != "" {
 		w.add("id IN (SELECT maintenance FROM maintenance_client WHERE client = ?)", client)
@@ -92,19 +103,24 @@ func (s *Store) maintenances(ctx context.Context, client string, from, to time.T
 	return all, nil
 }
 
-func scanMaintenance(r row) (m incident.Maintenance, err error) {
-	var title, components string
+func scanMaintenance(r row) (m maintenance.Work, err error) {
+	var id, title, components, status, document string
 	var startsAt, endsAt, announced int64
-	if err := r.Scan(&m.ID, &title, &components, &startsAt, &endsAt, &announced, &m.Revision); err != nil {
+	var revision int
+	if err := r.Scan(&id, &title, &components, &startsAt, &endsAt, &announced, &revision, &status, &document); err != nil {
 		return m, err
 	}
+	if err := decode(document, &m); err != nil {
+		return m, err
+	}
+	m.ID, m.Revision, m.Status = id, revision, maintenance.Status(status)
 	m.StartsAt, m.EndsAt, m.Announced = instant(startsAt), instant(endsAt), instant(announced)
 	err = errors.Join(decode(title, &m.Title), decode(components, &m.Components))
 	return m, err
 }
 
 // affectedBy fills in whose servers each maintenance takes down.
-func (s *Store) affectedBy(ctx context.Context, all []incident.Maintenance, client string) error {
+func (s *Store) affectedBy(ctx context.Context, all []maintenance.Work, client string) error {
 	if len(all) == 0 {
 		return nil
 	}
@@ -114,9 +130,9 @@ func (s *Store) affectedBy(ctx context.Context, all []incident.Maintenance, clie
 	}
 	w := where{args: []any{list(ids)}, conditions: []string{"maintenance IN " + s.dialect.each}}
 	w.equal("client", client)
-	type line struct{ maintenance, client, servers string }
-	lines, err := collect(ask(s.reader.QueryContext(ctx, `SELECT maintenance, client, servers FROM maintenance_client`+w.String(), w.args...)), func(r row) (l line, err error) {
-		err = r.Scan(&l.maintenance, &l.client, &l.servers)
+	type line struct{ maintenance, client, servers, reduced string }
+	lines, err := collect(ask(s.reader.QueryContext(ctx, `SELECT maintenance, client, servers, reduced FROM maintenance_client`+w.String(), w.args...)), func(r row) (l line, err error) {
+		err = r.Scan(&l.maintenance, &l.client, &l.servers, &l.reduced)
 		return l, err
 	})
 	if err != nil {
@@ -124,14 +140,22 @@ func (s *Store) affectedBy(ctx context.Context, all []incident.Maintenance, clie
 	}
 	for _, l := range lines {
 		m := &all[slices.Index(ids, l.maintenance)]
-		if m.ByClient == nil {
-			m.ByClient = map[string][]string{}
-		}
-		var servers []string
-		if err := decode(l.servers, &servers); err != nil {
+		if err := errors.Join(touched(&m.ByClient, l.client, l.servers), touched(&m.Reduced, l.client, l.reduced)); err != nil {
 			return err
 		}
-		m.ByClient[l.client] = servers
 	}
+	return nil
+}
+
+// touched adds a client's servers, if there are any.
+func touched(by *map[string][]string, client, text string) error {
+	var servers []string
+	if err := decode(text, &servers); err != nil || len(servers) == 0 {
+		return err
+	}
+	if *by == nil {
+		*by = map[string][]string{}
+	}
+	(*by)[client] = servers
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
+	"vakhta/internal/maintenance"
 	"vakhta/internal/topology"
 )
 
@@ -266,7 +267,7 @@ func TestWhatASwitchSaysOfEachPortIsKept(t *testing.T) {
 func TestMaintenanceExplainsWhatItTouches(t *testing.T) {
 	onBothOnce(t, func(t *testing.T, st *Store) {
 		ctx := t.Context()
-		m := incident.Maintenance{
+		m := maintenance.Work{
 			ID: "m-1", Title: map[string]string{"ru": "Замена PDU", "en": "PDU replacement"}, Components: []string{"pdu-1"},
 			StartsAt: t0, EndsAt: at(time.Hour), Announced: at(-time.Hour), Revision: 2,
 			ByClient: map[string][]string{"acme": {"srv-1", "srv-2"}, "globex": {"srv-9"}},
@@ -294,7 +295,7 @@ func TestMaintenanceExplainsWhatItTouches(t *testing.T) {
 		require.Empty(t, works)
 		works, err = st.Maintenances(ctx, time.Time{}, time.Time{})
 		require.NoError(t, err)
-		require.Equal(t, []incident.Maintenance{m}, works)
+		require.Equal(t, []maintenance.Work{m}, works)
 
 		m.Revision, m.ByClient = 3, map[string][]string{"globex": {"srv-9"}}
 		require.NoError(t, st.PutMaintenance(ctx, m))

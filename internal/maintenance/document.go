@@ -1,0 +1,129 @@
+package maintenance
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"vakhta/internal/inventory"
+)
+
+// document is a work as an engineer writes it.
+type document struct {
+	ID         string            `yaml:"id"`
+	Title      map[string]string `yaml:"title"`
+	Text       map[string]string `yaml:"text"`
+	Components []string          `yaml:"components"`
+	Start      string            `yaml:"start"`
+	End        string            `yaml:"end"`
+	TimeZone   string            `yaml:"timezone"`
+	Owner      string            `yaml:"owner"`
+	Notices    []string          `yaml:"notices"`
+}
+
+var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// Read reads a YAML (or JSON) document of one work and checks it against the
+// inventory. Errors name the file, the field and the remedy; all are told at once.
+func Read(name string, text []byte, inv *inventory.Inventory) (Work, error) {
+	var d document
+	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&d)
+	var positioned yaml.Error
+	switch {
+	case errors.Is(err, io.EOF):
+		return Work{}, fmt.Errorf("%s: is empty; write id, title, components, start and end", name)
+	case errors.As(err, &positioned) && positioned.GetToken() != nil:
+		at := positioned.GetToken().Position
+		return Work{}, fmt.Errorf("%s:%d:%d: %s", name, at.Line, at.Column, positioned.GetMessage())
+	case err != nil:
+		return Work{}, fmt.Errorf("%s: %w", name, err)
+	}
+	w, err := d.work(inv)
+	if err != nil {
+		return Work{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return w, nil
+}
+
+func (d *document) work(inv *inventory.Inventory) (Work, error) {
+	var wrong []error
+	say := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	if !idForm.MatchString(d.ID) {
+		say("id: %q is none; use letters, digits, dots and dashes, at most 64", d.ID)
+	}
+	for _, lang := range []inventory.Language{inventory.Russian, inventory.English} {
+		if d.Title[string(lang)] == "" {
+			say("title.%s: missing; clients read it", lang)
+		}
+	}
+	if len(d.Components) == 0 {
+		say("components: empty; name what is switched off")
+	}
+	for i, id := range d.Components {
+		if _, ok := inv.Component(id); !ok {
+			say("components[%d]: the inventory has no %q", i, id)
+		}
+	}
+	if d.Owner != "" {
+		if _, ok := inv.Team(d.Owner); !ok {
+			say("owner: the inventory has no team %q", d.Owner)
+		}
+	}
+	w := Work{ID: d.ID, Title: d.Title, Text: d.Text, Components: d.Components, Owner: d.Owner, Status: Planned, Notices: DefaultNotices}
+	zone, err := time.LoadLocation(d.TimeZone)
+	if err != nil || d.TimeZone == "" {
+		say("timezone: %q is none; write it as Europe/Moscow", d.TimeZone)
+		zone = time.UTC
+	}
+	if w.StartsAt, err = Instant(d.Start, zone); err != nil {
+		say("start: %w", err)
+	}
+	if w.EndsAt, err = Instant(d.End, zone); err != nil {
+		say("end: %w", err)
+	}
+	if len(wrong) == 0 && !w.EndsAt.After(w.StartsAt) {
+		say("end: is not after the start")
+	}
+	if d.Notices != nil {
+		w.Notices = nil
+	}
+	for i, n := range d.Notices {
+		before, err := time.ParseDuration(n)
+		if err != nil || before <= 0 {
+			say("notices[%d]: %q is no time before the start; write 72h, 24h or 1h", i, n)
+			continue
+		}
+		w.Notices = append(w.Notices, before)
+	}
+	return w, errors.Join(wrong...)
+}
+
+// wallForm is a time by the clock on the wall.
+const wallForm = "2006-01-02 15:04"
+
+// Instant reads a time by the clock on the wall of a zone, or RFC 3339. A time
+// that the clock leaps over or shows twice, when summer time begins or ends, is
+// refused: nobody could say which is meant.
+func Instant(text string, zone *time.Location) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t.UTC(), nil
+	}
+	t, err := time.ParseInLocation(wallForm, text, zone)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is no time; write 2026-12-01 02:00, or RFC 3339 with its offset", text)
+	}
+	if t.Format(wallForm) != text {
+		return time.Time{}, fmt.Errorf("%s does not exist in %s: the clock leaps over it; write RFC 3339 with its offset", text, zone)
+	}
+	for _, shift := range []time.Duration{-time.Hour, time.Hour, -30 * time.Minute, 30 * time.Minute} {
+		if t.Add(shift).Format(wallForm) == text {
+			return time.Time{}, fmt.Errorf("%s comes twice in %s; write RFC 3339 with its offset", text, zone)
+		}
+	}
+	return t.UTC(), nil
+}
