@@ -15,15 +15,17 @@ import (
 	"vakhta/internal/store"
 )
 
-// ComposeParams says which message goes to whom about an incident.
+// ComposeParams says which message goes to whom about an incident or planned work.
 type ComposeParams struct {
-	Incident    string        `json:"incident"`
+	Incident    string        `json:"incident,omitempty"`
+	Work        string        `json:"work,omitempty"` // planned work, in place of an incident
 	Event       string        `json:"event"`
 	Step        string        `json:"step"`
 	Revision    int           `json:"revision"`
 	Clients     []string      `json:"clients,omitempty"`     // empty: all that the incident hits
 	Except      []string      `json:"except,omitempty"`      // clients or contacts
 	OnlyChanged bool          `json:"onlyChanged,omitempty"` // skip who was told exactly this already
+	Unconfirmed bool          `json:"unconfirmed,omitempty"` // of planned work: skip clients who have confirmed this revision
 	Critical    bool          `json:"critical,omitempty"`
 	Deadline    time.Duration `json:"deadline,omitempty"` // old news is dropped; 0: never
 	NextUpdate  time.Duration `json:"nextUpdate,omitempty"`
@@ -43,26 +45,32 @@ type Composed struct {
 // ComposeUpdate writes one notification for each contact of each affected
 // client into the ledger: his machines only, in his language, by his fastest channel.
 func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Composed, error) {
-	in, err := a.Incident(ctx, p.Incident)
+	about, err := a.occasion(ctx, p)
 	if err != nil {
 		return Composed{}, err
 	}
-	before, err := a.toldBefore(ctx, "incident/"+in.ID, p.Step, p.Revision)
+	before, err := a.toldBefore(ctx, about.subject, p.Step, p.Revision)
 	if err != nil {
 		return Composed{}, err
 	}
-	d := draft{subject: "incident/" + in.ID, event: p.Event, step: p.Step, revision: p.Revision, critical: p.Critical, deadline: p.Deadline}
+	d := draft{subject: about.subject, event: p.Event, step: p.Step, revision: p.Revision, critical: p.Critical, deadline: p.Deadline}
 	var out Composed
 	ways, err := a.newWays(ctx)
 	if err != nil {
 		return Composed{}, err
 	}
-	box, hits, plan, except := a.newOutbox(), a.hits(in), a.newPlanner(), set(p.Except)
-	how := toneOf(in, p)
-	for _, client := range a.audience(in, p) {
-		h := hits[client.ID]
+	box, plan, except := a.newOutbox(), a.newPlanner(), set(p.Except)
+	confirmed, err := a.unread(ctx, about, p)
+	if err != nil {
+		return Composed{}, err
+	}
+	how := toneOf(about, p)
+	for _, client := range a.audience(about, p) {
 		how.rungs = a.ladderFor(p.Event, client.ID)
-		d.facts = factsOf(in, h, p.Event)
+		if p.Unconfirmed && confirmed[client.ID] {
+			continue
+		}
+		d.facts = about.facts(client.ID, p.Event)
 		plan.plan.Clients++
 		for i := range client.Contacts {
 			contact := &client.Contacts[i]
@@ -84,7 +92,7 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 				out.Unreachable = append(out.Unreachable, contact.ID)
 				continue
 			}
-			n, err := a.write(d, contact, ladder[0], 0, a.updateData(in, h, client, contact, p))
+			n, err := a.write(d, contact, ladder[0], 0, about.data(client, contact, p))
 			if err != nil {
 				return Composed{}, err
 			}
@@ -99,26 +107,7 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 }
 
 // toneOf: what is critical, and all about a critical incident, is loud.
-func toneOf(in incident.Incident, p ComposeParams) tone {
-	return tone{loud: p.Critical || in.Severity == incident.Sev1}
-}
-
-func (a *Activities) audience(in incident.Incident, p ComposeParams) []*inventory.Client {
-	ids, hit := p.Clients, in.Clients
-	if len(ids) == 0 {
-		ids, hit = in.Clients, nil
-	}
-	isHit, except := set(hit), set(p.Except)
-	out := make([]*inventory.Client, 0, len(ids))
-	for _, id := range ids {
-		c, ok := a.inv.Client(id)
-		if !ok || except[id] || hit != nil && !isHit[id] {
-			continue
-		}
-		out = append(out, c)
-	}
-	return out
-}
+func toneOf(o occasion, p ComposeParams) tone { return tone{loud: p.Critical || o.loud} }
 
 // serversOf are the client's own machines that the incident hits.
 func (a *Activities) serversOf(in incident.Incident, client *inventory.Client) hit {

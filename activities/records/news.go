@@ -103,6 +103,9 @@ func (a *Activities) underWork(ctx context.Context) (map[string]bool, error) {
 	}
 	out := map[string]bool{}
 	for _, m := range works {
+		if !m.Explains(a.now()) {
+			continue
+		}
 		for _, id := range m.Components {
 			out[id] = true
 		}

@@ -228,11 +228,7 @@ func (a *Activities) workData(ctx context.Context, d *message.Data, contact *inv
 		if w.ID != work {
 			continue
 		}
-		title := w.Title[string(contact.Language)]
-		if title == "" {
-			title = w.Title[string(inventory.English)]
-		}
-		d.Work = message.Work{ID: w.ID, Title: title, StartsAt: w.StartsAt, EndsAt: w.EndsAt, AnnouncedAt: w.Announced}
+		d.Work = workIn(&w, contact.Language)
 		d.Servers = a.servers(w.ByClient[client], contact.Language)
 	}
 	return nil

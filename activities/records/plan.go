@@ -75,18 +75,22 @@ func (p *planner) done(event string) Plan {
 // PlanUpdate tells what ComposeUpdate would write: how many contacts by which
 // channel, and how long the providers take. With confirm, the ladder goes on to the call.
 func (a *Activities) PlanUpdate(ctx context.Context, c ComposeParams, confirm bool) (Plan, error) {
-	in, err := a.Incident(ctx, c.Incident)
+	about, err := a.occasion(ctx, c)
 	if err != nil {
 		return Plan{}, err
 	}
+	return a.planFor(ctx, about, c, confirm)
+}
+
+func (a *Activities) planFor(ctx context.Context, about occasion, c ComposeParams, confirm bool) (Plan, error) {
 	ways, err := a.newWays(ctx)
 	if err != nil {
 		return Plan{}, err
 	}
-	how := toneOf(in, c)
+	how := toneOf(about, c)
 	how.confirm = confirm
 	p, except := a.newPlanner(), set(c.Except)
-	for _, client := range a.audience(in, c) {
+	for _, client := range a.audience(about, c) {
 		p.plan.Clients++
 		how.rungs = a.ladderFor(c.Event, client.ID)
 		for i := range client.Contacts {

@@ -137,8 +137,11 @@ func (a *Activities) Explain(ctx context.Context, client string) (Explanation, e
 	if err != nil {
 		return e, fmt.Errorf("look for planned work of %s: %w", client, err)
 	}
-	if len(works) > 0 {
-		e.Work = works[0].ID
+	for i := range works {
+		if works[i].Explains(now) && len(works[i].ByClient[client]) > 0 {
+			e.Work = works[i].ID
+			break
+		}
 	}
 	open, err := a.store.OpenIncidentsOf(ctx, client)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"vakhta/internal/maintenance"
+
 	"vakhta/activities/records"
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
@@ -101,7 +103,7 @@ func TestPlannedWorkAndOpenIncidentsExplainAReport(t *testing.T) {
 	in := r.open(r.scenario("pdu"))
 	work := func(id string, from, to time.Duration) {
 		t.Helper()
-		err := r.store.PutMaintenance(t.Context(), incident.Maintenance{
+		err := r.store.PutMaintenance(t.Context(), maintenance.Work{
 			ID: id, Title: map[string]string{"ru": "Замена ввода", "en": "Replacing a feed"}, Components: []string{"msk-r1-feed-a"},
 			StartsAt: r.now.Add(from), EndsAt: r.now.Add(to), Announced: r.now.Add(-24 * time.Hour),
 			ByClient: map[string][]string{estate.Romashka: {"m1-0101"}},

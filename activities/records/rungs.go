@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/message"
@@ -27,11 +26,11 @@ type NextRungParams struct {
 // try whose answer was lost wrote it.
 func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, error) {
 	c := p.Compose
-	in, err := a.Incident(ctx, c.Incident)
+	about, err := a.occasion(ctx, c)
 	if err != nil {
 		return Composed{}, err
 	}
-	last, err := a.standing(ctx, "incident/"+in.ID, c.Step, c.Revision)
+	last, err := a.standing(ctx, about.subject, c.Step, c.Revision)
 	if err != nil {
 		return Composed{}, err
 	}
@@ -39,11 +38,16 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 	if err != nil {
 		return Composed{}, err
 	}
-	how := toneOf(in, c)
+	how := toneOf(about, c)
 	how.confirm = p.Confirm || p.Unacknowledged
-	r := climb{a: a, p: c, open: p.Open, in: in, ways: ways, how: how, hits: a.hits(in), box: a.newOutbox()}
-	for _, contact := range a.contactsOf(in, c) {
+	confirmed, err := a.unread(ctx, about, c)
+	if err != nil {
+		return Composed{}, err
+	}
+	r := climb{a: a, p: c, open: p.Open, about: about, ways: ways, how: how, box: a.newOutbox()}
+	for _, contact := range a.contactsOf(about, c) {
 		switch s, told := last[contact.ID]; {
+		case p.Unacknowledged && confirmed[contact.Client]: // by another message, or another of his contacts
 		case told && unsettled(s.top):
 			r.out.Contacts++
 			r.box.have(s.top)
@@ -56,21 +60,20 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 			return Composed{}, err
 		}
 	}
-	err = r.box.closeInto(ctx, &r.out, draft{subject: "incident/" + in.ID, step: c.Step, revision: c.Revision})
+	err = r.box.closeInto(ctx, &r.out, draft{subject: about.subject, step: c.Step, revision: c.Revision})
 	return r.out, err
 }
 
 // climb is one climb of many contacts.
 type climb struct {
-	a    *Activities
-	p    ComposeParams
-	open []inventory.Channel
-	in   incident.Incident
-	ways ways
-	how  tone
-	hits map[string]hit
-	box  *outbox
-	out  Composed
+	a     *Activities
+	p     ComposeParams
+	open  []inventory.Channel
+	about occasion
+	ways  ways
+	how   tone
+	box   *outbox
+	out   Composed
 }
 
 // next writes to a contact by the first channel that was not tried yet.
@@ -99,10 +102,10 @@ func (r *climb) next(ctx context.Context, contact *inventory.Contact, tried []in
 		return nil
 	}
 	d := draft{
-		subject: "incident/" + r.in.ID, event: r.p.Event, step: r.p.Step, revision: r.p.Revision, critical: r.p.Critical, deadline: r.p.Deadline,
-		facts: factsOf(r.in, r.hits[client.ID], r.p.Event),
+		subject: r.about.subject, event: r.p.Event, step: r.p.Step, revision: r.p.Revision, critical: r.p.Critical, deadline: r.p.Deadline,
+		facts: r.about.facts(client.ID, r.p.Event),
 	}
-	row, err := r.a.write(d, contact, ch, rung, r.a.updateData(r.in, r.hits[client.ID], client, contact, r.p))
+	row, err := r.a.write(d, contact, ch, rung, r.about.data(client, contact, r.p))
 	if err != nil {
 		return err
 	}
@@ -110,11 +113,12 @@ func (r *climb) next(ctx context.Context, contact *inventory.Contact, tried []in
 }
 
 // contactsOf are the contacts of the audience.
-func (a *Activities) contactsOf(in incident.Incident, p ComposeParams) []*inventory.Contact {
+func (a *Activities) contactsOf(o occasion, p ComposeParams) []*inventory.Contact {
 	var out []*inventory.Contact
-	for _, client := range a.audience(in, p) {
+	except := set(p.Except)
+	for _, client := range a.audience(o, p) {
 		for i := range client.Contacts {
-			if c := &client.Contacts[i]; !slices.Contains(p.Except, c.ID) {
+			if c := &client.Contacts[i]; !except[c.ID] {
 				out = append(out, c)
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"vakhta/internal/maintenance"
+
 	"vakhta/activities/records"
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
@@ -151,7 +153,7 @@ func TestAnAnswerNamesHisOwnPartOfIncidentsAndWork(t *testing.T) {
 			t.Errorf("%s of %s in %q", s, c.Client, ns[0].Body)
 		}
 	}
-	if err := r.store.PutMaintenance(t.Context(), incident.Maintenance{
+	if err := r.store.PutMaintenance(t.Context(), maintenance.Work{
 		ID: "w1", Title: map[string]string{"ru": "Замена ввода", "en": "Replacing a feed"}, StartsAt: r.now.Add(-time.Hour), EndsAt: r.now.Add(time.Hour),
 		Announced: r.now.Add(-24 * time.Hour), ByClient: map[string][]string{estate.Romashka: {"m1-0101"}, "acme": {"m1-0102"}},
 	}); err != nil {

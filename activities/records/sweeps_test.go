@@ -10,6 +10,7 @@ import (
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/lab/estate"
+	"vakhta/internal/maintenance"
 	"vakhta/internal/topology"
 )
 
@@ -316,7 +317,7 @@ func TestPlannedWorkIsNotNews(t *testing.T) {
 	if got := r.seen("s1", r.now, topology.Down, servers...); got.WasSo != 0 || len(got.Findings) == 0 {
 		t.Fatalf("without planned work: %+v", got)
 	}
-	if err := r.store.PutMaintenance(t.Context(), incident.Maintenance{
+	if err := r.store.PutMaintenance(t.Context(), maintenance.Work{
 		ID: "m1", Title: map[string]string{"ru": "PDU"}, Components: []string{pdu}, StartsAt: r.now.Add(-time.Hour), EndsAt: r.now.Add(time.Hour), Revision: 1,
 	}); err != nil {
 		t.Fatal(err)

@@ -73,4 +73,6 @@ type Work struct {
 	ID                            string
 	Title                         string
 	StartsAt, EndsAt, AnnouncedAt time.Time
+	// MovedFrom is the start that was announced before; zero: it has not moved.
+	MovedFrom time.Time
 }

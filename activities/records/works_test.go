@@ -1,0 +1,108 @@
+package records_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"vakhta/activities/records"
+	"vakhta/internal/inventory"
+	"vakhta/internal/lab/crowd"
+	"vakhta/internal/ledger"
+	"vakhta/internal/maintenance"
+)
+
+// work is a work that takes everybody of the crowd down.
+func (r *rig) work(id string, components ...string) maintenance.Work {
+	if len(components) == 0 {
+		components = []string{crowd.Component}
+	}
+	return maintenance.Work{
+		ID: id, Title: map[string]string{"ru": "Замена ввода", "en": "Replacement of a feed"}, Components: components, Status: maintenance.Approved,
+		StartsAt: r.now.Add(48 * time.Hour), EndsAt: r.now.Add(51 * time.Hour), Revision: 1,
+	}
+}
+
+func TestAWorkIsToldToWhoLosesServiceUntilHeConfirms(t *testing.T) {
+	r := wayward(t, 3, "", inventory.Email, inventory.SMS)
+	p := must[records.PlannedWork](t)(r.PlanWork(t.Context(), r.work("feed")))
+	if p.Clients != 3 || p.Servers != 3 || len(p.Work.ByClient) != 0 {
+		t.Errorf("%+v, want three clients, and no machines in a history", p)
+	}
+	about := records.ComposeParams{Work: "feed", Event: "maintenance.announced", Step: "announce", Revision: 1}
+	told := byContact(r.written(must[records.Composed](t)(r.ComposeUpdate(t.Context(), about))))
+	n := told["c00001-duty"]
+	if len(told) != 3 || n.Subject != "maintenance/feed" || !strings.Contains(n.Body, "srv-00001") || strings.Contains(n.Body, "srv-00002") {
+		t.Fatalf("%d told, one of them %+v; want each about his own machine", len(told), n)
+	}
+	for _, n := range told {
+		r.becomes(n.ID, ledger.Accepted)
+	}
+	if _, _, err := r.store.Acknowledge(t.Context(), told["c00001-duty"].ID, "page", r.now); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.TellWork(t.Context(), records.ToldParams{Work: "feed", Client: "c00002", By: "petrov"}); err != nil {
+		t.Fatal(err)
+	}
+	if u := must[records.Unread](t)(r.WorkUnread(t.Context(), "feed")); u.Clients != 3 || u.Confirmed != 2 || !slices.Equal(u.Unread, []string{"c00000"}) {
+		t.Errorf("%+v, want c00000 unread", u)
+	}
+	climb := must[records.Composed](t)(r.NextRung(t.Context(), records.NextRungParams{Compose: about, Unacknowledged: true}))
+	if rows := r.written(climb); len(rows) != 1 || rows[0].Client != "c00000" || rows[0].Channel != inventory.SMS {
+		t.Errorf("%+v, want one SMS to c00000", rows)
+	}
+	again := about
+	again.Event, again.Step, again.Unconfirmed = "maintenance.reminder", "reminder/1", true
+	if rows := r.written(must[records.Composed](t)(r.ComposeUpdate(t.Context(), again))); len(rows) != 1 || rows[0].Client != "c00000" {
+		t.Errorf("%+v, want only c00000 reminded", rows)
+	}
+
+	// A new revision: what was confirmed before counts no more.
+	moved := r.work("feed")
+	moved.Revision, moved.MovedFrom, moved.StartsAt, moved.EndsAt = 2, moved.StartsAt, r.now.Add(72*time.Hour), r.now.Add(75*time.Hour)
+	must[records.PlannedWork](t)(r.PlanWork(t.Context(), moved))
+	if u := must[records.Unread](t)(r.WorkUnread(t.Context(), "feed")); u.Confirmed != 0 || len(u.Unread) != 3 {
+		t.Errorf("%+v, want nobody to have confirmed revision 2", u)
+	}
+	r.wantInvalid(r.TellWork(t.Context(), records.ToldParams{Work: "feed", Client: "c00002", By: "petrov"}), records.TypeInvalid, "announce it first")
+	r.wantInvalid(r.TellWork(t.Context(), records.ToldParams{Work: "feed", Client: "nobody", By: "petrov"}), records.TypeInvalid, "nothing of")
+	r.wantInvalid(r.SaveWork(t.Context(), maintenance.Work{ID: "nowhere"}), records.TypeNotFound, "nowhere")
+}
+
+func TestAWorkThatBreaksARedundancyNeedsAReason(t *testing.T) {
+	r := newRig(t)
+	a, ok := strings.CutSuffix(r.scenario("pdu"), "-a")
+	if !ok {
+		t.Fatal("the lab's PDU has no twin")
+	}
+	must[records.PlannedWork](t)(r.PlanWork(t.Context(), r.work("a", a+"-a")))
+	b := r.work("b", a+"-b")
+	_, err := r.PlanWork(t.Context(), b)
+	r.wantInvalid(err, records.TypeInvalid, "maintenance/a", "override", "m2-0425")
+	if _, err := r.store.Maintenance(t.Context(), "b"); err == nil {
+		t.Error("a work that was refused is kept")
+	}
+	measured, err := r.MeasureWork(t.Context(), b)
+	if err != nil || len(measured.Conflicts) != 1 || len(measured.Conflicts[0].Servers) != 8 {
+		t.Errorf("%+v, %v; want eight machines that lean on both", measured.Conflicts, err)
+	}
+	b.Override = "the client has moved away"
+	if p := must[records.PlannedWork](t)(r.PlanWork(t.Context(), b)); len(p.Conflicts) != 1 {
+		t.Errorf("%+v, want the conflict to be known", p)
+	}
+	later := r.work("later", a+"-b")
+	later.StartsAt, later.EndsAt = later.EndsAt, later.EndsAt.Add(time.Hour)
+	if p := must[records.PlannedWork](t)(r.PlanWork(t.Context(), later)); len(p.Conflicts) != 0 {
+		t.Errorf("%+v, want none an hour later", p.Conflicts)
+	}
+	r.open(a + "-a")
+	_, err = r.PlanWork(t.Context(), later)
+	r.wantInvalid(err, records.TypeInvalid, "incident/")
+}
+
+func TestWhatTouchesNobodyIsNoWork(t *testing.T) {
+	r := wayward(t, 1, "", inventory.Email)
+	_, err := r.PlanWork(t.Context(), r.work("x", "nothing"))
+	r.wantInvalid(err, records.TypeInvalid, "no client's machine")
+}
