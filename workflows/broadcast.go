@@ -15,16 +15,19 @@ import (
 	"vakhta/runbooks"
 )
 
-// BroadcastInput starts Broadcast: one message about an incident to every
-// affected client, or to some of them.
+// BroadcastInput starts Broadcast: one message about an incident, or about
+// planned work, to every affected client, or to some of them.
 type BroadcastInput struct {
-	Incident    string   `json:"incident"`
-	Event       string   `json:"event"` // message event, e.g. incident.update
-	Step        string   `json:"step"`  // which sending of the incident, e.g. update
+	Incident    string   `json:"incident,omitempty"`
+	Work        string   `json:"work,omitempty"` // planned work, in place of an incident
+	Team        string   `json:"team,omitempty"` // told of whom no channel reaches; default: the first one
+	Event       string   `json:"event"`          // message event, e.g. incident.update
+	Step        string   `json:"step"`           // which sending of the incident, e.g. update
 	Revision    int      `json:"revision"`
 	Clients     []string `json:"clients,omitempty"` // default: all affected
 	Except      []string `json:"except,omitempty"`
 	OnlyChanged bool     `json:"onlyChanged,omitempty"` // skip who was told exactly this
+	Unconfirmed bool     `json:"unconfirmed,omitempty"` // of planned work: skip clients who have confirmed
 	Critical    bool     `json:"critical,omitempty"`
 	// RequireAck climbs the ladder for everybody who has not confirmed: as the
 	// operator's ladder for the event says, else after RungWait each.
@@ -48,7 +51,7 @@ func Broadcast(ctx workflow.Context, in BroadcastInput) (BroadcastProgress, erro
 		return BroadcastProgress{}, err
 	}
 	b := &broadcast{in: in, progress: BroadcastProgress{
-		Subject: "incident/" + in.Incident, Event: in.Event, Step: in.Step, Revision: in.Revision, Stage: "planning",
+		Subject: in.subject(), Event: in.Event, Step: in.Step, Revision: in.Revision, Stage: "planning",
 	}}
 	if err := b.setup(ctx); err != nil {
 		return b.progress, err
@@ -64,7 +67,12 @@ func Broadcast(ctx workflow.Context, in BroadcastInput) (BroadcastProgress, erro
 }
 
 func (in *BroadcastInput) validate() error {
-	if err := required("incident", in.Incident, "event", in.Event); err != nil {
+	if in.Work == "" {
+		if err := required("incident", in.Incident); err != nil {
+			return err
+		}
+	}
+	if err := required("event", in.Event); err != nil {
 		return err
 	}
 	if in.Step == "" {
@@ -74,6 +82,14 @@ func (in *BroadcastInput) validate() error {
 		return invalid("rungWait: must be given with requireAck: how long each channel is given")
 	}
 	return nil
+}
+
+// subject is what the message is about, as the ledger names it.
+func (in *BroadcastInput) subject() string {
+	if in.Work != "" {
+		return "maintenance/" + in.Work
+	}
+	return "incident/" + in.Incident
 }
 
 type broadcast struct {
@@ -107,13 +123,16 @@ func (b *broadcast) setup(ctx workflow.Context) error {
 	if err != nil {
 		return fmt.Errorf("set update %s: %w", UpdateRetarget, err)
 	}
+	if b.in.Incident == "" {
+		return nil
+	}
 	return upsert(ctx, AttrIncident.ValueSet(b.in.Incident))
 }
 
 func (b *broadcast) compose() records.ComposeParams {
 	return records.ComposeParams{
-		Incident: b.in.Incident, Event: b.in.Event, Step: b.in.Step, Revision: b.in.Revision, Clients: b.in.Clients, Except: b.in.Except,
-		OnlyChanged: b.in.OnlyChanged, Critical: b.in.Critical, Deadline: b.in.Deadline.Std(), NextUpdate: b.in.NextUpdate.Std(),
+		Incident: b.in.Incident, Work: b.in.Work, Event: b.in.Event, Step: b.in.Step, Revision: b.in.Revision, Clients: b.in.Clients, Except: b.in.Except,
+		OnlyChanged: b.in.OnlyChanged, Unconfirmed: b.in.Unconfirmed, Critical: b.in.Critical, Deadline: b.in.Deadline.Std(), NextUpdate: b.in.NextUpdate.Std(),
 	}
 }
 
@@ -209,6 +228,10 @@ func (b *broadcast) finish(ctx workflow.Context) error {
 	// One task for the same people, however many updates don't reach them.
 	sum := sha256.Sum256([]byte(strings.Join(b.progress.Unreachable, ",")))
 	key := "unreachable/" + hex.EncodeToString(sum[:6])
+	if b.in.Work != "" {
+		text := fmt.Sprintf("%s could not be told of planned work %s, or did not confirm: tell them by hand", some(b.progress.Unreachable), b.in.Work)
+		return handTask(ctx, b.progress.Subject, key, b.in.Team, text, normal)
+	}
 	text := fmt.Sprintf("No channel reaches %s about incident %s: tell them by hand", some(b.progress.Unreachable), b.in.Incident)
 	if err := noteIncident(ctx, b.in.Incident, key, "task", "vakhta", "", text); err != nil {
 		return err
@@ -229,11 +252,17 @@ func (b *broadcast) stage(ctx workflow.Context, stage string) {
 // startBroadcast runs a broadcast as a child and waits for it.
 func startBroadcast(ctx workflow.Context, in BroadcastInput) (BroadcastProgress, error) {
 	var out BroadcastProgress
-	err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:               BroadcastID("incident/"+in.Incident, in.Step, in.Revision),
-		StaticSummary:            fmt.Sprintf("%s, revision %d, of incident %s", in.Event, in.Revision, in.Incident),
-		WorkflowExecutionTimeout: 24 * time.Hour,
-		WaitForCancellation:      true, // until what has not left is taken back
-	}), Broadcast, in).Get(ctx, &out)
+	err := broadcastChild(ctx, in, 24*time.Hour).Get(ctx, &out)
 	return out, err
+}
+
+// broadcastChild starts a broadcast as a child, which may take so long.
+func broadcastChild(ctx workflow.Context, in BroadcastInput, atMost time.Duration) workflow.ChildWorkflowFuture {
+	subject := in.subject()
+	return workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:               BroadcastID(subject, in.Step, in.Revision),
+		StaticSummary:            fmt.Sprintf("%s, revision %d, of %s", in.Event, in.Revision, strings.Replace(subject, "/", " ", 1)),
+		WorkflowExecutionTimeout: atMost,
+		WaitForCancellation:      true, // until what has not left is taken back
+	}), Broadcast, in)
 }

@@ -27,6 +27,7 @@ const (
 	TypePostmortem    = "Postmortem"
 	TypeTriage        = "Triage"
 	TypeRemoteHands   = "RemoteHands"
+	TypeMaintenance   = "Maintenance"
 )
 
 // Task queues. Probes go to ProbeQueue(vantage).
@@ -64,6 +65,10 @@ const (
 	UpdateAskHands       = "askHands"
 	UpdateAnswer         = "answer"
 	UpdateCancel         = "cancel"
+	UpdateBegin          = "begin"
+	UpdateExtend         = "extend"
+	UpdateComplete       = "complete"
+	UpdateReschedule     = "reschedule"
 )
 
 // Queries.
@@ -132,6 +137,9 @@ func ReportID(report string) string { return "report/" + report }
 
 // PostmortemID is the workflow id of an incident's postmortem.
 func PostmortemID(incident string) string { return "postmortem/" + incident }
+
+// MaintenanceID is the workflow id of a planned work.
+func MaintenanceID(work string) string { return "maintenance/" + work }
 
 // TriageID is the workflow id of a region's triage; a region is a site.
 func TriageID(region string) string { return "triage/" + region }

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 
-	"vakhta/internal/incident"
 	"vakhta/internal/lab/labtest"
+	"vakhta/internal/maintenance"
 	"vakhta/internal/store"
 	"vakhta/workflows"
 )
@@ -21,7 +21,7 @@ func TestPlannedWorkExplainsAReportAtOnce(t *testing.T) {
 	const client, contact = "kinozal", "kinozal-tech"
 	servers := s.Estate.Inventory().ServersOf(client)
 	now := time.Now().UTC().Truncate(time.Minute)
-	require.NoError(t, s.Store.PutMaintenance(t.Context(), incident.Maintenance{
+	require.NoError(t, s.Store.PutMaintenance(t.Context(), maintenance.Work{
 		ID: "m-fans", Title: map[string]string{"ru": "замена вентиляторов", "en": "replacing fans"},
 		Components: servers[:1], StartsAt: now.Add(-time.Hour), EndsAt: now.Add(time.Hour), Announced: now.Add(-48 * time.Hour),
 		Revision: 1, ByClient: map[string][]string{client: servers[:1]},

@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
 	"vakhta/internal/incident"
 	"vakhta/internal/lab/estate"
 	"vakhta/internal/lab/labtest"
+	"vakhta/internal/maintenance"
 	"vakhta/internal/topology"
 	"vakhta/workflows"
 )
@@ -35,6 +37,7 @@ func TestRecordHistories(t *testing.T) {
 	r.server()
 	r.alerts()
 	r.answers()
+	r.work()
 	require.NoError(t, os.RemoveAll(historyDir))
 	require.NoError(t, os.CopyFS(historyDir, os.DirFS(dir)))
 	size := int64(0)
@@ -183,7 +186,7 @@ func (r *recorder) answers() {
 	require.NoError(t, err)
 	now := time.Now().UTC().Truncate(time.Minute)
 	servers := s.Estate.Inventory().ServersOf("kinozal")[:1]
-	require.NoError(t, s.Store.PutMaintenance(ctx, incident.Maintenance{
+	require.NoError(t, s.Store.PutMaintenance(ctx, maintenance.Work{
 		ID: "m-fans", Title: map[string]string{"ru": "замена вентиляторов"}, Components: servers, StartsAt: now.Add(-time.Hour), EndsAt: now.Add(time.Hour),
 		Revision: 1, ByClient: map[string][]string{"kinozal": servers},
 	}))
@@ -197,3 +200,44 @@ func (r *recorder) answers() {
 		r.keep(map[string]string{kind: workflows.ReportID(report)})
 	}
 }
+
+// work: a planned work from its plan to the sweep after it, and one that is moved and cancelled.
+func (r *recorder) work() {
+	t, s := r.t, r.s
+	ctx := t.Context()
+	begins := time.Now().UTC().Add(24 * time.Hour).Truncate(time.Minute)
+	start := func(id string) string {
+		_, err := s.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: workflows.MaintenanceID(id), TaskQueue: workflows.QueueRunbooks},
+			workflows.TypeMaintenance, workflows.MaintenanceInput{Act: workflows.Act{By: "ivan", Via: "cli"}, Work: maintenance.Work{
+				ID: id, Title: map[string]string{"ru": "Замена PDU", "en": "Replacing a PDU"}, Components: []string{workPDU}, StartsAt: begins, EndsAt: begins.Add(time.Hour),
+			}})
+		require.NoError(t, err)
+		return workflows.MaintenanceID(id)
+	}
+	update := func(id, name string, arg any) {
+		t.Helper()
+		handle, err := s.Client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: id, UpdateName: name, Args: []any{arg}, WaitForStage: client.WorkflowUpdateStageCompleted})
+		require.NoError(t, err)
+		require.NoError(t, handle.Get(ctx, nil))
+	}
+	petr := workflows.WorkUpdate{Act: workflows.Act{By: "petr", Via: "cli"}}
+	done := start("w-done")
+	for _, name := range []string{workflows.UpdateApprove, workflows.UpdateBegin} {
+		update(done, name, petr)
+	}
+	update(done, workflows.UpdateExtend, workflows.ExtendUpdate{Act: petr.Act, EndsAt: begins.Add(2 * time.Hour)})
+	update(done, workflows.UpdateComplete, petr)
+	require.NoError(t, s.Client.GetWorkflow(ctx, done, "").Get(ctx, nil))
+	moved := start("w-moved")
+	update(moved, workflows.UpdateApprove, petr)
+	update(moved, workflows.UpdateReschedule, workflows.RescheduleUpdate{Act: petr.Act, StartsAt: begins.Add(24 * time.Hour), EndsAt: begins.Add(25 * time.Hour)})
+	update(moved, workflows.UpdateCancel, petr)
+	require.NoError(t, s.Client.GetWorkflow(ctx, moved, "").Get(ctx, nil))
+	r.keep(map[string]string{
+		"work-done": done, "work-moved": moved,
+		"work-announced": workflows.BroadcastID("maintenance/w-moved", "announce", 1), "work-delayed": workflows.BroadcastID("maintenance/w-done", "delayed/1", 1),
+	})
+}
+
+// workPDU feeds machines of several clients, and is no other test's.
+const workPDU = "msk-r1-k02-pdu-a"

@@ -1,0 +1,162 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"vakhta/internal/maintenance"
+)
+
+// WorkUpdate is an act on a planned work: approve, begin, complete, cancel.
+type WorkUpdate struct {
+	Act
+	Reason string `json:"reason,omitempty"`
+}
+
+// ExtendUpdate moves the end of a running work.
+type ExtendUpdate struct {
+	Act
+	EndsAt time.Time `json:"endsAt"`
+}
+
+// RescheduleUpdate moves a work that has not begun.
+type RescheduleUpdate struct {
+	Act
+	StartsAt time.Time `json:"startsAt"`
+	EndsAt   time.Time `json:"endsAt"`
+	Override string    `json:"override,omitempty"` // why it may run although a redundancy is broken
+}
+
+// plainActs are the updates that need nothing but who gives them.
+var plainActs = []struct {
+	name string
+	act  maintenance.Act
+	what string
+}{
+	{UpdateApprove, maintenance.Approve, "Approve the work: its clients are told"},
+	{UpdateBegin, maintenance.Begin, "Begin before the window does"},
+	{UpdateComplete, maintenance.Complete, "The work is done: sweep, and tell everybody"},
+	{UpdateCancel, maintenance.Cancel, "The work will not be done"},
+}
+
+func (m *maintained) setup(ctx workflow.Context) error {
+	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (MaintenanceStatus, error) { return m.status, nil },
+		workflow.QueryHandlerOptions{Description: "Where the planned work stands, and what happens next"}); err != nil {
+		return fmt.Errorf("set query %s: %w", QueryStatus, err)
+	}
+	for _, a := range plainActs {
+		err := workflow.SetUpdateHandlerWithOptions(ctx, a.name, func(ctx workflow.Context, u WorkUpdate) (MaintenanceStatus, error) {
+			return m.give(ctx, &deed{act: a.act, by: u.Act})
+		}, workflow.UpdateHandlerOptions{Description: a.what, Validator: func(u WorkUpdate) error { return m.may(a.act, u.Act) }})
+		if err != nil {
+			return fmt.Errorf("set update %s: %w", a.name, err)
+		}
+	}
+	err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateExtend, func(ctx workflow.Context, u ExtendUpdate) (MaintenanceStatus, error) {
+		return m.give(ctx, &deed{act: maintenance.Extend, by: u.Act, end: u.EndsAt})
+	}, workflow.UpdateHandlerOptions{Description: "Move the end of the running work; its clients are told", Validator: func(u ExtendUpdate) error {
+		if !u.EndsAt.After(m.work().StartsAt) {
+			return invalid("endsAt: is not after the start")
+		}
+		return m.may(maintenance.Extend, u.Act)
+	}})
+	if err != nil {
+		return fmt.Errorf("set update %s: %w", UpdateExtend, err)
+	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateReschedule, func(ctx workflow.Context, u RescheduleUpdate) (MaintenanceStatus, error) {
+		return m.give(ctx, &deed{act: maintenance.Reschedule, by: u.Act, start: u.StartsAt, end: u.EndsAt, override: u.Override})
+	}, workflow.UpdateHandlerOptions{Description: "Move the work; what was confirmed before counts no more", Validator: func(u RescheduleUpdate) error {
+		if !u.EndsAt.After(u.StartsAt) {
+			return invalid("endsAt: is not after startsAt")
+		}
+		return m.may(maintenance.Reschedule, u.Act)
+	}})
+	if err != nil {
+		return fmt.Errorf("set update %s: %w", UpdateReschedule, err)
+	}
+	return nil
+}
+
+// may refuses an act at once where it can't be done.
+func (m *maintained) may(act maintenance.Act, by Act) error {
+	if err := by.validate(); err != nil {
+		return err
+	}
+	if err := m.work().May(act); err != nil {
+		return invalid("%s", err.Error())
+	}
+	if act == maintenance.Approve && !m.in.Alone && by.By == m.work().PlannedBy {
+		return invalid("by: %s has planned the work; a second person approves it", by.By)
+	}
+	return nil
+}
+
+// give hands an act to the workflow's one hand, and waits until it is done.
+func (m *maintained) give(ctx workflow.Context, d *deed) (MaintenanceStatus, error) {
+	m.deeds = append(m.deeds, d)
+	if err := workflow.Await(ctx, func() bool { return d.done }); err != nil {
+		return m.status, err
+	}
+	return m.status, d.err
+}
+
+// do does an act. What another one has made impossible meanwhile is refused.
+func (m *maintained) do(ctx workflow.Context, d *deed) error {
+	if err := m.may(d.act, d.by); err != nil {
+		return err
+	}
+	w := m.work()
+	switch d.act {
+	case maintenance.Approve:
+		w.Status, w.ApprovedBy, w.Announced = maintenance.Approved, d.by.By, workflow.Now(ctx).UTC()
+		if err := m.save(ctx); err != nil {
+			return err
+		}
+		return m.proclaim(ctx, "maintenance.announced")
+	case maintenance.Begin:
+		return m.begin(ctx)
+	case maintenance.Extend:
+		return m.extend(ctx, d.end)
+	case maintenance.Complete:
+		return m.complete(ctx)
+	case maintenance.Cancel:
+		return m.cancel(ctx)
+	default:
+		return m.reschedule(ctx, d)
+	}
+}
+
+func (m *maintained) cancel(ctx workflow.Context) error {
+	m.retract()
+	was := m.work().Status
+	m.work().Status = maintenance.Cancelled
+	if err := m.save(ctx); err != nil {
+		return err
+	}
+	if was == maintenance.Planned { // nobody was told
+		return nil
+	}
+	return m.broadcast(ctx, BroadcastInput{Event: "maintenance.cancelled", Step: "cancelled"})
+}
+
+// reschedule moves the work: a new revision, which everybody confirms anew. A
+// time at which it breaks a redundancy is refused, and nothing has changed.
+func (m *maintained) reschedule(ctx workflow.Context, d *deed) error {
+	before := m.status
+	w := m.work()
+	if w.Status == maintenance.Approved {
+		w.MovedFrom = w.StartsAt
+		w.Revision++
+	}
+	w.StartsAt, w.EndsAt, w.Override = d.start.UTC(), d.end.UTC(), d.override
+	if err := m.plan(ctx); err != nil {
+		m.status = before
+		return err
+	}
+	if m.work().Status != maintenance.Approved {
+		return nil
+	}
+	return m.proclaim(ctx, "maintenance.moved")
+}
