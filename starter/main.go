@@ -96,6 +96,7 @@ func newRootCommand() *cobra.Command {
 		newIncidentCommand(a),
 		newHandsCommand(a),
 		newPostmortemCommand(a),
+		newMaintenanceCommand(a),
 		newAckCommand(a),
 		newNotificationsCommand(a),
 		newBroadcastCommand(a),

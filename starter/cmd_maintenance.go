@@ -1,0 +1,355 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+
+	"vakhta/activities/records"
+	"vakhta/internal/inventory"
+	"vakhta/internal/maintenance"
+	"vakhta/internal/postmortem"
+	"vakhta/internal/store"
+	"vakhta/workflows"
+)
+
+func newMaintenanceCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "maintenance",
+		Short: "Plan work, announce it, and see who has not read it",
+		Args:  aCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newMaintenancePlanCommand(a), newMaintenanceListCommand(a), newMaintenanceShowCommand(a), newMaintenanceUnreadCommand(a), newMaintenanceToldCommand(a))
+	for _, spec := range maintenanceActs() {
+		cmd.AddCommand(spec.command(a, "maintenance", workflows.MaintenanceID, a.printMaintenanceState))
+	}
+	return cmd
+}
+
+const maintenancePlanLong = `Plan a work: compute whose machines lose service or redundancy, and keep it. It
+waits for a second person's approval; nobody is told before.
+
+The document is YAML:
+
+  id: feed-b-room-2
+  title: {ru: Замена ввода Б в зале 2, en: Replacement of feed B in room 2}
+  text: {ru: Меняем автомат., en: We replace a breaker.}   # may be left out
+  components: [msk-r2-feed-b]                              # what is switched off
+  timezone: Europe/Moscow
+  start: 2026-12-01 02:00
+  end: 2026-12-01 05:00
+  owner: emergency                                         # team; may be left out
+  notices: [72h, 24h, 1h]                                  # reminders; may be left out
+
+A work that takes down, together with another one or with an open incident, what
+would survive either is refused, unless --override says why it may run.`
+
+func newMaintenancePlanCommand(a *app) *cobra.Command {
+	var dry, alone bool
+	var override string
+	cmd := &cobra.Command{
+		Use:     "plan FILE",
+		Short:   "Compute whom a work touches, and keep it for approval",
+		Long:    maintenancePlanLong,
+		Example: "  vakhta maintenance plan feed-b.yaml --dry-run\n  vakhta maintenance plan feed-b.yaml",
+		Args:    exactArgs(1, "FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			cfg, err := a.loadConfig(false)
+			if err != nil {
+				return err
+			}
+			inv, err := loadInventory(cfg)
+			if err != nil {
+				return err
+			}
+			w, err := readWork(args[0], inv)
+			if err != nil {
+				return err
+			}
+			w.Override = override
+			if !dry {
+				return a.startMaintenance(ctx, cmd.OutOrStdout(), w, alone)
+			}
+			return a.withStore(ctx, func(st *store.Store) error {
+				acts := records.New(st, inv, nil, nil, nil, records.Options{Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders})
+				measured, err := acts.MeasureWork(ctx, w)
+				if err != nil {
+					return unavailable("%w", err)
+				}
+				if a.json {
+					return printJSON(cmd.OutOrStdout(), measured)
+				}
+				return printMeasured(cmd.OutOrStdout(), measured)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&dry, "dry-run", false, "compute and show it, keep nothing")
+	flags.BoolVar(&alone, "alone", false, "whoever plans it may approve it, too")
+	flags.StringVar(&override, "override", "", "why it may run although it breaks a redundancy")
+	return cmd
+}
+
+func readWork(file string, inv *inventory.Inventory) (maintenance.Work, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return maintenance.Work{}, notFound("%w", err)
+	}
+	if err != nil {
+		return maintenance.Work{}, err
+	}
+	w, err := maintenance.Read(filepath.Base(file), text, inv)
+	if err != nil {
+		return w, refused("%w", err)
+	}
+	return w, nil
+}
+
+func (a *app) startMaintenance(ctx context.Context, out io.Writer, w maintenance.Work, alone bool) error {
+	return a.withTemporal(ctx, func(c client.Client) error {
+		id := workflows.MaintenanceID(w.ID)
+		_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+			ID: id, TaskQueue: workflows.QueueRunbooks, StaticSummary: w.TitleIn("en"), WorkflowExecutionErrorWhenAlreadyStarted: true,
+		}, workflows.TypeMaintenance, workflows.MaintenanceInput{Act: a.act(), Work: w, Alone: alone})
+		if err != nil {
+			return a.explain("maintenance "+w.ID, err)
+		}
+		state, err := a.maintenanceState(ctx, c, w.ID)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return printJSON(out, state)
+		}
+		if err := printMaintenance(out, state, nil); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "\nanother person approves it: vakhta maintenance approve %s\n", w.ID)
+		return err
+	})
+}
+
+// maintenanceState asks the workflow where a work stands; one that is refused
+// says why.
+func (a *app) maintenanceState(ctx context.Context, c client.Client, work string) (workflows.MaintenanceStatus, error) {
+	var state workflows.MaintenanceStatus
+	id := workflows.MaintenanceID(work)
+	deadline := time.Now().Add(updateWithin)
+	for {
+		value, err := c.QueryWorkflow(ctx, id, "", workflows.QueryStatus)
+		if err == nil {
+			err = value.Get(&state)
+		}
+		if err != nil {
+			return state, a.explain("maintenance "+work, err)
+		}
+		if state.Next != "" || state.Work.Status.Over() || time.Now().After(deadline) {
+			return state, nil
+		}
+		described, err := c.DescribeWorkflowExecution(ctx, id, "")
+		if err != nil {
+			return state, a.explain("maintenance "+work, err)
+		}
+		if !isRunning(described) {
+			err = c.GetWorkflow(ctx, id, "").Get(ctx, &state)
+			return state, a.explain("maintenance "+work, err)
+		}
+		select {
+		case <-ctx.Done():
+			return state, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func printMeasured(out io.Writer, p records.MeasuredWork) error {
+	w := p.Work
+	fmt.Fprintf(out, "%s  %s\n%s to %s\n", w.ID, w.TitleIn("en"), local(w.StartsAt), local(w.EndsAt))
+	fmt.Fprintf(out, "outage: %d machines of %d clients; reduced redundancy: %d machines\n", p.Servers, p.Clients, p.Reduced)
+	for _, c := range p.Conflicts {
+		fmt.Fprintf(out, "conflict: together with %s it takes down %s, which would survive either\n", c.With, strings.Join(c.Servers, ", "))
+	}
+	fmt.Fprintln(out, "\nthe announcement:")
+	return printPlan(out, p.Announcement)
+}
+
+func newMaintenanceListCommand(a *app) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List planned work, with how many have confirmed",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			return a.withContacts(ctx, func(inv *inventory.Inventory, st *store.Store) error {
+				from := time.Now()
+				if all {
+					from = time.Time{}
+				}
+				works, err := st.Maintenances(ctx, from, time.Time{})
+				if err != nil {
+					return unavailable("%w", err)
+				}
+				if a.json {
+					return printJSON(cmd.OutOrStdout(), nonNil(works))
+				}
+				if len(works) == 0 {
+					_, err := fmt.Fprintln(cmd.OutOrStdout(), "no work is planned")
+					return err
+				}
+				acts := records.New(st, inv, nil, nil, nil, records.Options{})
+				t := newTable(cmd.OutOrStdout(), "WORK", "STATUS", "REV", "BEGINS", "ENDS", "CLIENTS", "CONFIRMED", "TITLE")
+				for i := range works {
+					w := &works[i]
+					u, err := acts.WorkUnread(ctx, w.ID)
+					if err != nil {
+						return unavailable("%w", err)
+					}
+					t.row(w.ID, string(w.Status), fmt.Sprint(w.Revision), local(w.StartsAt), local(w.EndsAt), fmt.Sprint(u.Clients), fmt.Sprint(u.Confirmed), w.TitleIn("en"))
+				}
+				return t.flush()
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "also what is over")
+	return cmd
+}
+
+func newMaintenanceShowCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show WORK",
+		Short: "Show where a work stands, and what happens next",
+		Args:  exactArgs(1, "WORK"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			return a.withContacts(ctx, func(inv *inventory.Inventory, st *store.Store) error {
+				u, err := a.workUnread(ctx, inv, st, args[0])
+				if err != nil {
+					return err
+				}
+				return a.withTemporal(ctx, func(c client.Client) error {
+					state, err := a.maintenanceState(ctx, c, args[0])
+					if err != nil {
+						return err
+					}
+					if a.json {
+						return printJSON(cmd.OutOrStdout(), map[string]any{"state": state, "unread": u})
+					}
+					return printMaintenance(cmd.OutOrStdout(), state, &u)
+				})
+			})
+		},
+	}
+}
+
+func (a *app) workUnread(ctx context.Context, inv *inventory.Inventory, st *store.Store, work string) (records.Unread, error) {
+	if _, err := st.Maintenance(ctx, work); errors.Is(err, store.ErrNotFound) {
+		return records.Unread{}, notFound("there is no planned work %q; vakhta maintenance list shows them", work)
+	}
+	u, err := records.New(st, inv, nil, nil, nil, records.Options{}).WorkUnread(ctx, work)
+	if err != nil {
+		return u, unavailable("%w", err)
+	}
+	return u, nil
+}
+
+func printMaintenance(out io.Writer, s workflows.MaintenanceStatus, u *records.Unread) error {
+	w := s.Work
+	fmt.Fprintf(out, "%s  %s\n", w.ID, w.TitleIn("en"))
+	fmt.Fprintf(out, "%s, revision %d; planned by %s, approved by %s\n", w.Status, w.Revision, cmp.Or(w.PlannedBy, "nobody"), cmp.Or(w.ApprovedBy, "nobody yet"))
+	fmt.Fprintf(out, "%s to %s; switches off %s\n", local(w.StartsAt), local(w.EndsAt), strings.Join(w.Components, ", "))
+	fmt.Fprintf(out, "outage: %d machines of %d clients; reduced redundancy: %d machines\n", s.Servers, s.Clients, s.Reduced)
+	for _, c := range s.Conflicts {
+		fmt.Fprintf(out, "overridden (%s): together with %s it takes down %s\n", w.Override, c.With, strings.Join(c.Servers, ", "))
+	}
+	if u != nil {
+		fmt.Fprintf(out, "confirmed: %d of %d clients\n", u.Confirmed, u.Clients)
+	}
+	if len(s.Incidents) > 0 {
+		fmt.Fprintf(out, "did not come back: incidents %s\n", strings.Join(s.Incidents, ", "))
+	}
+	if s.Next == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "next: %s, %s (in %s)\n", s.Next, local(s.NextAt), postmortem.Span(time.Until(s.NextAt).Round(time.Second)))
+	return err
+}
+
+func newMaintenanceUnreadCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "unread WORK",
+		Short: "List the clients who have not confirmed, and by what they were told",
+		Args:  exactArgs(1, "WORK"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			return a.withContacts(ctx, func(inv *inventory.Inventory, st *store.Store) error {
+				u, err := a.workUnread(ctx, inv, st, args[0])
+				if err != nil {
+					return err
+				}
+				w, err := st.Maintenance(ctx, args[0])
+				if err != nil {
+					return unavailable("%w", err)
+				}
+				if a.json {
+					return printJSON(cmd.OutOrStdout(), u)
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%d of %d clients have not confirmed revision %d; it begins %s\n", len(u.Unread), u.Clients, w.Revision, local(w.StartsAt))
+				if len(u.Unread) == 0 {
+					return nil
+				}
+				told, err := st.Standings(ctx, store.NotificationFilter{Subject: "maintenance/" + w.ID, Revision: &w.Revision})
+				if err != nil {
+					return unavailable("%w", err)
+				}
+				by := map[string][]string{}
+				for _, n := range told {
+					by[n.Client] = append(by[n.Client], string(n.Channel)+" "+string(n.State))
+				}
+				t := newTable(cmd.OutOrStdout(), "CLIENT", "NAME", "MACHINES", "TOLD BY")
+				for _, id := range u.Unread {
+					name := id
+					if c, ok := inv.Client(id); ok {
+						name = c.Name
+					}
+					t.row(id, name, fmt.Sprint(len(w.ByClient[id])), strings.Join(by[id], ", "))
+				}
+				return t.flush()
+			})
+		},
+	}
+}
+
+func newMaintenanceToldCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "told WORK CLIENT",
+		Short:   "Say that you told a client yourself: it counts as his confirmation",
+		Example: "  vakhta maintenance told feed-b-room-2 acme --by petrov",
+		Args:    exactArgs(2, "WORK", "CLIENT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			return a.withContacts(ctx, func(inv *inventory.Inventory, st *store.Store) error {
+				if _, err := a.workUnread(ctx, inv, st, args[0]); err != nil {
+					return err
+				}
+				err := records.New(st, inv, nil, nil, nil, records.Options{}).TellWork(ctx, records.ToldParams{Work: args[0], Client: args[1], By: a.act().By})
+				if err != nil {
+					return a.explain("maintenance "+args[0], err)
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s has been told by %s\n", args[1], a.act().By)
+				return err
+			})
+		},
+	}
+}
