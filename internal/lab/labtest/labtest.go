@@ -47,6 +47,17 @@ func OnStore(dsn string) Option { return func(o *stand.Options) { o.Store = dsn 
 // Bare takes the management out of racks of the estate.
 func Bare(racks ...string) Option { return func(o *stand.Options) { o.Bare = racks } }
 
+// Crowd replaces the estate's inventory by one that needs no machine, and says
+// how many messages a second each account allows.
+func Crowd(doc inventory.Document, perSecond float64) Option {
+	return func(o *stand.Options) {
+		o.Inventory, o.Rates = &doc, map[inventory.Channel]float64{}
+		for _, ch := range []inventory.Channel{inventory.Email, inventory.Telegram, inventory.SMS, inventory.Call} {
+			o.Rates[ch] = perSecond
+		}
+	}
+}
+
 // WithInput replaces an input of the runbooks.
 func WithInput(name, value string) Option { return func(o *stand.Options) { o.Inputs[name] = value } }
 
