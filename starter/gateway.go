@@ -130,6 +130,7 @@ func (g *gateway) Handler() http.Handler {
 	mux.Handle("POST /callbacks/twilio/status", limited(maxCallbackBytes, g.twilioStatus))
 	mux.Handle("POST /callbacks/http/{name}", limited(maxCallbackBytes, g.describedCallback))
 	mux.Handle("GET /callbacks/http/{name}", limited(maxCallbackBytes, g.describedCallback))
+	mux.Handle("POST /callbacks/twilio/inbound", limited(maxCallbackBytes, g.twilioInbound))
 	mux.Handle("POST /callbacks/twilio/gather", limited(maxCallbackBytes, g.twilioGather))
 	mux.Handle("POST /callbacks/telegram", limited(maxCallbackBytes, g.telegramUpdate))
 

@@ -165,6 +165,35 @@ func (g *gateway) twilioGather(w http.ResponseWriter, r *http.Request, body []by
 	_, _ = w.Write([]byte(answer))
 }
 
+// twilioInbound takes an SMS to us: the code of a message acknowledges it, if
+// it comes from somebody's number; a stranger's word is worth nothing.
+func (g *gateway) twilioInbound(w http.ResponseWriter, r *http.Request, body []byte) {
+	if g.hooks.twilio == nil {
+		notConfigured(w, twilio.Provider)
+		return
+	}
+	in, err := g.hooks.twilio.Inbound(r, body)
+	if err != nil {
+		g.callbackFailed(w, twilio.Provider, err)
+		return
+	}
+	contact, known := g.deps.Inventory.ContactByAddress(inventory.SMS, in.From)
+	switch {
+	case !known:
+		g.metrics.callbacks.WithLabelValues(twilio.Provider, "foreign").Inc()
+	case in.Leaves || in.Returns:
+		err = g.wants(r.Context(), contact, inventory.SMS, twilio.Provider, in.Returns)
+	default:
+		_, err = g.applyEvents(r.Context(), twilio.Provider, in.Events)
+	}
+	if err != nil {
+		g.notApplied(w, twilio.Provider, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	_, _ = w.Write([]byte("<Response/>"))
+}
+
 // telegramUpdate takes a pressed button or a client's message. A message is a
 // report; its id comes of the update's, so that Telegram's repeats are one.
 func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []byte) {
@@ -221,13 +250,18 @@ func (g *gateway) chatChanged(ctx context.Context, c telegram.ChatChange) error 
 	if !known {
 		return nil
 	}
-	if !c.Left {
-		_, err := g.deps.Store.Unbar(ctx, contact.ID, inventory.Telegram)
+	return g.wants(ctx, contact, inventory.Telegram, telegram.Provider, !c.Left)
+}
+
+// wants honours that a contact wants messages by a channel, or no more.
+func (g *gateway) wants(ctx context.Context, contact *inventory.Contact, ch inventory.Channel, provider string, more bool) error {
+	if more {
+		_, err := g.deps.Store.Unbar(ctx, contact.ID, ch)
 		return err
 	}
 	return g.deps.Store.Bar(ctx, ledger.Barred{
-		Contact: contact.ID, Channel: inventory.Telegram, Bar: ledger.BarOptedOut, Provider: telegram.Provider,
-		Since: g.now().UTC(), Address: contact.Addresses[inventory.Telegram],
+		Contact: contact.ID, Channel: ch, Bar: ledger.BarOptedOut, Provider: provider,
+		Since: g.now().UTC(), Address: contact.Addresses[ch],
 	})
 }
 

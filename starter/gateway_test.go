@@ -68,7 +68,7 @@ clients:
       - {id: acme-duty, addresses: {telegram: "1001", email: duty@acme.example}}
 teams:
   - id: emergency
-    members: [{id: ivan, language: ru, timezone: Europe/Moscow, addresses: {call: "+79001234567"}}]
+    members: [{id: ivan, language: ru, timezone: Europe/Moscow, addresses: {call: "+79001234567", sms: "+79001234567"}}]
     levels: [{members: [ivan], ackWithin: 2m}]
     repeat: 2
 `

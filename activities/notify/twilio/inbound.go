@@ -1,0 +1,67 @@
+package twilio
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"vakhta/activities/notify"
+	"vakhta/internal/ledger"
+)
+
+// InboundPath is the path below the public URL that takes what people write to
+// our number; the operator sets it at Twilio.
+const InboundPath = "/callbacks/twilio/inbound"
+
+// Inbound is an SMS that somebody wrote to us.
+type Inbound struct {
+	From string // E.164
+	// Events has one element if the text holds an acknowledgement code. Whether
+	// the sender is anybody that we know is for the caller to see.
+	Events []ledger.Event
+	// Leaves and Returns: he wants no more messages, or wants them again.
+	Leaves, Returns bool
+}
+
+// The words by which people leave and return, as carriers know them, and in Russian.
+var (
+	leaving   = []string{"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "СТОП"}
+	returning = []string{"START", "UNSTOP", "СТАРТ"}
+)
+
+// Inbound verifies and reads an SMS to us.
+func (w *Webhook) Inbound(r *http.Request, body []byte) (Inbound, error) {
+	form, err := w.form(r, body)
+	if err != nil {
+		return Inbound{}, err
+	}
+	in, id := Inbound{From: form.Get("From")}, form.Get("MessageSid")
+	if id == "" || in.From == "" {
+		return Inbound{}, fmt.Errorf("%w: twilio inbound: no MessageSid or no sender", notify.ErrMalformed)
+	}
+	text := strings.TrimSpace(form.Get("Body"))
+	word := strings.ToUpper(strings.Trim(text, " .!"))
+	in.Leaves, in.Returns = slices.Contains(leaving, word), slices.Contains(returning, word)
+	if code, ok := codeIn(text); ok && !in.Leaves && !in.Returns {
+		in.Events = []ledger.Event{{
+			Provider: Provider, Key: id + "/reply", State: ledger.Read,
+			AckCode: code, Acknowledged: true, At: w.now().UTC(),
+		}}
+	}
+	return in, nil
+}
+
+// codeIn finds the code in what somebody typed: alone, however spaced, or as a
+// word of a sentence.
+func codeIn(text string) (string, bool) {
+	if code, ok := ledger.NormalizeAckCode(text); ok {
+		return code, true
+	}
+	for _, word := range strings.Fields(text) {
+		if code, ok := ledger.NormalizeAckCode(strings.Trim(word, ".,:;!?()\"'«»")); ok && strings.ContainsAny(code, "0123456789") {
+			return code, true
+		}
+	}
+	return "", false
+}
