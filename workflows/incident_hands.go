@@ -228,6 +228,9 @@ func (r *incidentRun) followQuestion(ctx workflow.Context, n int, child workflow
 	s := r.hands.questions[n]
 	if s.Text == "" && s.Question.AskedBy != records.AskedByVakhta {
 		delete(r.hands.questions, n) // who asked it hears why
+		if r.hands.last == n {
+			r.hands.last-- // it was never put
+		}
 		return
 	}
 	s.Question.State = incident.Unheard

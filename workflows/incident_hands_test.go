@@ -161,14 +161,14 @@ func TestEngineerHasPeopleLook(t *testing.T) {
 	unknown := w.update(time.Minute, UpdateAskHands, AskHandsUpdate{Act: onSiteAct, Component: "nothing", Probe: topology.ProbePower})
 	w.update(2*time.Minute, UpdateAskHands, ask).mustBeDoneLater(t)
 	w.update(3*time.Minute, UpdateAskHands, ask).mustBeRefusedLater(t, "asks this already")
-	w.press(4*time.Minute, 2, "nina", incident.No, true)
+	w.press(4*time.Minute, 1, "nina", incident.No, true)
 	// What was answered may be asked again: it may have changed.
 	w.update(10*time.Minute, UpdateAskHands, ask).mustBeDoneLater(t)
 	s := w.playUnsure(12 * time.Minute)
 	if unknown.failed == nil || !strings.Contains(unknown.failed.Error(), `no component "nothing"`) || strings.Contains(unknown.failed.Error(), "child") {
 		t.Errorf("asking about nothing: %v", unknown.failed)
 	}
-	equal(t, "questions", questionStates(s), []string{"i1/2 s1 answered no", "i1/3 s1 withdrawn"})
+	equal(t, "questions", questionStates(s), []string{"i1/1 s1 answered no", "i1/2 s1 withdrawn"})
 	if q := s.Questions[0].Question; q.AskedBy != "ivan" || q.Peer != "pdu-a" {
 		t.Errorf("question %+v", q)
 	}
