@@ -31,6 +31,9 @@ type round struct {
 	inf  topology.Inference
 	obs  []topology.Observation // those that are news
 	seen map[question]bool
+	// unsure counts the rounds in which a component was asked over the network and
+	// no probe could tell: the prober was too busy, or had no way.
+	unsure map[string]int
 	// downIn counts the rounds in which a component did not answer.
 	downIn map[string]int
 	// downFrom are the vantages from which it did not.
@@ -43,10 +46,14 @@ type question struct {
 }
 
 func (a *Activities) newRound(p InferParams, inf topology.Inference, rounds [][]topology.Observation) *round {
-	r := &round{questions: a.newQuestions(p.Absent), p: p, inf: inf, seen: map[question]bool{}, downIn: map[string]int{}, downFrom: map[string][]string{}}
+	r := &round{questions: a.newQuestions(p.Absent), p: p, inf: inf, seen: map[question]bool{}, unsure: map[string]int{}, downIn: map[string]int{}, downFrom: map[string][]string{}}
 	for _, obs := range rounds {
-		silent := map[string]bool{}
+		silent, unsure := map[string]bool{}, map[string]bool{}
 		for _, o := range obs {
+			if reaches(o.Probe) && o.Result == topology.Unknown {
+				unsure[o.Component] = true
+				continue
+			}
 			r.seen[question{component: o.Component, probe: o.Probe}] = true
 			if o.Result == topology.Down && (reaches(o.Probe) || o.Probe == topology.ProbeSNMP) {
 				silent[o.Component] = true
@@ -58,12 +65,22 @@ func (a *Activities) newRound(p InferParams, inf topology.Inference, rounds [][]
 		for id := range silent {
 			r.downIn[id]++
 		}
+		for id := range unsure {
+			r.unsure[id]++
+		}
 	}
 	return r
 }
 
-// asked: some probe of it that goes over the network was made.
+// maxUnsure is in how many rounds a component is asked of which no probe can tell.
+const maxUnsure = 2
+
+// asked: some probe of it that goes over the network was made, and could tell,
+// or there is no use in trying once more.
 func (r *round) asked(id string) bool {
+	if r.unsure[id] >= maxUnsure {
+		return true
+	}
 	for _, p := range []topology.Probe{
 		topology.ProbeTCP, topology.ProbeICMP, topology.ProbeHTTP, topology.ProbeTLS, topology.ProbeSSH, topology.ProbeDNS,
 	} {

@@ -156,6 +156,39 @@ func answer(o topology.Observation, failed *inventory.Component, dead bool) topo
 	return o
 }
 
+// A prober that was too busy to tell has told nothing: what should be down by a
+// finding is asked once more, and once only.
+func TestWhatNobodyCouldTellIsAskedOnceMore(t *testing.T) {
+	r := newRig(t)
+	const pdu = "msk-r2-k04-pdu-a"
+	scope := records.Scope{All: true}
+	plan := r.plan("s1", scope)
+	r.look("s1", 1, pdu, plan.Shards)
+	untold := topology.New(r.inv).Blast(pdu).Servers[:2]
+	busy := func(round int, from string) {
+		var obs []topology.Observation
+		for _, id := range untold {
+			obs = append(obs, topology.Observation{Component: id, Probe: topology.ProbeTCP, Vantage: from, At: r.now.Add(time.Duration(round) * time.Second), Result: topology.Unknown, Detail: "busy"})
+		}
+		if err := r.store.PutObservations(t.Context(), "s1", round, obs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	from := plan.Shards[0].Vantages[0]
+	busy(1, from)
+	for round := 2; round <= 3; round++ {
+		next := r.infer("s1", scope, round-1).Next
+		shards := r.shards("s1", round, next)
+		for _, id := range untold {
+			if again := slices.Contains(probed(shards), id); again != (round == 2) {
+				t.Errorf("round %d asks %s: %v", round, id, again)
+			}
+		}
+		r.look("s1", round, pdu, next)
+		busy(round, from)
+	}
+}
+
 func TestASweepWithoutAFailureFindsNothingAndAsksNothing(t *testing.T) {
 	r := newRig(t)
 	scope := records.Scope{Client: estate.Romashka}
