@@ -17,14 +17,31 @@ type Habits interface {
 
 const (
 	// The gap between two attempts at a host whose usual round trip is known is
-	// rttFactor round trips and rttMargin, within Options.GapFloor and GapCeiling.
+	// rttFactor round trips and rttMargin, within Options.GapFloor and GapCeiling,
+	// and no longer than where nothing is known.
 	rttFactor = 3
 	rttMargin = 10 * time.Millisecond
 
-	// lingerGaps is how many gaps the last attempt of such a host waits: it is the
-	// last chance, so that it gets more than the others.
+	// lingerGaps is how many gaps the last attempt of such a host waits at least: it
+	// is the last chance, so that it gets more than the others.
 	lingerGaps = 2
 )
+
+// habit is the spacing of the attempts at a host whose usual round trip is known.
+type habit struct {
+	gap    time.Duration // from one attempt to the next
+	linger time.Duration // what the last one gets
+}
+
+// habitOf spaces attempts by the usual round trip. The earlier ones stay on, so
+// that they need be no further apart than those at a host of which nothing is
+// known; the last one waits half as long again as usual, or two gaps.
+func (s *shard) habitOf(usual time.Duration) habit {
+	o := s.a.opts
+	gap := min(max(rttFactor*usual+rttMargin, o.GapFloor), o.GapCeiling)
+	linger := max(lingerGaps*min(gap, s.budget.gap()), min(usual+usual/2+rttMargin, lingerGaps*o.GapCeiling))
+	return habit{gap: min(gap, s.budget.gap()), linger: linger}
+}
 
 // learn asks for the usual round trips, where the parameters left the budget
 // to the worker. What can't be learned is no failure: the default holds.
@@ -36,20 +53,20 @@ func (s *shard) learn(ctx context.Context, components []string) {
 	if err != nil {
 		return
 	}
-	s.tight = make(map[string]time.Duration, len(usual))
+	s.tight = make(map[string]habit, len(usual))
 	for id, rtt := range usual {
-		s.tight[id] = min(max(rttFactor*rtt+rttMargin, s.a.opts.GapFloor), s.a.opts.GapCeiling)
+		s.tight[id] = s.habitOf(rtt)
 	}
 }
 
 // budgetOf is the component's own budget. With fewer attempts than the worker's
 // default it is never tight: speed is not to cost a false alarm.
 func (s *shard) budgetOf(component string) budget {
-	gap, ok := s.tight[component]
+	h, ok := s.tight[component]
 	if !ok || s.budget.attempts < s.a.opts.Attempts {
 		return s.budget
 	}
 	b := s.budget
-	b.timeout, b.spacing = gap*time.Duration(b.attempts-1+lingerGaps), gap
+	b.timeout, b.spacing = h.gap*time.Duration(b.attempts-1)+h.linger, h.gap
 	return b
 }

@@ -27,10 +27,10 @@ func (u *usual) UsualRTTs(_ context.Context, vantage string, components []string
 }
 
 func TestAttemptsKeepTheDistanceThatTheUsualRoundTripAllows(t *testing.T) {
-	inv := estateOf(t, "{address: 127.0.0.1, icmp: true}", "{address: 127.0.0.2, icmp: true}", "{address: 127.0.0.3, icmp: true}", "{address: 127.0.0.4, icmp: true}")
-	u := &usual{rtts: map[string]time.Duration{"s0": time.Millisecond, "s1": 20 * time.Millisecond, "s2": time.Second}}
+	inv := estateOf(t, "{address: 127.0.0.1, icmp: true}", "{address: 127.0.0.2, icmp: true}", "{address: 127.0.0.3, icmp: true}", "{address: 127.0.0.4, icmp: true}", "{address: 127.0.0.5, icmp: true}")
+	u := &usual{rtts: map[string]time.Duration{"s0": time.Millisecond, "s1": 20 * time.Millisecond, "s2": time.Second, "s4": 80 * time.Millisecond}}
 	a := New(inv, &memory{}, Options{Habits: u})
-	ids := []string{"s0", "s1", "s2", "s3"}
+	ids := []string{"s0", "s1", "s2", "s3", "s4"}
 	ask := func(change func(*SweepParams)) *shard {
 		p := params(ids)
 		p.TimeoutMs = 0
@@ -44,10 +44,11 @@ func TestAttemptsKeepTheDistanceThatTheUsualRoundTripAllows(t *testing.T) {
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 	known := ask(func(*SweepParams) {})
 	for i, want := range []struct{ gap, linger, timeout time.Duration }{
-		{ms(20), ms(40), ms(80)},     // the floor
-		{ms(70), ms(140), ms(280)},   // 3 × 20 + 10
-		{ms(250), ms(500), ms(1000)}, // the ceiling: a far host isn't given up sooner than before
-		{ms(100), ms(100), ms(300)},  // nothing known
+		{ms(20), ms(40), ms(80)},    // the floor
+		{ms(70), ms(140), ms(280)},  // 3 × 20 + 10
+		{ms(100), ms(500), ms(700)}, // twice the ceiling: a far host isn't given up sooner than one that nobody knows
+		{ms(100), ms(100), ms(300)}, // nothing known
+		{ms(100), ms(200), ms(400)}, // a slow one doesn't cost a second
 	} {
 		if b := known.budgetOf(ids[i]); b.gap() != want.gap || b.linger() != want.linger || b.timeout != want.timeout || b.attempts != 3 {
 			t.Errorf("%s: gap %s, linger %s, in all %s, %d attempts; want %+v", ids[i], b.gap(), b.linger(), b.timeout, b.attempts, want)

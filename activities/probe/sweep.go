@@ -168,8 +168,8 @@ type shard struct {
 	a            *Activities
 	vantage      string
 	budget       budget
-	probes       []topology.Probe         // as they were asked for
-	tight        map[string]time.Duration // gaps between attempts, of components whose usual round trip is known
+	probes       []topology.Probe // as they were asked for
+	tight        map[string]habit // of components whose usual round trip is known
 	tasks        []task
 	notHeld      []string
 	skipped      []string

@@ -66,7 +66,11 @@ func lab(t testing.TB, o estate.Options) *estate.Lab {
 
 func fault(t testing.TB, l *estate.Lab, id string, mode estate.Mode) {
 	t.Helper()
-	if err := l.SetFault(id, estate.Fault{Mode: mode, Delay: time.Hour}); err != nil {
+	f := estate.Fault{Mode: mode}
+	if mode == estate.Slow {
+		f.Delay = time.Hour
+	}
+	if err := l.SetFault(id, f); err != nil {
 		t.Fatal(err)
 	}
 }
