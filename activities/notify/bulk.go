@@ -188,7 +188,7 @@ func (a *Activities) attemptTogether(ctx context.Context, l *lane, b Batcher, bu
 	defer cancel()
 	outcomes := b.SendMany(attemptCtx, bundle)
 	now := a.opts.Now()
-	l.health.note(outcomes[0], false, now)
+	l.health.noteTogether(outcomes[0], len(bundle), now)
 	var late []string
 	attempts := make([]attempted, len(bundle))
 	r := a.routes[bundle[0].Channel]

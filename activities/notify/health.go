@@ -154,6 +154,17 @@ func (h *health) abandon() {
 
 // note takes what an attempt came to.
 func (h *health) note(o ledger.Outcome, trial bool, now time.Time) {
+	h.take(o, 1, trial, now)
+}
+
+// noteTogether takes what one request for many messages came to. One that
+// fails weighs as much as half of the failures that say that the provider is
+// down: its fate is that of hundreds, and a single one may be chance.
+func (h *health) noteTogether(o ledger.Outcome, messages int, now time.Time) {
+	h.take(o, max(1, min(messages, (h.breaker.Failures+1)/2)), false, now)
+}
+
+func (h *health) take(o ledger.Outcome, weight int, trial bool, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if trial {
@@ -172,17 +183,17 @@ func (h *health) note(o ledger.Outcome, trial bool, now time.Time) {
 			h.limited = now
 		}
 		if trial || now.Sub(h.limited) >= h.breaker.Storm {
-			h.fail(o, trial, true, now)
+			h.fail(o, weight, trial, true, now)
 		}
 	case saysDown:
-		h.fail(o, trial, false, now)
+		h.fail(o, weight, trial, false, now)
 	}
 }
 
 // fail counts a failure. Attempts that were under way when the breaker opened
 // fail late, and only tell what is known.
-func (h *health) fail(o ledger.Outcome, trial, storm bool, now time.Time) {
-	h.failures++
+func (h *health) fail(o ledger.Outcome, weight int, trial, storm bool, now time.Time) {
+	h.failures += weight
 	h.reason = reason(o)
 	switch {
 	case trial && h.pause > 0:
