@@ -231,9 +231,10 @@ func (g *Graph) ancestors(of ...int32) []int32 {
 // known returns the nodes with the ids that the graph knows, in order, each once.
 func (g *Graph) known(ids []string) []int32 {
 	out := make([]int32, 0, len(ids))
+	r := reader{g: g}
 	for _, id := range ids {
-		if i, ok := g.index[id]; ok {
-			out = append(out, i)
+		if n := r.find(id); n != noNode {
+			out = append(out, n)
 		}
 	}
 	slices.Sort(out)

@@ -97,13 +97,13 @@ func (m *modes) disown(unexplained []int32) []int32 {
 		left = append(left, m.g.known(f.Explains)...)
 		return true
 	})
-	has := map[string]bool{}
+	has := make([]bool, len(m.g.nodes))
 	for i := range m.findings {
-		for _, id := range m.findings[i].Explains {
-			has[id] = true
+		for _, n := range m.g.known(m.findings[i].Explains) {
+			has[n] = true
 		}
 	}
-	left = slices.DeleteFunc(left, func(n int32) bool { return has[m.g.id(n)] })
+	left = slices.DeleteFunc(left, func(n int32) bool { return has[n] })
 	slices.Sort(left)
 	return slices.Compact(left)
 }

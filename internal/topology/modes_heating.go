@@ -133,11 +133,11 @@ func (m *modes) heatOf(place int32, down []int32, rate rates) (cause, bool) {
 // long the first is before the last, and of how many the time is known, by the
 // vantage that tells most. None are told where most may have gone at once.
 func (m *modes) spread(servers []int32) (moments int, span time.Duration, known int) {
-	views := map[string][]drop{}
+	views := map[string][]interval{}
 	for _, n := range servers {
 		for _, d := range m.rows.fell[n] {
 			if !d.after.IsZero() {
-				views[d.vantage] = append(views[d.vantage], drop{after: d.after.Add(-timeSlack), seen: d.seen.Add(timeSlack)})
+				views[d.vantage] = append(views[d.vantage], interval{d.after.UnixNano() - int64(timeSlack), d.seen.UnixNano() + int64(timeSlack)})
 			}
 		}
 	}
@@ -154,39 +154,41 @@ func (m *modes) spread(servers []int32) (moments int, span time.Duration, known 
 	return moments, span, known
 }
 
+// interval is between two instants, in nanoseconds.
+type interval struct{ from, to int64 }
+
 // stabs is the least number of moments of which each interval has one, and how
 // far the first of these is from the last.
-func stabs(list []drop) (n int, span time.Duration) {
-	slices.SortFunc(list, func(a, b drop) int { return cmp.Or(a.seen.Compare(b.seen), a.after.Compare(b.after)) })
-	var first, at time.Time
+func stabs(list []interval) (n int, span time.Duration) {
+	slices.SortFunc(list, func(a, b interval) int { return cmp.Or(cmp.Compare(a.to, b.to), cmp.Compare(a.from, b.from)) })
+	var first, at int64
 	for _, d := range list {
-		if n > 0 && !d.after.After(at) {
+		if n > 0 && d.from <= at {
 			continue
 		}
-		at = d.seen
+		at = d.to
 		if n == 0 {
 			first = at
 		}
 		n++
 	}
-	return n, at.Sub(first)
+	return n, time.Duration(at - first)
 }
 
 // atOnce is the largest number of intervals that share a moment.
-func atOnce(list []drop) int {
-	type edge struct {
-		at time.Time
-		by int
+func atOnce(list []interval) int {
+	begins, ends := make([]int64, len(list)), make([]int64, len(list))
+	for i, d := range list {
+		begins[i], ends[i] = d.from, d.to
 	}
-	edges := make([]edge, 0, 2*len(list))
-	for _, d := range list {
-		edges = append(edges, edge{d.after, 1}, edge{d.seen, -1})
-	}
-	slices.SortFunc(edges, func(a, b edge) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(b.by, a.by)) })
-	most, now := 0, 0
-	for _, e := range edges {
-		now += e.by
-		most = max(most, now)
+	slices.Sort(begins)
+	slices.Sort(ends)
+	most, over := 0, 0
+	for i, at := range begins { // what ends just then is over
+		for over < len(ends) && ends[over] <= at {
+			over++
+		}
+		most = max(most, i+1-over)
 	}
 	return most
 }

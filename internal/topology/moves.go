@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"container/heap"
 	"math"
 	"slices"
 )
@@ -170,6 +171,37 @@ func better(a, b *move) bool {
 // additions lists the additions to the hypothesis that could bring more than
 // floor, by their bound. within limits them to those nodes; nil: all.
 func (s *search) additions(within []int32, floor float64) []move {
+	out := s.hopes(within, floor)
+	slices.SortFunc(out, func(a, b move) int { return hopesMore(&a, &b) })
+	return out
+}
+
+// hopesMore orders moves by their bound.
+func hopesMore(a, b *move) int {
+	switch {
+	case a.bound > b.bound:
+		return -1
+	case a.bound < b.bound:
+		return 1
+	}
+	return slices.Compare(a.flip, b.flip)
+}
+
+// hopeful is a heap of moves, the one with the best bound on top: mostly few are looked at.
+type hopeful []move
+
+func (h hopeful) Len() int           { return len(h) }
+func (h hopeful) Less(i, j int) bool { return hopesMore(&h[i], &h[j]) < 0 }
+func (h hopeful) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *hopeful) Push(any)          {}
+
+func (h *hopeful) Pop() any {
+	*h = (*h)[:len(*h)-1]
+	return nil
+}
+
+// hopes are the additions in no order.
+func (s *search) hopes(within []int32, floor float64) []move {
 	var out []move
 	lazy := within == nil && s.known != nil
 	add := func(flip []int32, bound float64, which int) {
@@ -219,15 +251,6 @@ func (s *search) additions(within []int32, floor float64) []move {
 			add(flip, bound+min(below, s.total), len(s.t.nodes)+i)
 		}
 	}
-	slices.SortFunc(out, func(a, b move) int {
-		switch {
-		case a.bound > b.bound:
-			return -1
-		case a.bound < b.bound:
-			return 1
-		}
-		return slices.Compare(a.flip, b.flip)
-	})
 	return out
 }
 
@@ -236,7 +259,10 @@ func (s *search) additions(within []int32, floor float64) []move {
 func (s *search) best(within []int32, barred func(int32) bool, least float64) (move, bool) {
 	var top move
 	found := false
-	for _, m := range s.additions(within, least) {
+	hopes := hopeful(s.hopes(within, least))
+	heap.Init(&hopes)
+	for ; len(hopes) > 0; heap.Pop(&hopes) {
+		m := hopes[0]
 		if found && m.bound < top.delta-tie {
 			break
 		}

@@ -193,6 +193,7 @@ type reader struct {
 	vantages  []string
 	component string
 	node      int32
+	last      int32 // the last node that was found
 	vantage   string
 	number    int
 	seen      bool
@@ -205,10 +206,7 @@ type reader struct {
 // that can say nothing.
 func (r *reader) read(o *Observation, to *row) int32 {
 	if !r.seen || o.Component != r.component {
-		r.component, r.node = o.Component, noNode
-		if n, ok := r.g.index[o.Component]; ok {
-			r.node = n
-		}
+		r.component, r.node = o.Component, r.find(o.Component)
 	}
 	if !r.seen || o.Vantage != r.vantage {
 		r.vantage = o.Vantage
@@ -232,6 +230,21 @@ func (r *reader) read(o *Observation, to *row) int32 {
 		return noNode // about something that nobody knows
 	}
 	return r.node
+}
+
+// find is the node of a component, or noNode. Rows mostly come in the inventory's
+// order, so that the next one is tried first.
+func (r *reader) find(component string) int32 {
+	if next := int(r.last) + 1; next < len(r.g.nodes) && r.g.nodes[next].c.ID == component {
+		r.last = int32(next)
+		return r.last
+	}
+	n, ok := r.g.index[component]
+	if !ok {
+		return noNode
+	}
+	r.last = n
+	return n
 }
 
 const leastChunk = 4096
