@@ -8,13 +8,22 @@ type habits struct {
 	bmc             float64 // a BMC that has power does not answer
 	hung, off, dead float64 // a server has such a fault of its own
 	mute            float64 // a server never answers, by policy
+	wrong           float64 // a server stands elsewhere than the inventory has it
+	counts          counts
+}
+
+// counts are what the rates of own faults come from: servers that stand among
+// others that answer.
+type counts struct {
+	servers, bmcAsked, bmcLost, off, dark, unasked int
+	silent, byChance                               float64
 }
 
 // usual are the rates where too little was seen to estimate any.
 func usual() *habits {
 	return &habits{
 		dark: leastDownAnyway, cut: leastDownAnyway, noise: falseDown, bmc: bmcMute,
-		hung: ownHung, off: ownOff, dead: ownDead,
+		hung: ownHung, off: ownOff, dead: ownDead, wrong: wrongInventory,
 	}
 }
 
@@ -101,52 +110,56 @@ func noiseOf(seen []*sighting) float64 {
 // ownFaults estimates how often servers are down by themselves, from those
 // that stand among others that answer.
 func (r *habits) ownFaults(g *Graph, seen []*sighting) {
-	living := g.living(seen)
-	var servers, bmcAsked, bmcLost, off, dark, unasked int
-	silent, byChance := 0.0, 0.0
+	living, c := g.living(seen), &r.counts
 	for n, sight := range seen {
 		if sight == nil || len(sight.reach) == 0 || !g.isServer(int32(n)) || !living.surround(&g.nodes[n]) {
 			continue
 		}
-		servers++
+		c.servers++
 		chance := 1.0
 		for i := range sight.reach {
 			chance *= r.missed(&sight.reach[i])
 		}
-		byChance += chance
+		c.byChance += chance
 		told, lost := len(sight.power) > 0, sight.powerIs(isUnknown) && !sight.powerIs(isUp) && !sight.powerIs(isDown)
 		if !told {
-			unasked++
+			c.unasked++
 		}
 		switch {
 		case sight.answered():
 			if told {
-				bmcAsked++
+				c.bmcAsked++
 				if lost {
-					bmcLost++
+					c.bmcLost++
 				}
 			}
 		case sight.powerIs(isDown):
-			off++
+			c.off++
 		case lost:
-			dark++
+			c.dark++
 		default:
-			silent++
+			c.silent++
 		}
 	}
-	if servers < leastLiving {
+	r.settle()
+}
+
+// settle takes the rates of own faults from the counts.
+func (r *habits) settle() {
+	c := &r.counts
+	if c.servers < leastLiving {
 		return
 	}
-	r.bmc = min(.3, max(.003, (float64(bmcLost)+bmcMute*200)/(float64(bmcAsked)+200)))
-	asked := float64(servers - unasked)
+	r.bmc = min(.3, max(.003, (float64(c.bmcLost)+bmcMute*200)/(float64(c.bmcAsked)+200)))
+	asked := float64(c.servers - c.unasked)
 	shrunk := func(found, of, usual float64) float64 {
 		return (max(0, found) + usual*weightOfOwn) / (of + weightOfOwn)
 	}
-	r.off = min(.02, shrunk(float64(off), asked, ownOff))
+	r.off = min(.02, shrunk(float64(c.off), asked, ownOff))
 	// Some stand elsewhere, where more is down.
-	hung := silent - byChance - wrongInventory*r.cut*float64(servers) - (ownOff+ownDead)*float64(unasked)
-	r.hung = shrunk(hung, float64(servers), ownHung)
-	r.dead = min(.02, shrunk(float64(dark)-r.bmc*(byChance+max(0, hung))-wrongInventory*r.dark*asked, asked, ownDead))
+	hung := c.silent - c.byChance - r.wrong*r.cut*float64(c.servers) - (ownOff+ownDead)*float64(c.unasked)
+	r.hung, r.mute = shrunk(hung, float64(c.servers), ownHung), 0
+	r.dead = min(.02, shrunk(float64(c.dark)-r.bmc*(c.byChance+max(0, hung))-r.wrong*r.dark*asked, asked, ownDead))
 	if r.hung > mostHung {
 		r.mute = min(.3, r.hung-ownHung)
 		r.hung = ownHung

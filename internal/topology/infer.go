@@ -19,8 +19,9 @@ const (
 	// only how rare it is speaks against an alternative: up to alikeShare it is named.
 	alike      = 0.5
 	alikeShare = 0.005
-	// A machine of its own that is less probably broken than this is not a finding.
-	leastConfidence = 0.5
+	// A machine that is less probably broken than this, by itself or by what is named
+	// with it, is not a finding: the rest is machines that stand elsewhere, and chance.
+	leastConfidence = 0.8
 )
 
 // Infer names the components whose failure explains the observations best:
@@ -56,9 +57,9 @@ func (g *Graph) InferAfter(obs, past []Observation) Inference {
 		}
 		out.Findings = append(out.Findings, r.shared(h))
 	}
-	own, unexplained := r.lone()
-	out.Findings = append(out.Findings, own...)
 	read.Wait()
+	own, unexplained := r.lone(out.Findings, rows)
+	out.Findings = append(out.Findings, own...)
 	out.Findings, unexplained = r.inPart(out.Findings, unexplained, rows)
 	for _, n := range unexplained {
 		out.Unexplained = append(out.Unexplained, g.id(n))
@@ -259,16 +260,16 @@ type rival struct {
 
 // lone judges the silent servers that the hypothesis leaves without a cause:
 // findings on the machines themselves, and those that nothing explains well.
-func (r *reporter) lone() (findings []Finding, unexplained []int32) {
+func (r *reporter) lone(shared []Finding, rows *chronicle) (findings []Finding, unexplained []int32) {
 	var alone []int32
 	for _, id := range r.servers {
 		if r.seen[id].silent() && !r.explained[id] && !r.t.failed[r.local[id]] {
 			alone = append(alone, id)
 		}
 	}
-	rivals := r.rivals(alone)
+	rivals, by := r.rivals(alone), r.hindsight(shared, rows)
 	for _, id := range alone {
-		l := r.each[id]
+		l := by.server(r.seen[id], len(r.g.nodes[id].users) == 0, rows.startedSilent(id))
 		weight, own := 1.0, l.own[r.t.state[r.local[id]]]
 		something := own
 		next := math.Log(max(own, 1e-12) / max(1-own, 1e-12)) // finite, for JSON

@@ -21,6 +21,7 @@ const (
 	mostConfirmed  = 3    // further repetitions say nothing new
 	bmcMute        = 0.03 // a BMC that has power does not answer
 	wrongInventory = 0.01
+	neverAnswers   = 0.02 // a server never answers, by policy
 
 	ownFalseUp        = 0.02 // it answers though the component does not do its work
 	managedCutOff     = 0.9  // it answers though cut off: where management hangs on what it manages, that is a part of the hypothesis; see behind.go
@@ -197,7 +198,7 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 			cutOff: unreachable * power[isOn], hidden: unreachable * power[isHidden],
 			powerless: unreachable * power[isDark], failed: own / fault, exposed: own / fault,
 		}
-		return seal(sum, [states]float64{}, wrongInventory, r)
+		return seal(sum, [states]float64{}, r.wrong, r)
 	}
 	mute := r.mute * unreachable * power[isOn]      // by policy
 	beyond := fault * unreachable * power[isBeyond] // nobody out here can ask what ails it
@@ -215,7 +216,7 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 	if within {
 		of[isolated], of[remote] = own, beyond
 	}
-	return seal(sum, of, wrongInventory, r)
+	return seal(sum, of, r.wrong, r)
 }
 
 // conditions is P(what is told of the machine's power and link | its condition).
