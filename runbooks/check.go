@@ -117,8 +117,6 @@ func (v *validator) step(rb *Runbook, i int, ids map[string]int) {
 // a report, would tell clients what isn't so.
 const forClients = "incident."
 
-var channels = []inventory.Channel{inventory.Telegram, inventory.SMS, inventory.Call, inventory.Email}
-
 func (v *validator) kind(path string, s Step) {
 	required := func(ok bool, field string) {
 		if !ok {
@@ -128,8 +126,8 @@ func (v *validator) kind(path string, s Step) {
 	if s.Escalate != nil {
 		required(s.Escalate.Team != "", "escalate.team")
 		for i, r := range s.Escalate.Ladder {
-			if !slices.Contains(channels, inventory.Channel(r.Channel)) {
-				v.at(fmt.Sprintf("%s.escalate.ladder[%d].channel", path, i), "channel: %q is none of telegram, sms, call, email", r.Channel)
+			if !slices.Contains(inventory.Channels, inventory.Channel(r.Channel)) {
+				v.at(fmt.Sprintf("%s.escalate.ladder[%d].channel", path, i), "channel: %q is none of telegram, slack, mattermost, sms, call, email", r.Channel)
 			}
 		}
 	}

@@ -173,7 +173,7 @@ func contactTable(out io.Writer, contacts []inventory.Contact) error {
 	t := newTable(out, "CONTACT", "NAME", "LANGUAGE", "TIME ZONE", "CHANNELS")
 	for _, c := range contacts {
 		var channels []string
-		for _, ch := range []inventory.Channel{inventory.Email, inventory.Telegram, inventory.SMS, inventory.Call} {
+		for _, ch := range inventory.Channels {
 			if c.Addresses[ch] != "" {
 				channels = append(channels, string(ch))
 			}

@@ -21,13 +21,21 @@ const (
 // Channel is a way to reach a contact.
 type Channel string
 
-// The channels of the first release; an inventory that names another is refused.
+// The channels; an inventory that names another is refused.
 const (
 	Email    Channel = "email"
 	Telegram Channel = "telegram"
 	SMS      Channel = "sms"
 	Call     Channel = "call"
+	// Slack and Mattermost are for teams: an address is the id of a channel, or
+	// of a direct conversation, that the bot is in.
+	Slack      Channel = "slack"
+	Mattermost Channel = "mattermost"
 )
+
+// Channels are all of them, in the order in which an address is looked for
+// where a contact has no ladder.
+var Channels = []Channel{Telegram, Slack, Mattermost, SMS, Call, Email}
 
 // Language is a BCP 47 primary subtag; clients are written to in one of these.
 type Language string
@@ -91,7 +99,7 @@ type Contact struct {
 	TimeZone  string             `json:"timezone"` // IANA name
 	Addresses map[Channel]string `json:"addresses"`
 	// Ladder is the contact's order of channels for urgent messages, fastest
-	// first. Empty means telegram, sms, call, email, as far as he has them.
+	// first. Empty means the order of [Channels], as far as he has them.
 	Ladder []Channel `json:"ladder,omitempty"`
 	// Quiet are the hours in which nothing that can wait makes a noise at his
 	// end; nil: none.

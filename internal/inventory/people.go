@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"net/mail"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -10,9 +11,6 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// fallbackLadder is the order of channels for a contact that has no ladder.
-var fallbackLadder = []Channel{Telegram, SMS, Call, Email}
-
 // Urgent returns the channels by which to reach the contact urgently, fastest
 // first: his ladder, or the usual order as far as he has the addresses.
 func (c *Contact) Urgent() []Channel {
@@ -20,7 +18,7 @@ func (c *Contact) Urgent() []Channel {
 		return slices.Clone(c.Ladder)
 	}
 	var out []Channel
-	for _, ch := range fallbackLadder {
+	for _, ch := range Channels {
 		if c.Addresses[ch] != "" {
 			out = append(out, ch)
 		}
@@ -207,6 +205,8 @@ func (d *decoder) addresses(n *yaml.Node) map[Channel]string {
 			d.wrong(value, "is not a mail address; write name@domain and nothing else")
 		case normal == "" && ch == Telegram:
 			d.wrong(value, "is not a Telegram chat id; write the number that the bot sees")
+		case normal == "" && (ch == Slack || ch == Mattermost):
+			d.wrong(value, "is not the id of a channel; write its letters and digits, such as C0123456789, not its name")
 		case normal == "" || normal != s && ch != Email:
 			d.wrong(value, "is not a phone number in E.164 form; write + and country code and digits only, in quotes")
 		default:
@@ -238,6 +238,14 @@ func normalAddress(ch Channel, s string) string {
 			return ""
 		}
 		return s
+	case Slack, Mattermost:
+		if !roomPattern.MatchString(s) {
+			return ""
+		}
+		return s
 	}
 	return ""
 }
+
+// roomPattern is what Slack's and Mattermost's ids have in common.
+var roomPattern = regexp.MustCompile(`^[A-Za-z0-9]{9,32}$`)
