@@ -84,7 +84,7 @@ func (r *Ring) Open(text, place string) (string, error) {
 		return text, nil
 	}
 	id, data, ok := strings.Cut(rest, ":")
-	raw, err := base64.StdEncoding.DecodeString(data)
+	raw, err := base64.StdEncoding.Strict().DecodeString(data)
 	if !ok || err != nil {
 		return "", fmt.Errorf("open %s: it is sealed, and damaged", place)
 	}
