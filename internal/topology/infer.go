@@ -21,7 +21,7 @@ const (
 	alikeShare = 0.005
 	// A machine that is less probably broken than this, by itself or by what is named
 	// with it, is not a finding: the rest is machines that stand elsewhere, and chance.
-	leastConfidence = 0.8
+	leastConfidence = 0.65
 )
 
 // Infer names the components whose failure explains the observations best:
