@@ -16,9 +16,9 @@ import (
 // maintenanceActs are what people do to a planned work: each is an update of
 // its workflow, which validates it.
 func maintenanceActs() []actSpec {
-	var reason, start, end, zone, override string
+	var start, end, zone, override string
 	plain := func(act workflows.Act, _ []string) (any, error) {
-		return workflows.WorkUpdate{Act: act, Reason: reason}, nil
+		return workflows.WorkUpdate{Act: act}, nil
 	}
 	return []actSpec{
 		{use: "approve WORK", short: "Approve a work: its clients are told", update: workflows.UpdateApprove, args: []string{"WORK"}, build: plain},
@@ -32,11 +32,7 @@ func maintenanceActs() []actSpec {
 			},
 		},
 		{use: "complete WORK", short: "The work is done: everything that it touched is swept", update: workflows.UpdateComplete, args: []string{"WORK"}, build: plain},
-		{
-			use: "cancel WORK", short: "The work will not be done; whoever was told is told", update: workflows.UpdateCancel, args: []string{"WORK"},
-			flags: func(cmd *cobra.Command) { cmd.Flags().StringVar(&reason, "reason", "", "why") },
-			build: plain,
-		},
+		{use: "cancel WORK", short: "The work will not be done; whoever was told is told", update: workflows.UpdateCancel, args: []string{"WORK"}, build: plain},
 		{
 			use: "reschedule WORK", short: "Move a work that has not begun; everybody confirms anew", update: workflows.UpdateReschedule, args: []string{"WORK"},
 			example: "  vakhta maintenance reschedule feed-b --start '2026-12-02 02:00' --end '2026-12-02 05:00' --timezone Europe/Moscow",

@@ -135,7 +135,16 @@ func (m *maintained) live(ctx workflow.Context) error {
 			d.done = true
 			continue
 		}
-		if err := m.due(ctx, what); err != nil {
+		err = m.due(ctx, what)
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+		// One message that fails must not end the life of a work.
+		workflow.GetLogger(ctx).Error("What fell due failed", "work", m.work().ID, "due", what, "error", err)
+		if err := m.task(ctx, "failed/"+what, fmt.Sprintf("Of planned work %s this failed: %s; look at it, and tell the clients by hand", m.work().ID, what)); err != nil {
 			return err
 		}
 	}

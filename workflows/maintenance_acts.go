@@ -12,7 +12,6 @@ import (
 // WorkUpdate is an act on a planned work: approve, begin, complete, cancel.
 type WorkUpdate struct {
 	Act
-	Reason string `json:"reason,omitempty"`
 }
 
 // ExtendUpdate moves the end of a running work.
