@@ -61,7 +61,7 @@ func (inv *Inventory) outside(r *raw) {
 		v := &r.vantages[i]
 		for _, id := range *v.value {
 			if at := slices.IndexFunc(inv.sites, func(s Site) bool { return slices.Contains(s.Vantages, id) }); at >= 0 {
-				v.at.wrong(item(v.at.node, id), "%s is listed under site %s, inside of which it would stand; list it in one place", id, inv.sites[at].ID)
+				v.at.wrong(item(v.at.root(), id), "%s is listed under site %s, inside of which it would stand; list it in one place", id, inv.sites[at].ID)
 			}
 			if !slices.Contains(inv.vantages, id) {
 				inv.vantages = append(inv.vantages, id)
@@ -71,7 +71,7 @@ func (inv *Inventory) outside(r *raw) {
 	for i := range r.sites {
 		s := &r.sites[i]
 		if id := s.value.Support; id != "" && inv.team[id] == nil {
-			s.at.wrong(child(s.at.node, "support"), "%s is unknown; %s", id, didYouMean(id, keys(inv.team), "add it under teams"))
+			s.at.wrong(child(s.at.root(), "support"), "%s is unknown; %s", id, didYouMean(id, keys(inv.team), "add it under teams"))
 		}
 	}
 }
@@ -79,7 +79,7 @@ func (inv *Inventory) outside(r *raw) {
 // unique notes the place of an id and says whether it is new.
 func unique(at map[string]*decoder, id string, d *decoder) bool {
 	if first, ok := at[id]; ok {
-		d.wrong(child(d.node, "id"), "%s is already used at %s; ids are unique, rename one", id, first.where())
+		d.wrong(child(d.root(), "id"), "%s is already used at %s; ids are unique, rename one", id, first.where())
 		return false
 	}
 	at[id] = d
@@ -138,35 +138,35 @@ type names struct{ components, clients []string }
 // references checks what a component says of others.
 func (inv *Inventory) references(c *Component, d *decoder, known *names) {
 	if in, ok := inv.component[c.In]; c.In != "" && !ok {
-		d.wrong(child(d.node, "in"), "%s is unknown; %s", c.In, inv.meant(c.In, known))
+		d.wrong(child(d.root(), "in"), "%s is unknown; %s", c.In, inv.meant(c.In, known))
 	} else if c.In != "" && c.Kind != "" && c.Kind != KindSite && in.Kind != "" && !slices.Contains(containers[c.Kind], in.Kind) {
-		d.wrong(child(d.node, "in"), "%s is a %s, which can't hold a %s; use a %s",
+		d.wrong(child(d.root(), "in"), "%s is a %s, which can't hold a %s; use a %s",
 			c.In, in.Kind, c.Kind, joinKinds(containers[c.Kind]))
 	}
 	for _, g := range c.Needs {
 		for _, m := range g.Members {
 			if _, ok := inv.component[m]; !ok {
-				d.wrong(item(child(d.node, "needs", g.Name), m), "%s is unknown; %s", m, inv.meant(m, known))
+				d.wrong(item(child(d.root(), "needs", g.Name), m), "%s is unknown; %s", m, inv.meant(m, known))
 			}
 		}
 	}
 	inv.devices(c, d, known)
 	switch {
 	case c.Kind == KindServer && c.Client == "":
-		if firstKey(d.node, "client") == nil {
-			d.wrong(d.node, "client is missing; say whose server it is")
+		if firstKey(d.root(), "client") == nil {
+			d.wrong(d.root(), "client is missing; say whose server it is")
 		}
 	case c.Kind != KindServer && c.Client != "":
-		d.wrong(child(d.node, "client"), "only servers belong to a client; remove it")
+		d.wrong(child(d.root(), "client"), "only servers belong to a client; remove it")
 	case c.Client != "" && inv.client[c.Client] == nil:
 		if known.clients == nil {
 			known.clients = keys(inv.client)
 		}
-		d.wrong(child(d.node, "client"), "%s is unknown; %s", c.Client,
+		d.wrong(child(d.root(), "client"), "%s is unknown; %s", c.Client,
 			didYouMean(c.Client, known.clients, "add it under clients"))
 	}
 	if c.Unit > 0 && inv.component[c.In] != nil && inv.component[c.In].Kind != KindRack {
-		d.wrong(child(d.node, "unit"), "only what stands in a rack has a unit; remove it or say in which rack")
+		d.wrong(child(d.root(), "unit"), "only what stands in a rack has a unit; remove it or say in which rack")
 	}
 }
 

@@ -43,13 +43,9 @@ func Load(docs ...Document) (*Inventory, error) {
 	if len(docs) == 0 {
 		return nil, errors.New("load inventory: no documents; name at least one file")
 	}
-	trees, problems := parse(docs)
-	r := &raw{zones: zones{}}
-	for i, nodes := range trees {
-		for _, n := range nodes {
-			d := &decoder{entry: entry{file: docs[i].Name, doc: i, index: -1, node: n}, problems: problems}
-			r.document(d, n)
-		}
+	r, problems, err := read(docs, cut)
+	if err != nil {
+		r, problems, _ = read(docs, whole)
 	}
 	inv := &Inventory{revision: revision(docs)}
 	inv.index(r, problems)
@@ -58,6 +54,24 @@ func Load(docs ...Document) (*Inventory, error) {
 	}
 	return inv, nil
 }
+
+// read reads the documents, each with its long list apart where apart finds one.
+func read(docs []Document, apart func([]byte) ([]byte, *long)) (*raw, *problems, error) {
+	trees, problems := parse(docs, apart)
+	r := &raw{zones: zones{}}
+	for i, t := range trees {
+		for _, n := range t.documents {
+			d := &decoder{entry: entry{file: docs[i].Name, doc: i, index: -1, node: n}, problems: problems}
+			if err := r.document(d, n, t.long); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return r, problems, nil
+}
+
+// whole leaves a document as it is.
+func whole(data []byte) ([]byte, *long) { return data, nil }
 
 // revision identifies the documents' contents, whatever their names and order.
 func revision(docs []Document) string {
@@ -74,14 +88,14 @@ func revision(docs []Document) string {
 }
 
 // parse reads the documents side by side into trees that keep lines and columns.
-func parse(docs []Document) ([][]*yaml.Node, *problems) {
-	trees := make([][]*yaml.Node, len(docs))
+func parse(docs []Document, apart func([]byte) ([]byte, *long)) ([]tree, *problems) {
+	trees := make([]tree, len(docs))
 	failed := make([]error, len(docs))
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, doc := range docs {
 		g.Go(func() error {
-			trees[i], failed[i] = parseOne(doc.Data)
+			trees[i], failed[i] = treeOf(doc.Data, apart)
 			return nil
 		})
 	}
@@ -91,7 +105,7 @@ func parse(docs []Document) ([][]*yaml.Node, *problems) {
 		switch {
 		case err != nil:
 			problems.list = append(problems.list, placed{i, syntaxProblem(docs[i].Name, err)})
-		case len(trees[i]) == 0:
+		case len(trees[i].documents) == 0:
 			problems.list = append(problems.list, placed{i, Problem{
 				File: docs[i].Name, Line: 1, Column: 1, Field: "version",
 				Text: "the document is empty; begin it with version: 1",
@@ -99,6 +113,23 @@ func parse(docs []Document) ([][]*yaml.Node, *problems) {
 		}
 	}
 	return trees, problems
+}
+
+// tree is a parsed text: mostly one document, and its long list if it has one.
+type tree struct {
+	documents []*yaml.Node
+	long      *long
+}
+
+func treeOf(data []byte, apart func([]byte) ([]byte, *long)) (tree, error) {
+	rest, list := apart(data)
+	if list != nil {
+		if documents, err := parseOne(rest); err == nil && list.belongs(documents) {
+			return tree{documents, list}, nil
+		}
+	}
+	documents, err := parseOne(data)
+	return tree{documents: documents}, err
 }
 
 func parseOne(data []byte) (nodes []*yaml.Node, err error) {

@@ -29,7 +29,7 @@ func (c *Contact) Urgent() []Channel {
 func (r *raw) client(d *decoder) {
 	c := &Client{ID: d.entry.id}
 	var contacts []*yaml.Node
-	d.fields(d.node, clientFields, func(key string, value *yaml.Node) {
+	d.fields(d.root(), clientFields, func(key string, value *yaml.Node) {
 		switch key {
 		case "id":
 			d.id(value)
@@ -56,7 +56,7 @@ func (r *raw) client(d *decoder) {
 		c.Contacts = append(c.Contacts, contact)
 	}
 	if !reachable {
-		d.wrong(child(d.node, "contacts"), "has no contact that can be reached; add a contact with an address")
+		d.wrong(child(d.root(), "contacts"), "has no contact that can be reached; add a contact with an address")
 	}
 	if d.entry.id != "" {
 		r.clients = append(r.clients, rawItem[Client]{c, *d})
@@ -65,7 +65,7 @@ func (r *raw) client(d *decoder) {
 
 func (r *raw) team(d *decoder) {
 	t := &Team{ID: d.entry.id}
-	d.fields(d.node, teamFields, func(key string, value *yaml.Node) {
+	d.fields(d.root(), teamFields, func(key string, value *yaml.Node) {
 		switch key {
 		case "id":
 			d.id(value)
@@ -85,7 +85,7 @@ func (r *raw) team(d *decoder) {
 	if t.Name == "" {
 		t.Name = t.ID
 	}
-	if l := child(d.node, "levels"); l.Kind == yaml.SequenceNode && len(l.Content) == 0 {
+	if l := child(d.root(), "levels"); l.Kind == yaml.SequenceNode && len(l.Content) == 0 {
 		d.wrong(l, "is empty, so nobody would be paged; add a level")
 	}
 	d.levelMembers(t)
@@ -117,7 +117,7 @@ func (d *decoder) levelMembers(t *Team) {
 	for _, m := range t.Members {
 		ids = append(ids, m.ID)
 	}
-	levels := child(d.node, "levels")
+	levels := child(d.root(), "levels")
 	if levels.Kind != yaml.SequenceNode {
 		return
 	}

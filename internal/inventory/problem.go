@@ -53,11 +53,30 @@ type entry struct {
 	section string
 	index   int
 	id      string
-	node    *yaml.Node
+	node    *yaml.Node // nil: of an item of the long list, until it is needed
+	long    *long
+}
+
+// root is the entry's tree.
+func (e *entry) root() *yaml.Node {
+	if e.node == nil {
+		e.node = e.long.item(e.index)
+	}
+	return e.node
+}
+
+// light is the decoder without a tree that can be had again: of 100,000 items
+// few have something wrong with them.
+func (d *decoder) light() decoder {
+	out := *d
+	if out.long != nil {
+		out.node = nil
+	}
+	return out
 }
 
 // where names a place for a person: "file:line".
-func (e *entry) where() string { return e.file + ":" + strconv.Itoa(e.node.Line) }
+func (e *entry) where() string { return e.file + ":" + strconv.Itoa(e.root().Line) }
 
 // field is the path of n, which is e's node or somewhere below it.
 func (e *entry) field(n *yaml.Node) string {
@@ -69,7 +88,7 @@ func (e *entry) field(n *yaml.Node) string {
 		}
 		name += "[" + key + "]"
 	}
-	if path, ok := pathTo(e.node, n); ok {
+	if path, ok := pathTo(e.root(), n); ok {
 		name += path
 	}
 	return strings.TrimPrefix(name, ".")
@@ -145,7 +164,7 @@ func (p *problems) add(e *entry, n *yaml.Node, format string, args ...any) {
 		return
 	}
 	if n == nil {
-		n = e.node
+		n = e.root()
 	}
 	p.list = append(p.list, placed{e.doc, Problem{
 		File: e.file, Line: n.Line, Column: n.Column,

@@ -46,7 +46,7 @@ type rawItem[T any] struct {
 }
 
 // document reads one YAML document.
-func (r *raw) document(d *decoder, n *yaml.Node) {
+func (r *raw) document(d *decoder, n *yaml.Node, list *long) (err error) {
 	version := false
 	d.fields(n, documentFields, func(key string, value *yaml.Node) {
 		switch key {
@@ -61,7 +61,11 @@ func (r *raw) document(d *decoder, n *yaml.Node) {
 		case "sites":
 			section(d, key, value, r.site)
 		case "components":
-			section(d, key, value, r.component)
+			if list == nil {
+				section(d, key, value, r.component)
+			} else {
+				err = list.each(func(index int, item *yaml.Node) { one(d, key, index, item, list, r.component) })
+			}
 		case "clients":
 			section(d, key, value, r.client)
 		case "teams":
@@ -71,6 +75,7 @@ func (r *raw) document(d *decoder, n *yaml.Node) {
 	if !version && n.Kind == yaml.MappingNode {
 		d.wrong(n, "version is missing; begin the document with version: 1")
 	}
+	return err
 }
 
 // section reads each item of a top-level list with a decoder of its own.
@@ -80,19 +85,27 @@ func section(d *decoder, name string, list *yaml.Node, read func(*decoder)) {
 	}
 	index := 0
 	d.items(list, func(item *yaml.Node) {
-		e := entry{file: d.file, doc: d.doc, section: name, index: index, node: item}
-		if id := child(item, "id"); id != item && id.Kind == yaml.ScalarNode && isID(id.Value) {
-			e.id = id.Value
-		}
+		one(d, name, index, item, nil, read)
 		index++
-		read(&decoder{entry: e, problems: d.problems})
 	})
+}
+
+// one reads an item of a section; from is the long list that it is in, or nil.
+func one(d *decoder, name string, index int, item *yaml.Node, from *long, read func(*decoder)) {
+	if from != nil && !d.plain(item) {
+		return
+	}
+	e := entry{file: d.file, doc: d.doc, section: name, index: index, node: item, long: from}
+	if id := child(item, "id"); id != item && id.Kind == yaml.ScalarNode && isID(id.Value) {
+		e.id = id.Value
+	}
+	read(&decoder{entry: e, problems: d.problems})
 }
 
 func (r *raw) site(d *decoder) {
 	s := &Site{ID: d.entry.id}
 	c := &Component{ID: s.ID, Kind: KindSite}
-	d.fields(d.node, siteFields, func(key string, value *yaml.Node) {
+	d.fields(d.root(), siteFields, func(key string, value *yaml.Node) {
 		switch key {
 		case "id":
 			d.id(value)
@@ -116,7 +129,7 @@ func (r *raw) site(d *decoder) {
 
 func (r *raw) component(d *decoder) {
 	c := &Component{ID: d.entry.id}
-	d.fields(d.node, componentFields, func(key string, value *yaml.Node) {
+	d.fields(d.root(), componentFields, func(key string, value *yaml.Node) {
 		switch key {
 		case "id":
 			d.id(value)
@@ -143,7 +156,7 @@ func (r *raw) component(d *decoder) {
 	})
 	d.required("id", "kind", "in")
 	if d.entry.id != "" {
-		r.components = append(r.components, rawItem[Component]{c, *d})
+		r.components = append(r.components, rawItem[Component]{c, d.light()})
 	}
 }
 
@@ -153,7 +166,7 @@ func (d *decoder) groups(n *yaml.Node) []Group {
 		d.wrong(n, "has more than 64 groups; merge some")
 		return nil
 	}
-	var out []Group
+	out := make([]Group, 0, len(n.Content)/2+1) // where it stands is one more
 	d.pairs(n, func(key, value *yaml.Node) {
 		switch {
 		case !isID(key.Value):
@@ -170,6 +183,9 @@ func (d *decoder) groups(n *yaml.Node) []Group {
 			}
 		}
 	})
+	if len(out) == 0 {
+		return nil
+	}
 	slices.SortFunc(out, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
@@ -225,7 +241,7 @@ func (d *decoder) oneOf(n *yaml.Node, allowed []string) string {
 }
 
 // required reports the fields that the entry lacks.
-func (d *decoder) required(names ...string) { d.requiredIn(d.node, names...) }
+func (d *decoder) required(names ...string) { d.requiredIn(d.root(), names...) }
 
 func (d *decoder) requiredIn(n *yaml.Node, names ...string) {
 	if n.Kind != yaml.MappingNode {

@@ -224,7 +224,7 @@ func (inv *Inventory) devices(c *Component, d *decoder, known *names) {
 			"ports": c.Kind == KindPDU && snmp.Ports != nil,
 		} {
 			if wrong {
-				d.wrong(child(d.node, "probe", "snmp", key), "a %s has none; PDUs have outlets and feeds, switches have ports", c.Kind)
+				d.wrong(child(d.root(), "probe", "snmp", key), "a %s has none; PDUs have outlets and feeds, switches have ports", c.Kind)
 			}
 		}
 	}
@@ -236,7 +236,7 @@ func (inv *Inventory) devices(c *Component, d *decoder, known *names) {
 			return ""
 		})
 		if c.Kind != KindHypervisor {
-			d.wrong(child(d.node, "probe", "proxmox"), "is for hypervisors; move it to the one that runs this")
+			d.wrong(child(d.root(), "probe", "proxmox"), "is for hypervisors; move it to the one that runs this")
 		}
 	}
 }
@@ -244,14 +244,14 @@ func (inv *Inventory) devices(c *Component, d *decoder, known *names) {
 // others checks each component at another end; wrong may say what is wrong with one.
 func (inv *Inventory) others(d *decoder, known *names, ends map[string]string, path []string, wrong func(*Component) string) {
 	for name, id := range ends {
-		at := child(child(d.node, path...), name)
-		peer, ok := inv.component[id]
-		if !ok {
-			d.wrong(at, "%s is unknown; %s", id, inv.meant(id, known))
+		text := ""
+		if peer, ok := inv.component[id]; !ok {
+			text = id + " is unknown; " + inv.meant(id, known)
 		} else if wrong != nil {
-			if text := wrong(peer); text != "" {
-				d.wrong(at, "%s", text)
-			}
+			text = wrong(peer)
+		}
+		if text != "" {
+			d.wrong(child(child(d.root(), path...), name), "%s", text)
 		}
 	}
 }
