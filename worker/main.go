@@ -147,7 +147,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 
 // How much garbage the collector lets gather, in percent of what lives.
 const (
-	whileReading = 20 // a large inventory's text takes five times what it leaves behind
+	whileReading = 20 // reading a large inventory makes far more garbage than it leaves behind
 	least        = 40 // a sweep of 100,000 machines makes garbage faster than the default collects it
 	most         = 200
 	// ample is a heap that a worker may have without thinking of it: a small

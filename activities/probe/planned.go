@@ -139,15 +139,17 @@ func progressOf(asked []*shard) (p Progress) {
 }
 
 func (a *Activities) keep(ctx context.Context, sweep string, round int, vantage string, asked []*shard) (int, error) {
-	var all []topology.Observation
+	stored := 0
 	for _, s := range asked {
-		all = append(all, s.observations...)
-	}
-	for batch := range slices.Chunk(all, storeBatch) {
-		if err := a.sink.PutObservations(ctx, sweep, round, batch); err != nil {
-			return 0, fmt.Errorf("store the observations of sweep %s, round %d: %w", sweep, round, err)
+		for batch := range slices.Chunk(s.observations, storeBatch) {
+			if err := a.sink.PutObservations(ctx, sweep, round, batch); err != nil {
+				return 0, fmt.Errorf("store the observations of sweep %s, round %d: %w", sweep, round, err)
+			}
 		}
+		stored += len(s.observations)
 	}
-	a.opts.Observed(vantage, all)
-	return len(all), nil
+	for _, s := range asked {
+		a.opts.Observed(vantage, s.observations)
+	}
+	return stored, nil
 }

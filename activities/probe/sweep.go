@@ -294,7 +294,7 @@ func (s *shard) probe(ctx context.Context, progress func(done, total int)) {
 	wg.Go(func() { s.pingAll(ctx, byProbe[topology.ProbeICMP]) })
 	wg.Go(func() { s.askServices(ctx, byProbe) })
 	wg.Wait()
-	s.observations = slices.Concat(s.found...)
+	s.observations, s.found = slices.Concat(s.found...), nil
 }
 
 // each runs do for the tasks, at most limit at a time.

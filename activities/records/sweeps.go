@@ -122,11 +122,10 @@ type Inferred struct {
 
 // Infer explains the observations of a sweep and plans its next round.
 func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error) {
-	rounds, err := a.store.Rounds(ctx, p.Sweep)
+	all, rounds, err := a.store.Rounds(ctx, p.Sweep)
 	if err != nil {
 		return Inferred{}, fmt.Errorf("read observations of sweep %s: %w", p.Sweep, err)
 	}
-	all := slices.Concat(rounds...)
 	obs, wasSo, err := a.news(ctx, all)
 	if err != nil {
 		return Inferred{}, err

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -35,9 +36,9 @@ func (s *Store) LearnHabits(ctx context.Context, sweep string, at time.Time, obs
 	if err != nil || known {
 		return err
 	}
-	for batch := range slices.Chunk(habitRows(obs), habitBatch) {
+	for batch := range slices.Chunk(lastAnswers(obs), habitBatch) {
 		err := s.write(ctx, func(tx *transaction) error {
-			_, err := s.dialect.insert(ctx, tx, `INSERT INTO habit (component, probe, peer, vantage, asked, answered, rtt, deviation, first_at, last_at, last_up, silent)`, learn, batch)
+			_, err := s.dialect.insert(ctx, tx, `INSERT INTO habit (component, probe, peer, vantage, asked, answered, rtt, deviation, first_at, last_at, last_up, silent)`, learn, habitRows(obs, batch))
 			return err
 		})
 		if err != nil {
@@ -62,23 +63,27 @@ func (s *Store) learned(ctx context.Context, sweep string) (bool, error) {
 	return n > 0, nil
 }
 
-// habitRows are the rows of the last answers, each question once.
-func habitRows(obs []topology.Observation) [][]any {
-	type asked struct{ component, probe, peer, vantage string }
-	place := make(map[asked]int, len(obs))
-	var last []topology.Observation
-	for _, o := range obs {
-		key := asked{o.Component, string(o.Probe), o.Peer, o.Vantage}
-		switch at, had := place[key]; {
-		case !had:
-			place[key] = len(last)
-			last = append(last, o)
-		case !o.At.Before(last[at].At):
-			last[at] = o
-		}
+// lastAnswers are the places of the last answers, each question once, by
+// component, probe, peer and vantage; of equally late ones the last counts.
+func lastAnswers(obs []topology.Observation) []int32 {
+	byQuestion := func(a, b *topology.Observation) int {
+		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Probe, b.Probe), cmp.Compare(a.Peer, b.Peer), cmp.Compare(a.Vantage, b.Vantage))
 	}
-	rows := make([][]any, 0, len(last))
-	for _, o := range last {
+	order := make([]int32, len(obs))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(i, j int32) int {
+		return cmp.Or(byQuestion(&obs[i], &obs[j]), obs[j].At.Compare(obs[i].At), cmp.Compare(j, i))
+	})
+	return slices.CompactFunc(order, func(i, j int32) bool { return byQuestion(&obs[i], &obs[j]) == 0 })
+}
+
+// habitRows are the rows of those of the observations.
+func habitRows(obs []topology.Observation, places []int32) [][]any {
+	rows := make([][]any, 0, len(places))
+	for _, i := range places {
+		o := &obs[i]
 		at, up, answered, silent := micros(o.At), int64(0), 0, 1
 		if o.Result == topology.Up {
 			up, answered, silent = at, 1, 0

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"vakhta/internal/topology"
@@ -45,15 +44,20 @@ func (s *Store) PutObservations(ctx context.Context, sweep string, round int, ob
 
 // Observations reads all rounds of a sweep, by round, component, probe, peer and vantage.
 func (s *Store) Observations(ctx context.Context, sweep string) ([]topology.Observation, error) {
-	rounds, err := s.Rounds(ctx, sweep)
-	return slices.Concat(rounds...), err
+	all, _, err := s.Rounds(ctx, sweep)
+	return all, err
 }
 
-// Rounds reads a sweep round by round, in the order of [Store.Observations];
-// rounds in which nothing was observed are left out.
-func (s *Store) Rounds(ctx context.Context, sweep string) ([][]topology.Observation, error) {
-	var out [][]topology.Observation
+// Rounds reads a sweep in the order of [Store.Observations], and the parts of
+// it that its rounds are; those in which nothing was observed are left out.
+func (s *Store) Rounds(ctx context.Context, sweep string) (all []topology.Observation, rounds [][]topology.Observation, err error) {
+	var held int // a large sweep is read into the room that it takes, not into twice as much
+	if err := s.reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM observation WHERE sweep = $1`, sweep).Scan(&held); err != nil {
+		return nil, nil, fmt.Errorf("count the observations of sweep %s: %w", sweep, err)
+	}
+	all = make([]topology.Observation, 0, held)
 	last, words := -1, map[string]string{}
+	var starts []int
 	// The same few words stand in all rows: one copy of each is enough.
 	same := func(text *string) {
 		if known, ok := words[*text]; ok {
@@ -62,7 +66,7 @@ func (s *Store) Rounds(ctx context.Context, sweep string) ([][]topology.Observat
 		}
 		words[*text] = *text
 	}
-	_, err := collect(ask(s.reader.QueryContext(ctx, `SELECT round, component, probe, peer, vantage, at, result, detail, rtt_micros FROM observation
+	_, err = collect(ask(s.reader.QueryContext(ctx, `SELECT round, component, probe, peer, vantage, at, result, detail, rtt_micros FROM observation
 		WHERE sweep = $1 ORDER BY round, component, probe, peer, vantage`, sweep)), func(r row) (none struct{}, err error) {
 		var at int64
 		var round int
@@ -75,15 +79,22 @@ func (s *Store) Rounds(ctx context.Context, sweep string) ([][]topology.Observat
 			same(text)
 		}
 		if round != last {
-			last, out = round, append(out, nil)
+			last, starts = round, append(starts, len(all))
 		}
-		out[len(out)-1] = append(out[len(out)-1], o)
+		all = append(all, o)
 		return none, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read observations of sweep %s: %w", sweep, err)
+		return nil, nil, fmt.Errorf("read observations of sweep %s: %w", sweep, err)
 	}
-	return out, nil
+	for i, from := range starts {
+		to := len(all)
+		if i+1 < len(starts) {
+			to = starts[i+1]
+		}
+		rounds = append(rounds, all[from:to:to])
+	}
+	return all, rounds, nil
 }
 
 // PruneObservations forgets what was observed, and planned to be, before an

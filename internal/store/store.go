@@ -96,8 +96,15 @@ func Open(ctx context.Context, dsn string, options ...Option) (*Store, error) {
 // processes too; FULL makes a commit survive a power cut, not just a crash of
 // ours, because an intent that is forgotten is a message sent twice.
 var sqlitePragmas = []string{
-	"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-16000)",
+	"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "temp_store(MEMORY)",
 }
+
+// The pages that each connection to a SQLite file keeps, in KiB. Those that only
+// read find the others in the system's cache.
+const (
+	writerCache = "cache_size(-16000)"
+	readerCache = "cache_size(-4000)"
+)
 
 // inMemory is the path of a database that is nobody else's.
 const inMemory = ":memory:"
@@ -113,12 +120,12 @@ func openSQLite(path string) (*Store, error) {
 	}
 	pragmas := url.Values{"_pragma": sqlitePragmas}.Encode()
 	file := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}).String()
-	writer, err := sql.Open("sqlite", file+"?_txlock=immediate&"+pragmas)
+	writer, err := sql.Open("sqlite", file+"?_txlock=immediate&"+pragmas+"&_pragma="+writerCache)
 	if err != nil {
 		return nil, fmt.Errorf("store: open SQLite file %s: %w", path, err)
 	}
 	writer.SetMaxOpenConns(1)
-	reader, err := sql.Open("sqlite", file+"?"+pragmas+"&_pragma=query_only(ON)")
+	reader, err := sql.Open("sqlite", file+"?"+pragmas+"&_pragma=query_only(ON)&_pragma="+readerCache)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("store: open SQLite file %s: %w", path, err), writer.Close())
 	}

@@ -137,7 +137,7 @@ func (l localization) shards(ctx context.Context) (shards, error) {
 // after an instant: a shard that is asked again has the times of its repeat.
 func (l localization) vantagesAsked(t *testing.T, s *store.Store, after time.Time) int {
 	t.Helper()
-	rounds, err := s.Rounds(t.Context(), l.GetRunID())
+	_, rounds, err := s.Rounds(t.Context(), l.GetRunID())
 	require.NoError(t, err)
 	require.NotEmpty(t, rounds)
 	var vantages []string
