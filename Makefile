@@ -33,6 +33,7 @@ devserver: # the first time takes minutes, and says so
 
 test: devserver ## Run all tests on both stores (sets up what they need)
 	.ci/setup tests
+	go test -C internal/devserver $(TEST_ARGS) ./...
 	.ci/with-postgres go test $(TEST_ARGS) ./...
 
 check: lint race ## What CI runs: linters, then all tests under the race detector

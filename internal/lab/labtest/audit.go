@@ -47,18 +47,31 @@ func (o *Outage) Rows(ctx context.Context) ([]ledger.Notification, error) {
 func (o *Outage) CheckTold(ctx context.Context) error {
 	inv := o.lab.Estate.Inventory()
 	var problems []string
+	var rows []ledger.Notification
 	err := Until(ctx, "everybody to be told of "+o.Incident, func() (bool, error) {
-		rows, err := o.Rows(ctx)
-		if err != nil {
+		var err error
+		if rows, err = o.Rows(ctx); err != nil {
 			return false, err
 		}
 		problems = o.missing(inv, rows)
 		return len(problems) == 0, nil
 	})
 	if err != nil {
-		return fmt.Errorf("incident %s of %s: %w:\n%s", o.Incident, o.Component, err, strings.Join(problems, "\n"))
+		return fmt.Errorf("incident %s of %s: %w:\n%s\nof these:\n%s", o.Incident, o.Component, err,
+			strings.Join(problems, "\n"), strings.Join(fates(rows), "\n"))
 	}
 	return nil
+}
+
+// fates says what became of each row.
+func fates(rows []ledger.Notification) []string {
+	var out []string
+	for _, n := range rows {
+		out = append(out, fmt.Sprintf("%s %s to %s by %s (%s, revision %d): %s %s, %d attempts", n.CreatedAt.Format("15:04:05.000"),
+			n.Event, n.Contact, n.Channel, n.ID, n.Revision, n.State, n.Class, n.Attempts))
+	}
+	slices.Sort(out)
+	return out
 }
 
 // missing says what the rows lack, or have too much.
@@ -66,6 +79,7 @@ func (o *Outage) missing(inv *inventory.Inventory, rows []ledger.Notification) [
 	var problems []string
 	events := map[string]map[string]bool{} // contact → events that reached him
 	open := map[string]map[string]bool{}   // contact → events that nobody knows the fate of, and will not
+	old := map[string]map[string]bool{}    // contact → events that were taken back as old news
 	paged, task := false, false
 	for _, n := range rows {
 		if !settled(n) {
@@ -78,6 +92,9 @@ func (o *Outage) missing(inv *inventory.Inventory, rows []ledger.Notification) [
 		if !arrived(n) && !o.lab.Read(n.Contact, strings.TrimSpace(n.Body), o.Cried) {
 			if n.Class == ledger.ClassAmbiguous {
 				put(open, n.Contact, n.Event)
+			}
+			if n.State == ledger.Dropped {
+				put(old, n.Contact, n.Event)
 			}
 			continue
 		}
@@ -94,7 +111,9 @@ func (o *Outage) missing(inv *inventory.Inventory, rows []ledger.Notification) [
 				// Killed between the intent and the first byte: what is no answer is not
 				// sent again, and an engineer is asked to tell him.
 				handedOver := open[contact.ID][event] && task && (event == "report.received" || event == "incident.update")
-				if !events[contact.ID][event] && !handedOver {
+				// Killed until the machine was back: that it is down has become old news.
+				overtaken := old[contact.ID][event] && event == "incident.update" && events[contact.ID]["incident.restored"]
+				if !events[contact.ID][event] && !handedOver && !overtaken {
 					problems = append(problems, fmt.Sprintf("%s was not told %s", contact.ID, event))
 				}
 			}
