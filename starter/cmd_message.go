@@ -99,13 +99,22 @@ machines, in his language and time zone; without, of made-up ones. Nothing is se
 	flags.StringVar(&p.event, "event", "", "event of the message; see vakhta message list")
 	flags.StringVar(&p.client, "client", "", "the client who reads it")
 	flags.StringVar(&p.contact, "contact", "", "which of his contacts; default: the first")
-	flags.StringVar(&p.channel, "channel", string(inventory.SMS), "email, telegram, sms or call")
+	flags.StringVar(&p.channel, "channel", string(inventory.SMS), "one of "+channelNames())
 	flags.StringVar(&p.language, "language", "", "ru or en; default: the contact's, else ru")
 	flags.StringVar(&p.component, "component", "", "the point of failure; default: the first machine")
 	flags.IntVar(&p.machines, "machines", 3, "how many of the client's machines it is about")
 	flags.BoolVar(&p.repeat, "repeat", false, "as a repeat of a message that may have arrived")
 	flags.StringVar(&p.html, "html", "", "write the HTML of a mail to this file")
 	return cmd
+}
+
+// channelNames are the channels, for a remedy.
+func channelNames() string {
+	names := make([]string, len(inventory.Channels))
+	for i, ch := range inventory.Channels {
+		names[i] = string(ch)
+	}
+	return strings.Join(names, ", ")
 }
 
 func (a *app) draw(p preview) (drawn, error) {
@@ -143,7 +152,7 @@ func (a *app) draw(p preview) (drawn, error) {
 	data.Repeat = p.repeat
 	ch := inventory.Channel(p.channel)
 	if !render.Has(p.event, lang, ch) {
-		return drawn{}, usageError("--channel %q: %s has no text for it; use email, telegram, sms or call", p.channel, p.event)
+		return drawn{}, usageError("--channel %q: %s has no text for it; use one of %s", p.channel, p.event, channelNames())
 	}
 	text, err := render.Render(p.event, lang, ch, data)
 	if err != nil {

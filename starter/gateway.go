@@ -31,6 +31,7 @@ type facts interface {
 	PutAlerts(ctx context.Context, alerts []incident.Alert) ([]incident.Alert, error)
 	Notification(ctx context.Context, id string) (ledger.Notification, error)
 	ApplyEvents(ctx context.Context, events []ledger.Event, now time.Time) ([]ledger.Applied, error)
+	Hear(ctx context.Context, contact string, ch inventory.Channel, at time.Time) error
 	Bar(ctx context.Context, all ...ledger.Barred) error
 	Unbar(ctx context.Context, contact string, ch inventory.Channel) (was bool, err error)
 	Acknowledge(ctx context.Context, codeOrID, via string, at time.Time) (n ledger.Notification, first bool, err error)
@@ -88,7 +89,7 @@ func newGateway(cfg config.Config, d deps) (*gateway, error) {
 	g.ack = &web.AckPage{
 		Store: d.Store, Signer: signer, Now: g.now, Log: d.Log,
 		Acknowledged: func(ctx context.Context, n ledger.Notification) {
-			g.pageAnswered(ctx, n, workflows.SignalAcknowledged, "page")
+			g.pageAnswered(ctx, n, workflows.SignalAcknowledged, "page", "")
 		},
 		Answered: func(ctx context.Context, n ledger.Notification, answer incident.Answer) error {
 			_, err := g.questionAnswered(ctx, n, answer, "page") // the page reads what became of it

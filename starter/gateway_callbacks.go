@@ -36,9 +36,9 @@ func (g *gateway) applyEvents(ctx context.Context, provider string, events []led
 				return "", err
 			}
 		case e.Acknowledged:
-			g.pageAnswered(ctx, n, workflows.SignalAcknowledged, string(n.Channel))
+			g.pageAnswered(ctx, n, workflows.SignalAcknowledged, string(n.Channel), e.By)
 		case e.Declined:
-			g.pageAnswered(ctx, n, workflows.SignalDeclined, string(n.Channel))
+			g.pageAnswered(ctx, n, workflows.SignalDeclined, string(n.Channel), e.By)
 		}
 	}
 	return said, nil
@@ -47,7 +47,7 @@ func (g *gateway) applyEvents(ctx context.Context, provider string, events []led
 // pageAnswered tells an escalation that a page was answered. The fact is in
 // the ledger, which Escalate reads before every climb: a failure here is
 // logged and costs at most that wait.
-func (g *gateway) pageAnswered(ctx context.Context, n ledger.Notification, signal, via string) {
+func (g *gateway) pageAnswered(ctx context.Context, n ledger.Notification, signal, via, by string) {
 	inc, ok := strings.CutPrefix(n.Subject, "incident/")
 	if !ok || n.Team == "" {
 		return
@@ -56,7 +56,7 @@ func (g *gateway) pageAnswered(ctx context.Context, n ledger.Notification, signa
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
 	defer cancel()
 	id := workflows.EscalateID(inc, n.Team)
-	answer := workflows.PageAnswer{Contact: n.Contact, Notification: n.ID, Via: via}
+	answer := workflows.PageAnswer{Contact: n.Contact, Notification: n.ID, Via: via, By: by}
 	err := g.deps.Flows.SignalWorkflow(ctx, id, "", signal, answer)
 	var over *serviceerror.NotFound
 	switch {

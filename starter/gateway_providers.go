@@ -92,15 +92,6 @@ func (g *gateway) sendgridCallback(w http.ResponseWriter, r *http.Request, body 
 	g.finishCallback(w, r, sendgrid.Provider, events, err)
 }
 
-func (g *gateway) twilioStatus(w http.ResponseWriter, r *http.Request, body []byte) {
-	if g.hooks.twilio == nil {
-		notConfigured(w, twilio.Provider)
-		return
-	}
-	events, err := g.hooks.twilio.Status(r, body)
-	g.finishCallback(w, r, twilio.Provider, events, err)
-}
-
 // describedCallback takes the callback of a provider that a file describes.
 func (g *gateway) describedCallback(w http.ResponseWriter, r *http.Request, body []byte) {
 	name := r.PathValue("name")
@@ -133,65 +124,6 @@ func (g *gateway) finishCallback(w http.ResponseWriter, r *http.Request, provide
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
-}
-
-// twilioGather takes a pressed digit and says what came of it. Thanks are said
-// only once the acknowledgement is committed.
-func (g *gateway) twilioGather(w http.ResponseWriter, r *http.Request, body []byte) {
-	if g.hooks.twilio == nil {
-		notConfigured(w, twilio.Provider)
-		return
-	}
-	pressed, err := g.hooks.twilio.Gather(r, body)
-	if err != nil {
-		g.callbackFailed(w, twilio.Provider, err)
-		return
-	}
-	said, err := g.applyEvents(r.Context(), twilio.Provider, pressed.Events)
-	if err != nil {
-		g.notApplied(w, twilio.Provider, err)
-		return
-	}
-	n, err := g.deps.Store.Notification(r.Context(), pressed.Notification)
-	if err != nil {
-		g.notApplied(w, twilio.Provider, err)
-		return
-	}
-	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-	answer := twilio.ReplyTwiML(g.cfg.PublicURL, pressed.Reply, n)
-	if said != "" {
-		answer = twilio.SayTwiML(said, n.Language)
-	}
-	_, _ = w.Write([]byte(answer))
-}
-
-// twilioInbound takes an SMS to us: the code of a message acknowledges it, if
-// it comes from somebody's number; a stranger's word is worth nothing.
-func (g *gateway) twilioInbound(w http.ResponseWriter, r *http.Request, body []byte) {
-	if g.hooks.twilio == nil {
-		notConfigured(w, twilio.Provider)
-		return
-	}
-	in, err := g.hooks.twilio.Inbound(r, body)
-	if err != nil {
-		g.callbackFailed(w, twilio.Provider, err)
-		return
-	}
-	contact, known := g.deps.Inventory.ContactByAddress(inventory.SMS, in.From)
-	switch {
-	case !known:
-		g.metrics.callbacks.WithLabelValues(twilio.Provider, "foreign").Inc()
-	case in.Leaves || in.Returns:
-		err = g.wants(r.Context(), contact, inventory.SMS, twilio.Provider, in.Returns)
-	default:
-		_, err = g.applyEvents(r.Context(), twilio.Provider, in.Events)
-	}
-	if err != nil {
-		g.notApplied(w, twilio.Provider, err)
-		return
-	}
-	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-	_, _ = w.Write([]byte("<Response/>"))
 }
 
 // telegramUpdate takes a pressed button or a client's message. A message is a

@@ -39,7 +39,7 @@ type reportTaken struct {
 	URL      string `json:"url"` // where the answer will be
 }
 
-var reportChannels = []string{"telegram", "email", "phone", "web", "api"}
+var reportChannels = []string{"telegram", "whatsapp", "email", "phone", "web", "api"}
 
 const (
 	maxReportText = 10_000 // characters

@@ -108,8 +108,22 @@ func twilioOf(m made, cfg config.Config, st *store.Store) error {
 	if err := m.add(inventory.SMS, twilio.Provider, p.Rates[inventory.SMS], sms, err); err != nil {
 		return err
 	}
+	if w := p.WhatsApp; w != nil {
+		ch, err := twilio.NewWhatsApp(account, twilio.WhatsAppConfig{From: w.From, Templates: templatesOf(w), Heard: st.Heard})
+		if err := m.add(inventory.WhatsApp, twilio.Provider, p.Rates[inventory.WhatsApp], ch, err); err != nil {
+			return err
+		}
+	}
 	call, err := twilio.NewCall(account)
 	return m.add(inventory.Call, twilio.Provider, p.Rates[inventory.Call], call, err)
+}
+
+func templatesOf(w *config.WhatsApp) map[inventory.Language]twilio.Templates {
+	out := make(map[inventory.Language]twilio.Templates, len(w.Templates))
+	for lang, t := range w.Templates {
+		out[lang] = twilio.Templates(t)
+	}
+	return out
 }
 
 func telegramOf(m made, cfg config.Config, _ *store.Store) error {

@@ -17,6 +17,7 @@ type Act struct {
 // in the ledger already.
 type PageAnswer struct {
 	Contact      string `json:"contact"`
+	By           string `json:"by,omitempty"` // who, where several people read the contact's messages
 	Notification string `json:"notification"`
 	Via          string `json:"via"`
 }

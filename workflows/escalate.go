@@ -186,7 +186,7 @@ func (e *escalation) hear(ctx workflow.Context, c workflow.ReceiveChannel) bool 
 		if !c.ReceiveAsync(&a) {
 			return false
 		}
-		e.acknowledge(ctx, a.Contact, a.Via, workflow.Now(ctx))
+		e.acknowledge(ctx, cmp.Or(a.By, a.Contact), a.Via, workflow.Now(ctx))
 	case SignalDeclined:
 		if !c.ReceiveAsync(nil) {
 			return false

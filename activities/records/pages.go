@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -175,7 +176,7 @@ func (a *Activities) PageAcknowledged(ctx context.Context, p PageStateParams) (P
 		if at.IsZero() || !at.After(p.Since) || (!out.At.IsZero() && !at.Before(out.At)) {
 			continue
 		}
-		out = PageState{AcknowledgedBy: n.Contact, At: at, Via: n.AcknowledgedVia}
+		out = PageState{AcknowledgedBy: cmp.Or(n.AcknowledgedBy, n.Contact), At: at, Via: n.AcknowledgedVia}
 	}
 	return out, nil
 }

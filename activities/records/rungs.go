@@ -257,7 +257,7 @@ func (a *Activities) replyTo(w ways, contactID, channel, from, report string) (*
 // where he left none (a web form, an API).
 func channelOf(report string) inventory.Channel {
 	switch ch := inventory.Channel(report); ch {
-	case inventory.Telegram, inventory.SMS, inventory.Email:
+	case inventory.Telegram, inventory.WhatsApp, inventory.SMS, inventory.Email:
 		return ch
 	case "phone", inventory.Call:
 		return inventory.SMS

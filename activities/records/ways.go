@@ -58,9 +58,11 @@ func (w ways) closed(c *inventory.Contact, ch inventory.Channel) bool {
 	})
 }
 
-// noisy: a phone rings or buzzes, whatever we ask. A messenger takes silent
-// messages, and a mail waits.
-func noisy(ch inventory.Channel) bool { return ch == inventory.SMS || ch == inventory.Call }
+// noisy: a phone rings or buzzes, whatever we ask; WhatsApp knows no silent
+// message. Other messengers do, and a mail waits.
+func noisy(ch inventory.Channel) bool {
+	return ch == inventory.SMS || ch == inventory.Call || ch == inventory.WhatsApp
+}
 
 // untried is the first channel of a ladder that is not among those tried.
 func untried(ladder, tried []inventory.Channel) (inventory.Channel, bool) {

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -33,16 +34,61 @@ type SendGrid struct {
 	Rate float64 `yaml:"rate"`
 }
 
-// Twilio is the account for SMS and calls.
+// Twilio is the account for SMS, calls and WhatsApp.
 type Twilio struct {
 	URL        string `yaml:"url"` // default: the global API
 	AccountSID string `yaml:"accountSid"`
 	AuthToken  Secret `yaml:"authToken"`
 	From       string `yaml:"from"`     // SMS sender
 	CallFrom   string `yaml:"callFrom"` // caller's number; default: from
+	// WhatsApp is the account's sender there; nil: it has none.
+	WhatsApp *WhatsApp `yaml:"whatsapp"`
 	// Rates are what the account allows on each of its channels, per second;
 	// default: notify.rates.
 	Rates map[inventory.Channel]float64 `yaml:"rates"`
+}
+
+// WhatsApp is a sender of WhatsApp messages at Twilio.
+type WhatsApp struct {
+	From string `yaml:"from"` // its number
+	// Templates are the SIDs of the approved content templates by language;
+	// deploy/whatsapp holds their texts.
+	Templates map[inventory.Language]WhatsAppTemplates `yaml:"templates"`
+}
+
+// WhatsAppTemplates are those of one language; tell stands in for the others.
+type WhatsAppTemplates struct {
+	Tell     string `yaml:"tell"`
+	Confirm  string `yaml:"confirm"`
+	Page     string `yaml:"page"`
+	Question string `yaml:"question"`
+}
+
+var contentSID = regexp.MustCompile(`^HX[0-9a-fA-F]{32}$`)
+
+// ValidateAndSetDefaults checks the sender: whoever has not written to us for a
+// day can be told by a template only, in each language.
+func (w *WhatsApp) ValidateAndSetDefaults() error {
+	if w.From == "" {
+		return errors.New("from: missing; write the number that WhatsApp messages leave from")
+	}
+	for lang := range w.Templates {
+		if lang != inventory.Russian && lang != inventory.English {
+			return fmt.Errorf("templates.%s: no such language; there are en, ru", lang)
+		}
+	}
+	for _, lang := range []inventory.Language{inventory.English, inventory.Russian} {
+		t := w.Templates[lang]
+		if t.Tell == "" {
+			return fmt.Errorf("templates.%s.tell: missing; write the SID of the approved template", lang)
+		}
+		for name, sid := range map[string]string{"tell": t.Tell, "confirm": t.Confirm, "page": t.Page, "question": t.Question} {
+			if sid != "" && !contentSID.MatchString(sid) {
+				return fmt.Errorf("templates.%s.%s: not the SID of a content template; it is HX and 32 hexadecimal digits", lang, name)
+			}
+		}
+	}
+	return nil
 }
 
 // Telegram is the bot.
@@ -165,6 +211,11 @@ func (t *Twilio) ValidateAndSetDefaults() error {
 	if t.CallFrom == "" {
 		t.CallFrom = t.From
 	}
+	if t.WhatsApp != nil {
+		if err := t.WhatsApp.ValidateAndSetDefaults(); err != nil {
+			return fmt.Errorf("whatsapp.%w", err)
+		}
+	}
 	for _, channel := range sortedKeys(t.Rates) {
 		if !slices.Contains(t.channels(), channel) {
 			return fmt.Errorf("rates.%s: Twilio doesn't serve this channel here; there are %s", channel, listed(t.channels()))
@@ -178,7 +229,10 @@ func (t *Twilio) ValidateAndSetDefaults() error {
 
 // channels are what the account serves.
 func (t *Twilio) channels() []inventory.Channel {
-	return []inventory.Channel{inventory.SMS, inventory.Call}
+	if t.WhatsApp == nil {
+		return []inventory.Channel{inventory.SMS, inventory.Call}
+	}
+	return []inventory.Channel{inventory.SMS, inventory.WhatsApp, inventory.Call}
 }
 
 // ValidateAndSetDefaults checks the bot.

@@ -25,6 +25,7 @@ type Channel string
 const (
 	Email    Channel = "email"
 	Telegram Channel = "telegram"
+	WhatsApp Channel = "whatsapp" // an address is a phone number
 	SMS      Channel = "sms"
 	Call     Channel = "call"
 	// Slack and Mattermost are for teams: an address is the id of a channel, or
@@ -35,7 +36,7 @@ const (
 
 // Channels are all of them, in the order in which an address is looked for
 // where a contact has no ladder.
-var Channels = []Channel{Telegram, Slack, Mattermost, SMS, Call, Email}
+var Channels = []Channel{Telegram, WhatsApp, Slack, Mattermost, SMS, Call, Email}
 
 // Language is a BCP 47 primary subtag; clients are written to in one of these.
 type Language string

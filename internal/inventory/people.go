@@ -166,7 +166,7 @@ func (r *raw) contact(d *decoder, n *yaml.Node, c Contact) Contact {
 	})
 	d.requiredIn(n, "id")
 	if a := child(n, "addresses"); n.Kind == yaml.MappingNode && len(c.Addresses) == 0 && (a == n || len(a.Content) == 0) {
-		d.wrong(a, "has no address, so it can't be reached; add telegram, sms, call or email under addresses")
+		d.wrong(a, "has no address, so it can't be reached; add one of %s under addresses", strings.Join(channelNames, ", "))
 	}
 	if ladder := child(n, "ladder"); ladder.Kind == yaml.SequenceNode {
 		given := child(n, "addresses")
@@ -226,7 +226,7 @@ func normalAddress(ch Channel, s string) string {
 			return ""
 		}
 		return strings.ToLower(s)
-	case SMS, Call:
+	case SMS, Call, WhatsApp:
 		number, err := phonenumbers.Parse(s, "ZZ") // no default country: a + is required
 		if err != nil || !phonenumbers.IsPossibleNumber(number) {
 			return ""

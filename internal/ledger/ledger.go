@@ -82,6 +82,10 @@ type Notification struct {
 	AcknowledgedAt  time.Time `json:"acknowledgedAt,omitzero"`
 	AcknowledgedVia string    `json:"acknowledgedVia,omitempty"` // a channel, "page", "cli", "desk"
 
+	// AcknowledgedBy is who acted, where several people read the message: a
+	// contact's id, or a name at the provider. Empty: the contact.
+	AcknowledgedBy string `json:"acknowledgedBy,omitempty"`
+
 	// Silent is said when it leaves, and not kept: it can wait, and the
 	// recipient has quiet hours.
 	Silent bool `json:"-"`
@@ -125,6 +129,7 @@ type Event struct {
 	Declined     bool      `json:"declined,omitempty"`     // pressed 2: can't, page the next
 	Answer       string    `json:"answer,omitempty"`       // of a question to people on site: yes, no, cant-tell; acknowledges, too
 	OptedOut     bool      `json:"optedOut,omitempty"`     // the recipient wants nothing more by this channel
+	By           string    `json:"by,omitempty"`           // who acted, where several people read the message: a contact's id, or his name there
 	At           time.Time `json:"at"`
 }
 

@@ -1,6 +1,10 @@
 package message
 
-import "slices"
+import (
+	"slices"
+
+	"vakhta/internal/inventory"
+)
 
 // heard are the events that nobody has to confirm: they announce the next
 // message, or take work away.
@@ -12,6 +16,20 @@ var heard = []string{
 // WantsAck says whether a message of the event asks to be acknowledged: by a
 // button, by 1 on the phone.
 func WantsAck(event string) bool { return !slices.Contains(heard, event) }
+
+// ReplyLine says, below a message, what its code is for.
+func ReplyLine(event, code string, lang inventory.Language) string {
+	switch asks := WantsAck(event); {
+	case lang == inventory.Russian && asks:
+		return "Код сообщения: " + code + ". Чтобы подтвердить, ответьте этим кодом."
+	case lang == inventory.Russian:
+		return "Код сообщения: " + code + "."
+	case asks:
+		return "Message code: " + code + ". To confirm, answer with this code."
+	default:
+		return "Message code: " + code + "."
+	}
+}
 
 // CanDecline says whether who gets a message of the event may pass it on to
 // the next person: by 2 on the phone.

@@ -32,7 +32,7 @@ func KindOf(ch inventory.Channel) (Kind, bool) {
 	switch ch {
 	case inventory.Email:
 		return Mail, true
-	case inventory.Telegram, inventory.Slack, inventory.Mattermost:
+	case inventory.Telegram, inventory.WhatsApp, inventory.Slack, inventory.Mattermost:
 		return Messenger, true
 	case inventory.SMS:
 		return SMS, true

@@ -166,11 +166,11 @@ func (s *Store) keep(ctx context.Context, tx *transaction, batch []arrival, abou
 		first[name{e.Provider, e.Key}] = i
 		rows = append(rows, []any{
 			e.Provider, e.Key, about[i], e.ProviderID, string(e.State), string(e.Class), e.Code, e.AckCode,
-			e.Acknowledged, e.Declined, micros(e.At), micros(a.now),
+			e.Acknowledged, e.Declined, e.By, micros(e.At), micros(a.now),
 		})
 	}
 	inserted, err := s.dialect.insertReturning(ctx, tx, `INSERT INTO provider_event (provider, key, notification, provider_id, state, class, code, ack_code,
-		acknowledged, declined, at, received_at)`, `ON CONFLICT (provider, key) DO NOTHING RETURNING provider, key`, rows)
+		acknowledged, declined, who, at, received_at)`, `ON CONFLICT (provider, key) DO NOTHING RETURNING provider, key`, rows)
 	for _, r := range inserted {
 		fresh[first[name{r[0], r[1]}]] = true
 	}
@@ -277,7 +277,7 @@ func (s *Store) about(ctx context.Context, tx *transaction, batch []arrival, own
 func witness(n ledger.Notification, e ledger.Event, now time.Time) ledger.Notification {
 	n = climb(n, e.State, e.Class)
 	if e.Acknowledged {
-		n = acknowledged(n, string(n.Channel), e.At, now)
+		n = acknowledged(n, string(n.Channel), e.By, e.At, now)
 		n = climb(n, ledger.Delivered, ledger.ClassNone) // nobody acts on what he has not got
 	}
 	if n.ProviderID == "" && e.ProviderID != "" {
@@ -287,14 +287,14 @@ func witness(n ledger.Notification, e ledger.Event, now time.Time) ledger.Notifi
 }
 
 // acknowledged keeps the first acknowledgement.
-func acknowledged(n ledger.Notification, via string, at, now time.Time) ledger.Notification {
+func acknowledged(n ledger.Notification, via, by string, at, now time.Time) ledger.Notification {
 	if !n.AcknowledgedAt.IsZero() {
 		return n
 	}
 	if at.IsZero() {
 		at = now
 	}
-	n.AcknowledgedAt, n.AcknowledgedVia = at, via
+	n.AcknowledgedAt, n.AcknowledgedVia, n.AcknowledgedBy = at, via, by
 	return n
 }
 
@@ -303,7 +303,7 @@ func (s *Store) applyEarly(ctx context.Context, tx *transaction, n ledger.Notifi
 	if providerID == "" {
 		return n, nil
 	}
-	early, err := collect(ask(tx.QueryContext(ctx, `SELECT state, class, acknowledged, at, received_at FROM provider_event
+	early, err := collect(ask(tx.QueryContext(ctx, `SELECT state, class, acknowledged, who, at, received_at FROM provider_event
 		WHERE provider = $1 AND provider_id = $2 AND notification = '' ORDER BY received_at, key`, provider, providerID)), scanEarly)
 	if err != nil || len(early) == 0 {
 		return n, err
@@ -337,7 +337,7 @@ func (s *Store) withEarly(ctx context.Context, tx *transaction, owners []owned) 
 
 func scanEarly(r row) (a arrival, err error) {
 	var at, receivedAt int64
-	err = r.Scan(&a.event.State, &a.event.Class, &a.event.Acknowledged, &at, &receivedAt)
+	err = r.Scan(&a.event.State, &a.event.Class, &a.event.Acknowledged, &a.event.By, &at, &receivedAt)
 	a.event.At, a.now = instant(at), instant(receivedAt)
 	return a, err
 }
@@ -362,7 +362,7 @@ func (s *Store) Acknowledge(ctx context.Context, codeOrID, via string, at time.T
 		if first = n.AcknowledgedAt.IsZero(); !first {
 			return nil
 		}
-		n = acknowledged(n, via, at, at)
+		n = acknowledged(n, via, "", at, at)
 		if n.State.Rank() >= ledger.Intent.Rank() && n.State != ledger.Dropped && n.State != ledger.Refused {
 			n = climb(n, ledger.Delivered, ledger.ClassNone)
 		}

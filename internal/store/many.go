@@ -13,7 +13,7 @@ import (
 // move ten kilobytes of mail.
 const standingColumns = `id, key, subject, event, step, revision, client, team, contact, channel, language,
 	rung, critical, ack_code, state, class, attempts, is_repeat, provider, provider_id,
-	deadline, retry_at, created_at, updated_at, acknowledged_at, acknowledged_via, lease_token, lease_until`
+	deadline, retry_at, created_at, updated_at, acknowledged_at, acknowledged_via, acknowledged_by, lease_token, lease_until`
 
 const selectStanding = `SELECT ` + standingColumns + ` FROM notification`
 
@@ -28,7 +28,7 @@ func scanInto(r row, n *ledger.Notification, after ...any) error {
 	err := r.Scan(append([]any{
 		&n.ID, &n.Key, &n.Subject, &n.Event, &n.Step, &n.Revision, &n.Client, &n.Team, &n.Contact, &n.Channel, &n.Language,
 		&n.Rung, &n.Critical, &n.AckCode, &n.State, &n.Class, &n.Attempts, &n.Repeat, &n.Provider, &n.ProviderID,
-		&deadline, &retryAt, &createdAt, &updatedAt, &acknowledgedAt, &n.AcknowledgedVia, &n.LeaseToken, &leaseUntil,
+		&deadline, &retryAt, &createdAt, &updatedAt, &acknowledgedAt, &n.AcknowledgedVia, &n.AcknowledgedBy, &n.LeaseToken, &leaseUntil,
 	}, after...)...)
 	n.Deadline, n.RetryAt, n.CreatedAt, n.UpdatedAt = instant(deadline), instant(retryAt), instant(createdAt), instant(updatedAt)
 	n.AcknowledgedAt, n.LeaseUntil = instant(acknowledgedAt), instant(leaseUntil)
@@ -126,7 +126,7 @@ func (d dialect) tuples(rows [][]any) (string, []any) {
 
 // saveColumns are what changes in a notification's life, except its lease.
 var saveColumns = []string{
-	"id", "state", "class", "is_repeat", "provider", "provider_id", "retry_at", "updated_at", "acknowledged_at", "acknowledged_via",
+	"id", "state", "class", "is_repeat", "provider", "provider_id", "retry_at", "updated_at", "acknowledged_at", "acknowledged_via", "acknowledged_by",
 }
 
 // save writes what changes in the notifications' lives, except their leases.
@@ -135,12 +135,12 @@ func (s *Store) save(ctx context.Context, tx *transaction, ns ...ledger.Notifica
 	for i, n := range ns {
 		rows[i] = []any{
 			n.ID, string(n.State), string(n.Class), n.Repeat, n.Provider, n.ProviderID,
-			micros(n.RetryAt), micros(n.UpdatedAt), micros(n.AcknowledgedAt), n.AcknowledgedVia,
+			micros(n.RetryAt), micros(n.UpdatedAt), micros(n.AcknowledgedAt), n.AcknowledgedVia, n.AcknowledgedBy,
 		}
 	}
 	return s.fromValues(ctx, tx, saveColumns, rows, `UPDATE notification SET state = v.state, class = v.class, is_repeat = v.is_repeat,
 		provider = v.provider, provider_id = v.provider_id, retry_at = v.retry_at, updated_at = v.updated_at,
-		acknowledged_at = v.acknowledged_at, acknowledged_via = v.acknowledged_via FROM v WHERE notification.id = v.id`)
+		acknowledged_at = v.acknowledged_at, acknowledged_via = v.acknowledged_via, acknowledged_by = v.acknowledged_by FROM v WHERE notification.id = v.id`)
 }
 
 // ref is a provider's id of a message.

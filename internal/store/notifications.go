@@ -24,7 +24,7 @@ func standingValues(n ledger.Notification) []any {
 	return []any{
 		n.ID, n.Key, n.Subject, n.Event, n.Step, n.Revision, n.Client, n.Team, n.Contact, string(n.Channel), string(n.Language),
 		n.Rung, n.Critical, n.AckCode, string(n.State), string(n.Class), n.Attempts, n.Repeat, n.Provider, n.ProviderID,
-		micros(n.Deadline), micros(n.RetryAt), micros(n.CreatedAt), micros(n.UpdatedAt), micros(n.AcknowledgedAt), n.AcknowledgedVia,
+		micros(n.Deadline), micros(n.RetryAt), micros(n.CreatedAt), micros(n.UpdatedAt), micros(n.AcknowledgedAt), n.AcknowledgedVia, n.AcknowledgedBy,
 		n.LeaseToken, micros(n.LeaseUntil),
 	}
 }
@@ -67,7 +67,7 @@ func queued(n ledger.Notification, now time.Time) ledger.Notification {
 	n.ID, n.State, n.Class = ledger.ID(n.Key), ledger.Queued, ledger.ClassNone
 	n.Attempts, n.Repeat, n.Provider, n.ProviderID = 0, false, "", ""
 	n.RetryAt, n.CreatedAt, n.UpdatedAt = time.Time{}, now, now
-	n.AcknowledgedAt, n.AcknowledgedVia = time.Time{}, ""
+	n.AcknowledgedAt, n.AcknowledgedVia, n.AcknowledgedBy = time.Time{}, "", ""
 	n.LeaseToken, n.LeaseUntil = 0, time.Time{}
 	return n
 }

@@ -19,7 +19,6 @@ import (
 
 	"vakhta/activities/notify"
 	"vakhta/internal/incident"
-	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/message"
 )
@@ -136,7 +135,7 @@ func buttons(n ledger.Notification) *models.InlineKeyboardMarkup {
 		return answers(n)
 	}
 	return &models.InlineKeyboardMarkup{InlineKeyboard: [][]models.InlineKeyboardButton{{
-		{Text: label(n), CallbackData: ackPrefix + n.AckCode},
+		{Text: notify.AckLabel(n.Event, n.Language), CallbackData: ackPrefix + n.AckCode},
 	}}}
 }
 
@@ -148,20 +147,6 @@ func answers(n ledger.Notification) *models.InlineKeyboardMarkup {
 		row = append(row, models.InlineKeyboardButton{Text: message.Capital(text), CallbackData: answerPrefix + string(a) + ":" + n.AckCode})
 	}
 	return &models.InlineKeyboardMarkup{InlineKeyboard: [][]models.InlineKeyboardButton{row}}
-}
-
-func label(n ledger.Notification) string {
-	takes := message.CanDecline(n.Event)
-	switch {
-	case n.Language == inventory.Russian && takes:
-		return "Принять"
-	case n.Language == inventory.Russian:
-		return "Прочитано"
-	case takes:
-		return "Take it"
-	default:
-		return "I have read this"
-	}
 }
 
 // outcome reads what a request came to. The id alone is kept: the chat is the

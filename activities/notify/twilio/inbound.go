@@ -7,18 +7,23 @@ import (
 	"strings"
 
 	"vakhta/activities/notify"
+	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 )
 
 // InboundPath is the path below the public URL that takes what people write to
-// our number; the operator sets it at Twilio.
+// our numbers; the operator sets it at Twilio.
 const InboundPath = "/callbacks/twilio/inbound"
 
-// Inbound is an SMS that somebody wrote to us.
+// Inbound is an SMS or a WhatsApp message that somebody wrote to us.
 type Inbound struct {
-	From string // E.164
-	// Events has one element if the text holds an acknowledgement code. Whether
-	// the sender is anybody that we know is for the caller to see.
+	ID      string // Twilio's; a repeated callback has the same
+	Channel inventory.Channel
+	From    string // E.164
+	Text    string
+	// Events has one element if the text holds an acknowledgement code, or a
+	// button was pressed. Whether the sender is anybody that we know is for the
+	// caller to see.
 	Events []ledger.Event
 	// Leaves and Returns: he wants no more messages, or wants them again.
 	Leaves, Returns bool
@@ -30,22 +35,32 @@ var (
 	returning = []string{"START", "UNSTOP", "СТАРТ"}
 )
 
-// Inbound verifies and reads an SMS to us.
+// Inbound verifies and reads a message to us.
 func (w *Webhook) Inbound(r *http.Request, body []byte) (Inbound, error) {
 	form, err := w.form(r, body)
 	if err != nil {
 		return Inbound{}, err
 	}
-	in, id := Inbound{From: form.Get("From")}, form.Get("MessageSid")
-	if id == "" || in.From == "" {
+	in := Inbound{ID: form.Get("MessageSid"), Channel: inventory.SMS, Text: strings.TrimSpace(form.Get("Body"))}
+	var whatsApp bool
+	if in.From, whatsApp = strings.CutPrefix(form.Get("From"), whatsAppPrefix); whatsApp {
+		in.Channel = inventory.WhatsApp
+	}
+	if in.ID == "" || in.From == "" {
 		return Inbound{}, fmt.Errorf("%w: twilio inbound: no MessageSid or no sender", notify.ErrMalformed)
 	}
-	text := strings.TrimSpace(form.Get("Body"))
-	word := strings.ToUpper(strings.Trim(text, " .!"))
+	if e, ok := notify.Pressed(form.Get("ButtonPayload")); ok {
+		// A template whose buttons carry no code is told by the message that they stand below.
+		e.ProviderID = form.Get("OriginalRepliedMessageSid")
+		e.Provider, e.Key, e.At = Provider, in.ID+"/button", w.now().UTC()
+		in.Events = []ledger.Event{e}
+		return in, nil
+	}
+	word := strings.ToUpper(strings.Trim(in.Text, " .!"))
 	in.Leaves, in.Returns = slices.Contains(leaving, word), slices.Contains(returning, word)
-	if code, ok := codeIn(text); ok && !in.Leaves && !in.Returns {
+	if code, ok := codeIn(in.Text); ok && !in.Leaves && !in.Returns {
 		in.Events = []ledger.Event{{
-			Provider: Provider, Key: id + "/reply", State: ledger.Read,
+			Provider: Provider, Key: in.ID + "/reply", State: ledger.Read,
 			AckCode: code, Acknowledged: true, At: w.now().UTC(),
 		}}
 	}

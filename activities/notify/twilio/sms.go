@@ -54,6 +54,10 @@ func (*SMS) Capabilities() notify.Capabilities {
 // LookUp implements [notify.Channel]: it lists the recipient's messages and
 // looks for the acknowledgement code, which stands in the text of each.
 func (s *SMS) LookUp(ctx context.Context, n ledger.Notification, to string) (string, bool, error) {
+	return s.account.lookUpMessage(ctx, n, to)
+}
+
+func (a *account) lookUpMessage(ctx context.Context, n ledger.Notification, to string) (string, bool, error) {
 	if n.AckCode == "" {
 		return "", false, notify.ErrNoLookUp
 	}
@@ -61,10 +65,10 @@ func (s *SMS) LookUp(ctx context.Context, n ledger.Notification, to string) (str
 	params := &api.ListMessageParams{}
 	params.SetTo(to)
 	params.SetPageSize(lookUpPage)
-	service, _ := s.account.open(ctx)
+	service, _ := a.open(ctx)
 	page, err := service.PageMessage(params, "", "")
 	if err != nil {
-		return "", false, s.account.lookUpError(err, to)
+		return "", false, a.lookUpError(err, to)
 	}
 	for _, m := range page.Messages {
 		if m.Body != nil && m.Sid != nil && strings.Contains(*m.Body, n.AckCode) {

@@ -1,5 +1,6 @@
-// Package twilio sends SMS and makes calls through Twilio, and reads its
-// status callbacks and the digits that people press.
+// Package twilio sends SMS and WhatsApp messages and makes calls through
+// Twilio, and reads its status callbacks, what people answer, and the digits
+// that they press.
 //
 // The library takes no context, loses the headers of a 429 and turns a proxy's
 // error page into plain text; every request here goes through its own
@@ -33,7 +34,7 @@ const (
 	GatherPath = "/callbacks/twilio/gather"
 )
 
-// Config is the account, shared by both channels.
+// Config is the account, shared by its channels.
 type Config struct {
 	URL        string // origin of the API; empty: https://api.twilio.com
 	AccountSID string
@@ -49,7 +50,7 @@ type Config struct {
 	Transport http.RoundTripper // nil: http.DefaultTransport
 }
 
-// account makes the requests of both channels.
+// account makes the requests of all channels.
 type account struct {
 	cfg    Config
 	target *url.URL
@@ -130,13 +131,18 @@ func (a *account) outcome(x *notify.Exchange, sid *string, err error, to string)
 			o.State = ledger.Retry
 		}
 	}
-	o.Code, o.OptedOut = strconv.Itoa(refusal.Code), refusal.Code == optedOut
+	o.Code, o.OptedOut = strconv.Itoa(refusal.Code), wantsNoMore(refusal.Code)
 	o.Message = notify.Scrub(refusal.Message, a.cfg.AuthToken, to)
 	return o
 }
 
-// optedOut is Twilio's error for a number whose owner has answered STOP.
-const optedOut = 21610
+// Twilio's errors for an owner who has answered STOP, or who has blocked us in WhatsApp.
+const (
+	optedOut  = 21610
+	blockedUs = 63033
+)
+
+func wantsNoMore(code int) bool { return code == optedOut || code == blockedUs }
 
 // errorClass sorts Twilio's error codes (FIELD-NOTES §2). What isn't listed is
 // for an operator to look at: a message must not vanish into a guess.
@@ -146,6 +152,10 @@ func errorClass(code int) ledger.Class {
 		return ledger.ClassRetry
 	case 30001, 30003, 30008, 21611, 63018, 22005, 30002, 30009, 30010, 30036:
 		return ledger.ClassNext
+	case 63012, 63019, 63022, 63032, 63036, 63049: // WhatsApp won't take it, or not now: another channel may
+		return ledger.ClassNext
+	case 63003, blockedUs: // WhatsApp knows no such number, or its owner has blocked us
+		return ledger.ClassDead
 	case 21211, 21614, optedOut, 21217, 13224, 30005, 30006, 63024:
 		return ledger.ClassDead
 	default:

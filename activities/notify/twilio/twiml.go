@@ -129,6 +129,18 @@ func SayTwiML(text string, lang inventory.Language) string {
 	return response{Verbs: []any{spoken(lang, text), hangup{}}}.String()
 }
 
+// MessageTwiML is the document that answers a message; an empty text answers nothing.
+func MessageTwiML(text string) string {
+	if text == "" {
+		return "<Response/>"
+	}
+	type message struct {
+		XMLName xml.Name `xml:"Message"`
+		Text    string   `xml:",chardata"`
+	}
+	return response{Verbs: []any{message{Text: text}}}.String()
+}
+
 // ReplyTwiML is the document that answers a pressed digit.
 func ReplyTwiML(publicURL string, reply Reply, n ledger.Notification) string {
 	text, ok := replies[reply]

@@ -63,7 +63,9 @@ func (w *Webhook) Status(r *http.Request, body []byte) ([]ledger.Event, error) {
 		Provider: Provider, Notification: r.URL.Query().Get("n"),
 		Code: form.Get("ErrorCode"), At: w.at(form.Get("Timestamp")),
 	}
-	e.OptedOut = e.Code == strconv.Itoa(optedOut)
+	if code, err := strconv.Atoi(e.Code); err == nil {
+		e.OptedOut = wantsNoMore(code)
+	}
 	var status string
 	if sid := form.Get("MessageSid"); sid != "" {
 		status = form.Get("MessageStatus")

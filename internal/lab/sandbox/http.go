@@ -37,7 +37,7 @@ func providerOf(path string) Provider {
 	switch {
 	case strings.HasPrefix(path, "/v3/"):
 		return SendGrid
-	case strings.HasPrefix(path, "/2010-04-01/"):
+	case strings.HasPrefix(path, "/2010-04-01/"), path == "/v1/Content":
 		return Twilio
 	case strings.HasPrefix(path, "/smsgate/"):
 		return SMSGate

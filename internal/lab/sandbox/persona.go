@@ -69,7 +69,11 @@ type SMS struct {
 	// NoReceipt: the message stays sent, the carrier never confirms delivery.
 	NoReceipt bool `json:"noReceipt,omitempty"`
 	// Reply is written back after After, to Config.TwilioInboundURL.
-	Reply string   `json:"reply,omitempty"`
+	Reply string `json:"reply,omitempty"`
+	// Reads and Press, by WhatsApp only: the message is read, and the button
+	// whose payload has this prefix is pressed, After later.
+	Reads bool     `json:"reads,omitempty"`
+	Press string   `json:"press,omitempty"`
 	After Duration `json:"after,omitempty"`
 }
 

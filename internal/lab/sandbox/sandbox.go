@@ -139,6 +139,7 @@ type Sandbox struct {
 	held     held
 	mail     mailState
 	calls    callState
+	contents contents
 	bot      botState
 	relay    relayState
 }

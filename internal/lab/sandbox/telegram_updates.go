@@ -118,8 +118,17 @@ func (s *Sandbox) PressButton(id, data string) error {
 	if i < 0 {
 		return fmt.Errorf("press a button: item %q has none with data %q", id, data)
 	}
-	s.press(it, i)
+	s.pressed(it, i)
 	return nil
+}
+
+// pressed tells us of a button in the provider's own way.
+func (s *Sandbox) pressed(it Item, button int) {
+	if it.Provider == Twilio {
+		s.pressReply(it, button)
+		return
+	}
+	s.press(it, button)
 }
 
 func (s *Sandbox) pressByPrefix(id, prefix string) {
@@ -129,7 +138,7 @@ func (s *Sandbox) pressByPrefix(id, prefix string) {
 	}
 	i := slices.IndexFunc(it.Buttons, func(b Button) bool { return b.Data != "" && strings.HasPrefix(b.Data, prefix) })
 	if i >= 0 { // an edit may have taken the button away
-		s.press(it, i)
+		s.pressed(it, i)
 	}
 }
 

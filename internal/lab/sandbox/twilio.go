@@ -28,6 +28,7 @@ func (s *Sandbox) twilioRoutes() {
 		"GET " + account + "Calls/{sid}":    s.fetchCall,
 		"POST " + account + "Calls/{sid}":   s.updateCall,
 		"/2010-04-01/":                      s.twilioNotFound,
+		"POST /v1/Content":                  s.createContent,
 	} {
 		s.mux.HandleFunc(pattern, s.twilioAuth(h))
 	}

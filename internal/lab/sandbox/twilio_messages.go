@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -37,17 +38,21 @@ func (s *Sandbox) createMessage(w http.ResponseWriter, r *http.Request) {
 	if from == "" {
 		from = f.Get("MessagingServiceSid")
 	}
-	body := f.Get("Body")
-	if body == "" {
-		body = f.Get("ContentSid") + " " + f.Get("ContentVariables")
+	body, buttons, fails := f.Get("Body"), []Button(nil), 0
+	if f.Get("ContentSid") != "" {
+		var code int
+		if body, buttons, fails, code = s.filled(f); code != 0 {
+			twilioError(w, http.StatusBadRequest, code, "The Content or its variables are invalid")
+			return
+		}
 	}
 	it := &Item{
 		Provider: Twilio, Channel: channel, ID: sid("SM"), To: to, From: from,
-		Text: body, Segments: segments(body), service: f.Get("MessagingServiceSid"),
+		Text: body, Segments: segments(body), Buttons: buttons, service: f.Get("MessagingServiceSid"),
 	}
 	s.inbox.add(it, "queued")
 	sent, _ := s.Item(it.ID)
-	s.messageLife(sent, f.Get("StatusCallback"), f.Get("ContentSid") != "")
+	s.messageLife(sent, f.Get("StatusCallback"), f.Get("ContentSid") != "", fails)
 	if s.vanish(w, r, Twilio, channel, to) {
 		return
 	}
@@ -93,7 +98,7 @@ func webURL(raw string) bool {
 }
 
 // messageLife lets an accepted message be sent and delivered, or not.
-func (s *Sandbox) messageLife(it Item, callback string, template bool) {
+func (s *Sandbox) messageLife(it Item, callback string, template bool, fails int) {
 	p := s.people.of(it.To).SMS
 	tell := func(state string, code int) {
 		s.inbox.change(it.ID, func(x *Item) {
@@ -124,6 +129,10 @@ func (s *Sandbox) messageLife(it Item, callback string, template bool) {
 		s.agenda.after(s.cfg.Timing.SMSSent, func() { tell("undelivered", 63016) })
 		return
 	}
+	if fails != 0 {
+		s.agenda.after(s.cfg.Timing.SMSSent, func() { tell("failed", fails) })
+		return
+	}
 	s.agenda.after(s.cfg.Timing.SMSSent, func() { tell("sent", 0) })
 	if p.NoReceipt {
 		return
@@ -134,8 +143,23 @@ func (s *Sandbox) messageLife(it Item, callback string, template bool) {
 			return
 		}
 		tell("delivered", 0)
+		if it.Channel == ChannelWhatsApp {
+			s.readIt(it, p, tell)
+		}
 		if p.Reply != "" {
 			s.agenda.after(time.Duration(p.After), func() { _ = s.WriteSMS(it.To, it.From, p.Reply) })
+		}
+	})
+}
+
+// readIt has the person read a WhatsApp message, and press a button of it.
+func (s *Sandbox) readIt(it Item, p *SMS, tell func(string, int)) {
+	s.agenda.after(time.Duration(p.After), func() {
+		if p.Reads || p.Press != "" {
+			tell("read", 0)
+		}
+		if p.Press != "" {
+			s.pressByPrefix(it.ID, p.Press)
 		}
 	})
 }
@@ -173,7 +197,10 @@ func (s *Sandbox) listMessages(w http.ResponseWriter, r *http.Request) {
 
 // WriteSMS has the person at a number write to us: a signed POST to
 // Config.TwilioInboundURL. A whatsapp: number writes by WhatsApp.
-func (s *Sandbox) WriteSMS(from, to, text string) error {
+func (s *Sandbox) WriteSMS(from, to, text string) error { return s.write(from, to, text, nil) }
+
+// write is WriteSMS with parameters of its own kind.
+func (s *Sandbox) write(from, to, text string, more url.Values) error {
 	channel := ChannelSMS
 	if strings.HasPrefix(from, "whatsapp:") {
 		channel = ChannelWhatsApp
@@ -183,6 +210,7 @@ func (s *Sandbox) WriteSMS(from, to, text string) error {
 		"MessageSid": {it.ID}, "SmsSid": {it.ID}, "SmsMessageSid": {it.ID}, "AccountSid": {s.cfg.TwilioSID}, "SmsStatus": {"received"},
 		"From": {from}, "To": {to}, "Body": {text}, "NumMedia": {"0"}, "NumSegments": {strconv.Itoa(it.Segments)}, "ApiVersion": {"2010-04-01"},
 	}
+	maps.Copy(params, more)
 	s.inbox.add(it, "received")
 	if s.cfg.TwilioInboundURL == "" {
 		return errNoInbound

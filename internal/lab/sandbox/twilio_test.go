@@ -301,7 +301,11 @@ func TestWhatsAppFreeTextOutsideTheWindowFails(t *testing.T) {
 	free := func(p *api.CreateMessageParams) { p.SetBody("hello") }
 	outside := send(free)
 	r.untilItem("failed with 63016", func(it sandbox.Item) bool { return it.ID == outside && it.ErrorCode == 63016 })
-	template := send(func(p *api.CreateMessageParams) { p.SetContentSid("HX1") })
+	approved, err := r.LoadContent([]byte(`{"friendly_name": "x", "language": "en", "types": {"twilio/text": {"body": "Hello"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := send(func(p *api.CreateMessageParams) { p.SetContentSid(approved) })
 	r.untilItem("was delivered", func(it sandbox.Item) bool { return it.ID == template && it.Status == "delivered" })
 	if err := r.WriteSMS("whatsapp:+79990000001", "whatsapp:+15005550006", "hi"); err != nil {
 		t.Fatal(err)

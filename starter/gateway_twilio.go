@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"net/http"
+
+	"vakhta/activities/notify/twilio"
+	"vakhta/activities/records"
+	"vakhta/internal/incident"
+	"vakhta/internal/inventory"
+)
+
+func (g *gateway) twilioStatus(w http.ResponseWriter, r *http.Request, body []byte) {
+	if g.hooks.twilio == nil {
+		notConfigured(w, twilio.Provider)
+		return
+	}
+	events, err := g.hooks.twilio.Status(r, body)
+	g.finishCallback(w, r, twilio.Provider, events, err)
+}
+
+// twilioGather takes a pressed digit and says what came of it. Thanks are said
+// only once the acknowledgement is committed.
+func (g *gateway) twilioGather(w http.ResponseWriter, r *http.Request, body []byte) {
+	if g.hooks.twilio == nil {
+		notConfigured(w, twilio.Provider)
+		return
+	}
+	pressed, err := g.hooks.twilio.Gather(r, body)
+	if err != nil {
+		g.callbackFailed(w, twilio.Provider, err)
+		return
+	}
+	said, err := g.applyEvents(r.Context(), twilio.Provider, pressed.Events)
+	if err != nil {
+		g.notApplied(w, twilio.Provider, err)
+		return
+	}
+	n, err := g.deps.Store.Notification(r.Context(), pressed.Notification)
+	if err != nil {
+		g.notApplied(w, twilio.Provider, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	answer := twilio.ReplyTwiML(g.cfg.PublicURL, pressed.Reply, n)
+	if said != "" {
+		answer = twilio.SayTwiML(said, n.Language)
+	}
+	_, _ = w.Write([]byte(answer))
+}
+
+// twilioInbound takes an SMS or a WhatsApp message to us: the code of a message
+// or its button acknowledges it, if it comes from somebody's number; a
+// stranger's word is worth nothing. What else is written by WhatsApp is a report.
+func (g *gateway) twilioInbound(w http.ResponseWriter, r *http.Request, body []byte) {
+	if g.hooks.twilio == nil {
+		notConfigured(w, twilio.Provider)
+		return
+	}
+	in, err := g.hooks.twilio.Inbound(r, body)
+	if err != nil {
+		g.callbackFailed(w, twilio.Provider, err)
+		return
+	}
+	said, err := g.heard(r.Context(), in)
+	if err != nil {
+		g.notApplied(w, twilio.Provider, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	_, _ = w.Write([]byte(twilio.MessageTwiML(said)))
+}
+
+// heard acts on a message; said is to be answered at once, or empty.
+func (g *gateway) heard(ctx context.Context, in twilio.Inbound) (said string, err error) {
+	contact, known := g.deps.Inventory.ContactByAddress(in.Channel, in.From)
+	chats := in.Channel == inventory.WhatsApp
+	if chats && known {
+		if err := g.deps.Store.Hear(ctx, contact.ID, in.Channel, g.now().UTC()); err != nil {
+			return "", err
+		}
+	}
+	switch {
+	case known && (in.Leaves || in.Returns):
+		return "", g.wants(ctx, contact, in.Channel, twilio.Provider, in.Returns)
+	case known && len(in.Events) > 0:
+		said, err = g.applyEvents(ctx, twilio.Provider, in.Events)
+		if !chats { // an SMS costs, and most who write one are no longer looking
+			said = ""
+		}
+		return said, err
+	case chats && in.Text != "" && len(in.Events) == 0 && !in.Leaves && !in.Returns:
+		return "", g.reported(ctx, in, contact)
+	case !known:
+		g.metrics.callbacks.WithLabelValues(twilio.Provider, "foreign").Inc()
+	}
+	return "", nil
+}
+
+// reported takes what somebody wrote for a report; contact is nil for a
+// stranger, who is answered where he wrote from.
+func (g *gateway) reported(ctx context.Context, in twilio.Inbound, contact *inventory.Contact) error {
+	report := incident.Report{
+		ID: "wa" + in.ID, Channel: string(in.Channel), From: in.From, Text: clip(in.Text, maxReportText), ReceivedAt: g.now().UTC(),
+	}
+	if contact != nil {
+		report.Client, report.Contact = contact.Client, contact.ID
+	} else if err := g.deps.Store.Hear(ctx, records.StrangerPrefix+report.ID, in.Channel, report.ReceivedAt); err != nil {
+		return err
+	}
+	return g.acceptReport(ctx, report)
+}
