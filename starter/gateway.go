@@ -13,6 +13,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"vakhta/activities/notify/mattermost"
+	"vakhta/activities/notify/slack"
 	"vakhta/internal/acklink"
 	"vakhta/internal/config"
 	"vakhta/internal/incident"
@@ -133,6 +135,8 @@ func (g *gateway) Handler() http.Handler {
 	mux.Handle("GET /callbacks/http/{name}", limited(maxCallbackBytes, g.describedCallback))
 	mux.Handle("POST /callbacks/twilio/inbound", limited(maxCallbackBytes, g.twilioInbound))
 	mux.Handle("POST /callbacks/twilio/gather", limited(maxCallbackBytes, g.twilioGather))
+	mux.Handle("POST "+slack.ActionPath, limited(maxCallbackBytes, g.slackAction))
+	mux.Handle("POST "+mattermost.ActionPath, limited(maxCallbackBytes, g.mattermostAction))
 	mux.Handle("POST /callbacks/telegram", limited(maxCallbackBytes, g.telegramUpdate))
 
 	g.ack.Register(mux)

@@ -19,9 +19,15 @@ import (
 // workflows that wait for it. Said is for whoever answered a question: what
 // became of it, in his language. An error means that nothing may be answered 2xx.
 func (g *gateway) applyEvents(ctx context.Context, provider string, events []ledger.Event) (said string, err error) {
-	done, err := g.deps.Store.ApplyEvents(ctx, events, g.now().UTC())
+	_, said, err = g.apply(ctx, provider, events)
+	return said, err
+}
+
+// apply is applyEvents that tells what the events came to, too.
+func (g *gateway) apply(ctx context.Context, provider string, events []ledger.Event) (done []ledger.Applied, said string, err error) {
+	done, err = g.deps.Store.ApplyEvents(ctx, events, g.now().UTC())
 	if err != nil {
-		return "", fmt.Errorf("apply events of %s: %w", provider, err)
+		return nil, "", fmt.Errorf("apply events of %s: %w", provider, err)
 	}
 	for i, e := range events {
 		result := "repeated"
@@ -33,7 +39,7 @@ func (g *gateway) applyEvents(ctx context.Context, provider string, events []led
 		switch {
 		case e.Answer != "":
 			if said, err = g.questionAnswered(ctx, n, incident.Answer(e.Answer), string(n.Channel)); err != nil {
-				return "", err
+				return nil, "", err
 			}
 		case e.Acknowledged:
 			g.pageAnswered(ctx, n, workflows.SignalAcknowledged, string(n.Channel), e.By)
@@ -41,7 +47,7 @@ func (g *gateway) applyEvents(ctx context.Context, provider string, events []led
 			g.pageAnswered(ctx, n, workflows.SignalDeclined, string(n.Channel), e.By)
 		}
 	}
-	return said, nil
+	return done, said, nil
 }
 
 // pageAnswered tells an escalation that a page was answered. The fact is in

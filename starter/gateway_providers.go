@@ -10,7 +10,9 @@ import (
 
 	"vakhta/activities/notify"
 	"vakhta/activities/notify/described"
+	"vakhta/activities/notify/mattermost"
 	"vakhta/activities/notify/sendgrid"
+	"vakhta/activities/notify/slack"
 	"vakhta/activities/notify/telegram"
 	"vakhta/activities/notify/twilio"
 	"vakhta/internal/config"
@@ -21,11 +23,14 @@ import (
 
 // hooks verify and read the callbacks of the configured providers; nil: not configured.
 type hooks struct {
-	sendgrid  *sendgrid.Webhook
-	twilio    *twilio.Webhook
-	telegram  *telegram.Webhook
-	bot       *telegram.Channel
-	described map[string]*described.Webhook // by the provider's name
+	sendgrid   *sendgrid.Webhook
+	twilio     *twilio.Webhook
+	telegram   *telegram.Webhook
+	bot        *telegram.Channel
+	slack      *slack.Webhook
+	slackBot   *slack.Channel
+	mattermost *mattermost.Webhook
+	described  map[string]*described.Webhook // by the provider's name
 }
 
 func newHooks(cfg config.Config, now func() time.Time) (hooks, error) {
@@ -48,6 +53,9 @@ func newHooks(cfg config.Config, now func() time.Time) (hooks, error) {
 		if h.bot, err = telegram.New(telegram.Config{URL: p.URL, Token: p.Token.Reveal()}); err != nil {
 			return h, refused("providers.telegram: %w", err)
 		}
+	}
+	if err := h.rooms(cfg, now); err != nil {
+		return h, err
 	}
 	h.described = map[string]*described.Webhook{}
 	for _, p := range cfg.Providers.HTTP {

@@ -68,7 +68,7 @@ clients:
       - {id: acme-duty, addresses: {telegram: "1001", whatsapp: "+79001112233", email: duty@acme.example}}
 teams:
   - id: emergency
-    members: [{id: ivan, language: ru, timezone: Europe/Moscow, addresses: {call: "+79001234567", sms: "+79001234567", whatsapp: "+79001234567"}}]
+    members: [{id: ivan, language: ru, timezone: Europe/Moscow, addresses: {call: "+79001234567", sms: "+79001234567", whatsapp: "+79001234567"}}, {id: anna, name: Anna, addresses: {slack: U0ANNA00001, mattermost: U0ANNA00001}}]
     levels: [{members: [ivan], ackWithin: 2m}]
     repeat: 2
 `

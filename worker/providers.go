@@ -9,7 +9,9 @@ import (
 
 	"vakhta/activities/notify"
 	"vakhta/activities/notify/described"
+	"vakhta/activities/notify/mattermost"
 	"vakhta/activities/notify/sendgrid"
+	"vakhta/activities/notify/slack"
 	"vakhta/activities/notify/smtp"
 	"vakhta/activities/notify/telegram"
 	"vakhta/activities/notify/twilio"
@@ -37,7 +39,7 @@ func (m made) add(channel inventory.Channel, name string, perSecond float64, ch 
 // channel into their order.
 func newRoutes(cfg config.Config, st *store.Store) (notify.Routes, error) {
 	m := made{}
-	for _, makeOf := range []func(made, config.Config, *store.Store) error{sendgridOf, smtpOf, twilioOf, telegramOf, describedOf} {
+	for _, makeOf := range []func(made, config.Config, *store.Store) error{sendgridOf, smtpOf, twilioOf, telegramOf, slackOf, mattermostOf, describedOf} {
 		if err := makeOf(m, cfg, st); err != nil {
 			return nil, err
 		}
@@ -133,6 +135,24 @@ func telegramOf(m made, cfg config.Config, _ *store.Store) error {
 	}
 	ch, err := telegram.New(telegram.Config{URL: p.URL, Token: p.Token.Reveal()})
 	return m.add(inventory.Telegram, telegram.Provider, p.Rate, ch, err)
+}
+
+func slackOf(m made, cfg config.Config, _ *store.Store) error {
+	p := cfg.Providers.Slack
+	if p == nil {
+		return nil
+	}
+	ch, err := slack.New(slack.Config{URL: p.URL, Token: p.Token.Reveal()})
+	return m.add(inventory.Slack, slack.Provider, p.Rate, ch, err)
+}
+
+func mattermostOf(m made, cfg config.Config, _ *store.Store) error {
+	p := cfg.Providers.Mattermost
+	if p == nil {
+		return nil
+	}
+	ch, err := mattermost.New(mattermost.Config{URL: p.URL, Token: p.Token.Reveal(), ActionSecret: p.ActionSecret.Reveal(), PublicURL: cfg.PublicURL})
+	return m.add(inventory.Mattermost, mattermost.Provider, p.Rate, ch, err)
 }
 
 func describedOf(m made, cfg config.Config, _ *store.Store) error {

@@ -7,9 +7,11 @@ type paced interface {
 	rate(channel inventory.Channel) float64
 }
 
-func (s *SendGrid) rate(inventory.Channel) float64  { return s.Rate }
-func (t *Telegram) rate(inventory.Channel) float64  { return t.Rate }
-func (t *Twilio) rate(ch inventory.Channel) float64 { return t.Rates[ch] }
+func (s *SendGrid) rate(inventory.Channel) float64   { return s.Rate }
+func (t *Telegram) rate(inventory.Channel) float64   { return t.Rate }
+func (s *Slack) rate(inventory.Channel) float64      { return s.Rate }
+func (m *Mattermost) rate(inventory.Channel) float64 { return m.Rate }
+func (t *Twilio) rate(ch inventory.Channel) float64  { return t.Rates[ch] }
 
 // Pace is how many messages per second a channel carries: the rate of its
 // first provider. A broadcast's duration is planned by it.

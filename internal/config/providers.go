@@ -17,6 +17,9 @@ type Providers struct {
 	SMTP     *SMTP     `yaml:"smtp"`
 	Twilio   *Twilio   `yaml:"twilio"`
 	Telegram *Telegram `yaml:"telegram"`
+	// Slack and Mattermost are for teams.
+	Slack      *Slack      `yaml:"slack"`
+	Mattermost *Mattermost `yaml:"mattermost"`
 	// HTTP are gateways that a file describes.
 	HTTP []*HTTP `yaml:"http"`
 }
@@ -130,6 +133,12 @@ func (p *Providers) accounts() []account {
 			[]inventory.Channel{inventory.Telegram},
 			map[string]*Secret{"token": &s.Token, "webhookSecret": &s.WebhookSecret},
 		})
+	}
+	if s := p.Slack; s != nil {
+		out = append(out, account{"slack", "slack", s, []inventory.Channel{inventory.Slack}, map[string]*Secret{"token": &s.Token, "signingSecret": &s.SigningSecret}})
+	}
+	if s := p.Mattermost; s != nil {
+		out = append(out, account{"mattermost", "mattermost", s, []inventory.Channel{inventory.Mattermost}, map[string]*Secret{"token": &s.Token, "actionSecret": &s.ActionSecret}})
 	}
 	for _, h := range p.HTTP {
 		if h != nil { // said by validateNames

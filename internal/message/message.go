@@ -14,11 +14,12 @@ type Kind string
 const (
 	Mail      Kind = "mail"
 	Messenger Kind = "messenger"
+	Room      Kind = "room" // of a team; an event that has none is told by its messenger text
 	SMS       Kind = "sms"
 	Voice     Kind = "voice"
 )
 
-var kinds = []Kind{Mail, Messenger, SMS, Voice}
+var kinds = []Kind{Mail, Messenger, Room, SMS, Voice}
 
 // Rendered is a finished message.
 type Rendered struct {
@@ -32,8 +33,10 @@ func KindOf(ch inventory.Channel) (Kind, bool) {
 	switch ch {
 	case inventory.Email:
 		return Mail, true
-	case inventory.Telegram, inventory.WhatsApp, inventory.Slack, inventory.Mattermost:
+	case inventory.Telegram, inventory.WhatsApp:
 		return Messenger, true
+	case inventory.Slack, inventory.Mattermost:
+		return Room, true
 	case inventory.SMS:
 		return SMS, true
 	case inventory.Call:

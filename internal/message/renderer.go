@@ -158,8 +158,17 @@ func (r *Renderer) Events() []string { return slices.Clone(r.events) }
 
 // Has says whether the event has a text for the channel.
 func (r *Renderer) Has(event string, lang inventory.Language, ch inventory.Channel) bool {
-	kind, ok := KindOf(ch)
+	kind, ok := r.kindOf(event, lang, ch)
 	return ok && r.templates[key{lang, event, kind}] != nil
+}
+
+// kindOf is the kind of text of an event for a channel.
+func (r *Renderer) kindOf(event string, lang inventory.Language, ch inventory.Channel) (Kind, bool) {
+	kind, ok := KindOf(ch)
+	if kind == Room && r.templates[key{lang, event, Room}] == nil {
+		kind = Messenger
+	}
+	return kind, ok
 }
 
 // Render writes one message. Data is a [Data] or a pointer to one.
@@ -175,7 +184,7 @@ func (r *Renderer) Render(event string, lang inventory.Language, ch inventory.Ch
 	default:
 		return Rendered{}, fmt.Errorf("render %s: data is %T, want message.Data", event, data)
 	}
-	kind, ok := KindOf(ch)
+	kind, ok := r.kindOf(event, lang, ch)
 	if !ok {
 		return Rendered{}, fmt.Errorf("render %s: no message is written for channel %q", event, ch)
 	}
@@ -213,7 +222,7 @@ func (r *Renderer) render(k key, d Data) (Rendered, error) {
 		return Rendered{Text: v.fit(tidyLine(mark(d, k.lang) + buf.String()))}, nil
 	case Voice:
 		return Rendered{Text: tidyLine(mark(d, k.lang) + buf.String())}, nil
-	case Messenger:
+	case Messenger, Room:
 		return Rendered{Text: tidy(mark(d, k.lang) + buf.String())}, nil
 	default:
 		return r.renderMail(name, v, buf.String())

@@ -21,7 +21,7 @@ type view struct {
 }
 
 // How many machines a list names before it counts the rest.
-var listed = map[Kind]int{Mail: 25, Messenger: 8, SMS: 1, Voice: 2}
+var listed = map[Kind]int{Mail: 25, Messenger: 8, Room: 8, SMS: 1, Voice: 2}
 
 // funcs are the words that don't depend on the data: {{plural 2 "сервер" "сервера" "серверов"}}.
 func funcs(lang inventory.Language) template.FuncMap {

@@ -15,6 +15,8 @@ func (s *Sandbox) routes() {
 	s.mux.HandleFunc("POST /v3/mail/send", s.serveMailSend)
 	s.twilioRoutes()
 	s.smsGateRoutes()
+	s.slackRoutes()
+	s.mattermostRoutes()
 	s.controlRoutes()
 }
 
@@ -39,6 +41,10 @@ func providerOf(path string) Provider {
 		return SendGrid
 	case strings.HasPrefix(path, "/2010-04-01/"), path == "/v1/Content":
 		return Twilio
+	case strings.HasPrefix(path, "/api/v4/"):
+		return Mattermost
+	case strings.HasPrefix(path, "/api/"):
+		return Slack
 	case strings.HasPrefix(path, "/smsgate/"):
 		return SMSGate
 	case strings.HasPrefix(path, "/bot"):
@@ -115,6 +121,10 @@ func (s *Sandbox) answerFault(w http.ResponseWriter, p Provider, f *Fault) {
 		twilioError(w, status, 20000+status, http.StatusText(status))
 	case SMSGate:
 		gateError(w, status, 0, http.StatusText(status))
+	case Mattermost:
+		mattermostError(w, status, "sandbox.fault", http.StatusText(status))
+	case Slack:
+		writeJSON(w, status, map[string]any{"ok": false, "error": "internal_error"})
 	default:
 		botError(w, status, http.StatusText(status), 0)
 	}
@@ -137,6 +147,9 @@ func tooMany(w http.ResponseWriter, p Provider, wait time.Duration) {
 		twilioError(w, http.StatusTooManyRequests, 20429, "Too Many Requests")
 	case SMSGate:
 		gateError(w, http.StatusOK, gateTooOften, "too many messages")
+	case Slack, Mattermost:
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+		writeJSON(w, http.StatusTooManyRequests, map[string]any{"ok": false, "error": "ratelimited"})
 	default:
 		botError(w, http.StatusTooManyRequests, "Too Many Requests: retry after "+strconv.Itoa(seconds), seconds)
 	}

@@ -51,7 +51,7 @@ type Status struct {
 	Code  int       `json:"code,omitempty"`
 }
 
-// Button is an inline button below a Telegram message.
+// Button is a button below a message.
 type Button struct {
 	Text    string `json:"text"`
 	Data    string `json:"data,omitempty"`
@@ -60,6 +60,8 @@ type Button struct {
 	Pressed bool   `json:"pressed,omitempty"`
 	// Answer is the notice that answerCallbackQuery showed.
 	Answer string `json:"answer,omitempty"`
+
+	calls, context string // where a Mattermost button calls, and with what
 }
 
 // Line is one line of a call's transcript.

@@ -108,7 +108,7 @@ func (s *Sandbox) tabs(here string) (total int, tabs []channelTab) {
 	total = len(s.inbox.items)
 	counts := s.inbox.byChannel
 	tabs = []channelTab{{Name: "all", N: total, Href: "/", Where: here == ""}}
-	for _, c := range []string{ChannelEmail, ChannelTelegram, ChannelSMS, ChannelWhatsApp, ChannelCall} {
+	for _, c := range []string{ChannelEmail, ChannelTelegram, ChannelSlack, ChannelMattermost, ChannelSMS, ChannelWhatsApp, ChannelCall} {
 		if counts[c] > 0 || here == c {
 			tabs = append(tabs, channelTab{Name: c, N: counts[c], Href: "/?channel=" + url.QueryEscape(c), Where: here == c})
 		}
@@ -160,7 +160,7 @@ func icon(channel string) string {
 // tone is the colour of a status: good, bad or under way. Telegram has no
 // receipts: sent is as good as it gets.
 func tone(it Item) string {
-	if it.Channel == ChannelTelegram {
+	if it.Channel == ChannelTelegram || it.Provider == Slack || it.Provider == Mattermost {
 		return "good"
 	}
 	switch it.Status {

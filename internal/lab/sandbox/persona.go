@@ -30,6 +30,7 @@ type Persona struct {
 	SMS      *SMS     `json:"sms,omitempty"`
 	Telegram *Chat    `json:"telegram,omitempty"`
 	Mail     *Mailbox `json:"mail,omitempty"`
+	Room     *Room    `json:"room,omitempty"`
 }
 
 // Answer is what becomes of a call.
@@ -97,6 +98,15 @@ type Mailbox struct {
 	After       Duration `json:"after,omitempty"`
 }
 
+// Room is how a team's channel in Slack or Mattermost behaves.
+type Room struct {
+	// Press is the prefix of the button that By presses, After later; empty: nobody does.
+	Press string   `json:"press,omitempty"`
+	By    string   `json:"by,omitempty"`
+	After Duration `json:"after,omitempty"`
+	Gone  bool     `json:"gone,omitempty"` // there is no such channel, or the bot isn't in it
+}
+
 // DefaultPersona is how everybody behaves until told otherwise: the phone is
 // answered and 1 is pressed, messages arrive, buttons are left alone.
 func DefaultPersona() Persona {
@@ -105,6 +115,7 @@ func DefaultPersona() Persona {
 		SMS:      &SMS{},
 		Telegram: &Chat{},
 		Mail:     &Mailbox{},
+		Room:     &Room{},
 	}
 }
 
@@ -192,6 +203,9 @@ func merge(p, fallback Persona) Persona {
 	}
 	if p.Mail == nil {
 		p.Mail = fallback.Mail
+	}
+	if p.Room == nil {
+		p.Room = fallback.Room
 	}
 	return p
 }

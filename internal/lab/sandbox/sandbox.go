@@ -18,23 +18,27 @@ type Provider string
 
 // The providers.
 const (
-	SendGrid Provider = "sendgrid"
-	Twilio   Provider = "twilio"
-	Telegram Provider = "telegram"
-	SMTP     Provider = "smtp"
-	SMSGate  Provider = "smsgate" // an SMS gateway without a library
+	SendGrid   Provider = "sendgrid"
+	Twilio     Provider = "twilio"
+	Telegram   Provider = "telegram"
+	SMTP       Provider = "smtp"
+	SMSGate    Provider = "smsgate" // an SMS gateway without a library
+	Slack      Provider = "slack"
+	Mattermost Provider = "mattermost"
 )
 
 // providers are all of them.
-var providers = []Provider{SendGrid, Twilio, Telegram, SMTP, SMSGate}
+var providers = []Provider{SendGrid, Twilio, Telegram, SMTP, SMSGate, Slack, Mattermost}
 
 // The channels that an Item can have come by; Telegram's is its provider's name.
 const (
-	ChannelEmail    = "email"
-	ChannelSMS      = "sms"
-	ChannelWhatsApp = "whatsapp"
-	ChannelCall     = "call"
-	ChannelTelegram = "telegram"
+	ChannelEmail      = "email"
+	ChannelSMS        = "sms"
+	ChannelWhatsApp   = "whatsapp"
+	ChannelCall       = "call"
+	ChannelTelegram   = "telegram"
+	ChannelSlack      = "slack"
+	ChannelMattermost = "mattermost"
 )
 
 // Config is what a sandbox is built of. The zero value of everything but the
@@ -50,6 +54,11 @@ type Config struct {
 	// SMSGateLogin and SMSGatePassword are the account at the SMS gateway; the
 	// password signs its callbacks, too.
 	SMSGateLogin, SMSGatePassword string
+
+	SlackToken      string // of the bot
+	SlackSecret     string // signs the presses
+	SlackActionURL  string // gets them
+	MattermostToken string // of the bot; a button says itself where it calls
 
 	// SendGridEventURL gets the event webhook; empty: no events are sent.
 	SendGridEventURL string

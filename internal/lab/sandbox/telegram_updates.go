@@ -124,11 +124,14 @@ func (s *Sandbox) PressButton(id, data string) error {
 
 // pressed tells us of a button in the provider's own way.
 func (s *Sandbox) pressed(it Item, button int) {
-	if it.Provider == Twilio {
+	switch it.Provider {
+	case Twilio:
 		s.pressReply(it, button)
-		return
+	case Telegram:
+		s.press(it, button)
+	default:
+		s.pressInRoom(it, button, somebody)
 	}
-	s.press(it, button)
 }
 
 func (s *Sandbox) pressByPrefix(id, prefix string) {

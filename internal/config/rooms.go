@@ -1,0 +1,49 @@
+package config
+
+import "errors"
+
+// Slack is the bot of a team's workspace.
+type Slack struct {
+	URL           string `yaml:"url"` // default: the public API
+	Token         Secret `yaml:"token"`
+	SigningSecret Secret `yaml:"signingSecret"` // of the app; proves who pressed a button
+	// Rate is what the bot may send, in messages per second; default: notify.rates.
+	Rate float64 `yaml:"rate"`
+}
+
+// ValidateAndSetDefaults checks the bot.
+func (s *Slack) ValidateAndSetDefaults() error {
+	switch {
+	case !s.Token.Set():
+		return errors.New("token: missing; write env:NAME or file:PATH")
+	case !s.SigningSecret.Set():
+		return errors.New("signingSecret: missing; write env:NAME or file:PATH")
+	case s.Rate < 0:
+		return checkRate(s.Rate)
+	}
+	return urlOr("https://slack.com", &s.URL)
+}
+
+// Mattermost is the bot of a team's server.
+type Mattermost struct {
+	URL          string `yaml:"url"` // of the server
+	Token        Secret `yaml:"token"`
+	ActionSecret Secret `yaml:"actionSecret"` // ours; proves that a button is
+	// Rate is what the bot may send, in messages per second; default: notify.rates.
+	Rate float64 `yaml:"rate"`
+}
+
+// ValidateAndSetDefaults checks the bot.
+func (m *Mattermost) ValidateAndSetDefaults() error {
+	switch {
+	case m.URL == "":
+		return errors.New("url: missing; write the server's https://…")
+	case !m.Token.Set():
+		return errors.New("token: missing; write env:NAME or file:PATH")
+	case !m.ActionSecret.Set():
+		return errors.New("actionSecret: missing; write env:NAME or file:PATH")
+	case m.Rate < 0:
+		return checkRate(m.Rate)
+	}
+	return urlOr("", &m.URL)
+}
