@@ -103,7 +103,7 @@ func printDoubts(out io.Writer, doubts []topology.Doubt, cases int) error {
 		if d.Strong {
 			strength = "strong"
 		}
-		t.row(d.Component, string(d.Kind), strength, d.Of, d.Likelier, d.Text, someOf(d.Cases))
+		t.row(d.Component, string(d.Kind), strength, d.Of, d.Likelier, d.Text, someOf(d.Cases, len(d.Cases)))
 	}
 	if err := t.flush(); err != nil {
 		return fmt.Errorf("print the doubts: %w", err)

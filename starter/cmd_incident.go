@@ -193,7 +193,7 @@ func (a *app) printIncidentState(ctx context.Context, cmd *cobra.Command, handle
 // incidentLine says an incident's state in one line.
 func incidentLine(s workflows.IncidentStatus) string {
 	parts := []string{string(s.Incident.Severity), string(s.Incident.Status)}
-	if n := len(s.Incident.Servers); n > 0 {
+	if n := s.Incident.Affected(); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %d machines back", len(s.Incident.Restored), n))
 	}
 	for _, team := range sortedNames(s.Teams) {

@@ -36,6 +36,9 @@ func newLocalizeCommand(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if result, err = a.wholeResult(cmd.Context(), result, cmd.ErrOrStderr()); err != nil {
+					return err
+				}
 				if explain {
 					if err := a.explainSweep(cmd.Context(), cmd.ErrOrStderr(), result.Sweep); err != nil {
 						return err

@@ -76,9 +76,9 @@ func printFindings(out io.Writer, r workflows.LocalizeResult, inv *inventory.Inv
 	for i := range r.Findings {
 		page.finding(&r.Findings[i], inv)
 	}
-	if n := len(r.Unexplained); n > 0 {
+	if n := max(r.UnexplainedCount, len(r.Unexplained)); n > 0 {
 		fmt.Fprintln(out)
-		page.item("? ", "  ", fmt.Sprintf("%d down that nothing explains: %s", n, someOf(r.Unexplained)), styleFact)
+		page.item("? ", "  ", fmt.Sprintf("%d down that nothing explains: %s", n, someOf(r.Unexplained, n)), styleFact)
 	}
 	return nil
 }
@@ -95,13 +95,13 @@ func (p page) finding(f *topology.Finding, inv *inventory.Inventory) {
 		leaves = append(leaves, e.Text)
 	}
 	if len(f.Explains) > 0 {
-		leaves = append(leaves, fmt.Sprintf("explains %d: %s", len(f.Explains), someOf(f.Explains)))
+		leaves = append(leaves, fmt.Sprintf("explains %d: %s", f.Impact(), someOf(f.Explains, f.Impact())))
 	}
 	if len(f.Contradicts) > 0 {
-		leaves = append(leaves, fmt.Sprintf("contradicted by %d up: %s", len(f.Contradicts), someOf(f.Contradicts)))
+		leaves = append(leaves, fmt.Sprintf("contradicted by %d up: %s", f.Against(), someOf(f.Contradicts, f.Against())))
 	}
 	if len(f.AmbiguousWith) > 0 {
-		leaves = append(leaves, fmt.Sprintf("can't be told from %s; one of these with confidence %d %%", someOf(f.AmbiguousWith), topology.Percent(f.Confidence)))
+		leaves = append(leaves, fmt.Sprintf("can't be told from %s; one of these with confidence %d %%", someOf(f.AmbiguousWith, len(f.AmbiguousWith)), topology.Percent(f.Confidence)))
 	}
 	for i, leaf := range leaves {
 		branch, under := "  ├─ ", "  │  "
@@ -112,11 +112,12 @@ func (p page) finding(f *topology.Finding, inv *inventory.Inventory) {
 	}
 }
 
-func someOf(ids []string) string {
-	if len(ids) <= idsShown {
+// someOf names the first of so many, of which ids may be only some.
+func someOf(ids []string, of int) string {
+	if of <= idsShown {
 		return strings.Join(ids, ", ")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(ids[:idsShown], ", "), len(ids)-idsShown)
+	return fmt.Sprintf("%s and %d more", strings.Join(ids[:idsShown], ", "), of-idsShown)
 }
 
 // explainSweep infers once more from a sweep's stored observations, for the score table.
@@ -160,7 +161,7 @@ func printScores(w io.Writer, inf topology.Inference) error {
 		for _, rival := range inf.Scores[i].Rivals {
 			instead := "nothing: chance, and faults of the machines themselves"
 			if len(rival.Instead) > 0 {
-				instead = someOf(rival.Instead)
+				instead = someOf(rival.Instead, len(rival.Instead))
 			}
 			t.row(f.Component, instead, fmt.Sprintf("%.2f", rival.Delta), shareOf(rival.Delta))
 		}
@@ -178,4 +179,31 @@ func shareOf(delta float64) string {
 		return fmt.Sprintf("%.4f", share)
 	}
 	return "< 0.0001"
+}
+
+// wholeResult completes a result whose lists were too long for its history from
+// the store. Without a configuration it stays brief, and says so.
+func (a *app) wholeResult(ctx context.Context, r workflows.LocalizeResult, say io.Writer) (workflows.LocalizeResult, error) {
+	if !r.Cut() {
+		return r, nil
+	}
+	if a.configPath == "" {
+		fmt.Fprintln(say, "vakhta: long lists of machines are cut; give --config to have them read from the store")
+		return r, nil
+	}
+	return r, a.withStore(ctx, func(st *store.Store) error {
+		found, err := st.Found(ctx, r.Sweep)
+		if err != nil {
+			return unavailable("read the findings of sweep %s whole: %w", r.Sweep, err)
+		}
+		for i, f := range r.Findings {
+			if f.Cut() {
+				r.Findings[i], _ = found.Whole(f)
+			}
+		}
+		if r.UnexplainedCount > 0 {
+			r.Unexplained, r.UnexplainedCount = found.Unexplained, 0
+		}
+		return nil
+	})
 }

@@ -201,11 +201,11 @@ func (w *world) answerIncidents() {
 		}
 		return p.Expression == "true", nil
 	})
-	on(w, rec.WatchPlan, func(_ context.Context, servers []string) ([]records.Watched, error) {
-		if len(servers) == 0 {
+	on(w, rec.WatchPlan, func(_ context.Context, in incident.Incident) ([]records.Watched, error) {
+		if len(in.Servers) == 0 {
 			return nil, nil
 		}
-		return []records.Watched{{Vantage: "msk", Components: servers}}, nil
+		return []records.Watched{{Vantage: "msk", Components: in.Servers}}, nil
 	})
 	on(w, look.Watch, func(_ context.Context, _ probe.WatchParams) (probe.WatchResult, error) {
 		w.mu.Lock()

@@ -257,7 +257,7 @@ func (r *incidentRun) details(ctx workflow.Context) {
 	var b strings.Builder
 	in := r.rec
 	fmt.Fprintf(&b, "## %s — %s\n%s\n\n", in.ID, in.Status, in.Title)
-	fmt.Fprintf(&b, "%s · %d of %d servers back · %d clients", in.Severity, len(in.Restored), len(in.Servers), len(in.Clients))
+	fmt.Fprintf(&b, "%s · %d of %d servers back · %d clients", in.Severity, len(in.Restored), in.Affected(), len(in.Clients))
 	if !in.ETA.IsZero() {
 		fmt.Fprintf(&b, " · expected by %s", in.ETA.UTC().Format(time.RFC3339))
 	}

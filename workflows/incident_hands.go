@@ -155,7 +155,7 @@ func (r *incidentRun) learnFrom(ctx workflow.Context, l records.Look) error {
 		return r.save(ctx)
 	}
 	was := r.rec.Component
-	r.rec.Finding, r.rec.Servers, r.rec.Clients = l.Finding, l.Servers, l.Clients
+	r.rec.Finding, r.rec.Servers, r.rec.ServerCount, r.rec.Clients = l.Finding, l.Servers, l.ServerCount, l.Clients
 	if l.Title != "" {
 		r.rec.Title, r.rec.Site = l.Title, l.Site
 	}

@@ -77,7 +77,9 @@ func TestUnsureIncidentAsksOnSiteAndLearnsFromTheAnswer(t *testing.T) {
 			kinds = append(kinds, l.Kind)
 		}
 	}
-	// Asked, by mail, by messenger; answered.
+	// Asked, by mail, by messenger; answered. What was answered and what it changes
+	// are lines of two workflows: either may be kept first.
+	slices.Sort(kinds[min(3, len(kinds)):])
 	equal(t, "timeline", kinds, []string{"question", "question", "question", "answer", "finding"})
 	// The first update at once, one about what is known now.
 	if u := w.updatesOf("incident.update"); len(u) < 2 || u[1].at < 3*time.Minute || u[1].at > 4*time.Minute {

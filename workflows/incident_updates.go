@@ -101,7 +101,7 @@ func (r *incidentRun) validateRestored(u RestoredUpdate) error {
 		return invalid("components: name at least one")
 	}
 	for i, id := range u.Components {
-		if id != r.rec.Component && id != r.rec.Finding.Component && !slices.Contains(r.rec.Servers, id) {
+		if id != r.rec.Component && id != r.rec.Finding.Component && !r.rec.Cut() && !slices.Contains(r.rec.Servers, id) {
 			return invalid("components[%d]: %q is no part of incident %s", i, id, r.rec.ID)
 		}
 	}

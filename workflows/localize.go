@@ -234,7 +234,7 @@ func (l *localization) tellParent(ctx workflow.Context) {
 
 func (l *localization) conclude(inferred records.Inferred) {
 	l.progress.WasSo = inferred.WasSo
-	l.result = LocalizeResult{Sweep: l.sweep, Progress: l.progress, Findings: inferred.Findings, Unexplained: inferred.Unexplained, Blind: inferred.Blind}
+	l.result = LocalizeResult{Sweep: l.sweep, Progress: l.progress, Findings: inferred.Findings, Unexplained: inferred.Unexplained, UnexplainedCount: inferred.UnexplainedCount, Blind: inferred.Blind}
 }
 
 func (l *localization) stage(ctx workflow.Context, stage string) {
@@ -253,7 +253,7 @@ func (l *localization) details() string {
 		fmt.Fprintf(&b, "- **the vantage %s does not answer**: start its worker with `--vantage %s`\n", v, v)
 	}
 	for _, f := range l.result.Findings {
-		fmt.Fprintf(&b, "\nFinding: **%s** (%s), %d %%, explains %d\n", f.Component, f.Kind, topology.Percent(f.Itself()), len(f.Explains))
+		fmt.Fprintf(&b, "\nFinding: **%s** (%s), %d %%, explains %d\n", f.Component, f.Kind, topology.Percent(f.Itself()), f.Impact())
 	}
 	return b.String()
 }

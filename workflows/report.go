@@ -196,7 +196,7 @@ func (r *report) found(ctx workflow.Context, found LocalizeResult) error {
 func summary(findings []topology.Finding) string {
 	parts := make([]string, 0, len(findings))
 	for _, f := range findings {
-		parts = append(parts, fmt.Sprintf("%s (%s), %d %%, %d machines", f.Component, f.Kind, topology.Percent(f.Itself()), len(f.Explains)))
+		parts = append(parts, fmt.Sprintf("%s (%s), %d %%, %d machines", f.Component, f.Kind, topology.Percent(f.Itself()), f.Impact()))
 	}
 	return "Point of failure: " + strings.Join(parts, "; ")
 }

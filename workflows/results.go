@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	"vakhta/activities/records"
@@ -52,8 +53,16 @@ type LocalizeResult struct {
 	Findings []topology.Finding `json:"findings"`
 	// Unexplained are servers down that no finding explains; by id.
 	Unexplained []string `json:"unexplained,omitempty"`
+	// UnexplainedCount is how many these are, where Unexplained lacks some. Findings
+	// are brief then, too: the store has all of it, under the sweep.
+	UnexplainedCount int `json:"unexplainedCount,omitempty"`
 	// Blind are vantages that saw nothing where others did: they are not believed.
 	Blind []string `json:"blind,omitempty"`
+}
+
+// Cut says that lists of the result lack their tails.
+func (r *LocalizeResult) Cut() bool {
+	return r.UnexplainedCount > len(r.Unexplained) || slices.ContainsFunc(r.Findings, func(f topology.Finding) bool { return f.Cut() })
 }
 
 // ReportAnswer is what a report came to.

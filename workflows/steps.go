@@ -145,7 +145,11 @@ func (r *incidentRun) condition(ctx workflow.Context, s *step) (bool, error) {
 	for _, o := range r.steps {
 		f.Steps[o.ID] = o.State
 	}
-	return record[bool](ctx, rec.Condition, records.ConditionParams{Expression: s.def.If, Facts: f})
+	p := records.ConditionParams{Expression: s.def.If, Facts: f}
+	if r.rec.Cut() {
+		p.Incident = r.rec.ID
+	}
+	return record[bool](ctx, rec.Condition, p)
 }
 
 func (r *incidentRun) tryStep(ctx workflow.Context, s *step) {

@@ -132,14 +132,15 @@ func (t *triage) group(ctx workflow.Context, ids []string) error {
 // open opens an incident for each finding. Components that alerts point at and
 // no finding explains are a person's: the probes may not see what the alert does.
 func (t *triage) open(ctx workflow.Context, key string, ids, components []string, found LocalizeResult) error {
-	left := components
+	left, cut := components, false
 	for i, f := range found.Findings {
 		o, err := openIncident(ctx, fmt.Sprintf("triage/%s/%s/%d", t.in.Region, key, i), f, found.Sweep, nil)
 		if err != nil {
 			return err
 		}
 		about := append([]string{f.Component}, f.Explains...)
-		if _, err := record[int](ctx, rec.LinkAlerts, records.LinkAlertsParams{IDs: ids, Incident: o.Incident.ID, Servers: about}); err != nil {
+		cut = cut || f.Cut()
+		if _, err := record[int](ctx, rec.LinkAlerts, records.LinkAlertsParams{IDs: ids, Incident: o.Incident.ID, Servers: about, Whole: f.Cut()}); err != nil {
 			return err
 		}
 		left = minus(left, about)
@@ -149,6 +150,13 @@ func (t *triage) open(ctx workflow.Context, key string, ids, components []string
 		}
 	}
 	workflow.SetCurrentDetails(ctx, fmt.Sprintf("%d rounds; last incidents: %s", t.round, some(t.status.Incidents)))
+	if cut && len(left) > 0 {
+		var err error
+		left, err = record[[]string](ctx, rec.Unaccounted, records.UnaccountedParams{Sweep: found.Sweep, Components: left, Findings: found.Findings})
+		if err != nil {
+			return err
+		}
+	}
 	if len(left) == 0 {
 		return nil
 	}

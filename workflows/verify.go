@@ -16,21 +16,21 @@ import (
 // verify watches, from every vantage, until all machines that the incident
 // took down answer again. Machines that nothing can ask are not waited for.
 func (r *incidentRun) verify(ctx workflow.Context, s *step, d runbooks.Verify) (string, error) {
-	plan, err := record[[]records.Watched](ctx, rec.WatchPlan, r.rec.Servers)
+	plan, err := record[[]records.Watched](ctx, rec.WatchPlan, r.rec)
 	if err != nil {
 		return "", err
 	}
-	w := &watching{up: map[string][]string{}, every: d}
+	w := &watching{up: make([][]string, len(plan)), every: d}
 	for _, p := range plan {
 		w.want += len(p.Components)
 	}
 	if w.want == 0 {
-		return "", invalid("verify: none of the %d servers has an address to probe; see for yourself, then resolve by hand", len(r.rec.Servers))
+		return "", invalid("verify: none of the %d servers has an address to probe; see for yourself, then resolve by hand", r.rec.Affected())
 	}
 	looking, stop := workflow.WithCancel(ctx)
 	defer stop()
-	for _, p := range plan {
-		workflow.Go(looking, func(ctx workflow.Context) { r.watch(ctx, w, p) })
+	for i, p := range plan {
+		workflow.Go(looking, func(ctx workflow.Context) { r.watch(ctx, w, i, p) })
 	}
 	err = workflow.Await(ctx, func() bool { return w.failed != nil || w.saved || r.overtaken(s) })
 	if err := firstOf(err, w.failed); err != nil {
@@ -39,30 +39,34 @@ func (r *incidentRun) verify(ctx workflow.Context, s *step, d runbooks.Verify) (
 	if !w.saved {
 		return "", errOvertaken
 	}
-	return fmt.Sprintf("%d of %d back", len(r.rec.Restored), len(r.rec.Servers)), nil
+	return fmt.Sprintf("%d of %d back", len(r.rec.Restored), r.rec.Affected()), nil
 }
 
-// watching is what the vantages have seen so far.
+// watchedPerMs bounds how many machines all watches of an incident probe in a
+// millisecond: a room that comes back is looked at every ten seconds.
+const watchedPerMs = 2
+
+// watching is what the watches have seen so far.
 type watching struct {
 	every  runbooks.Verify
-	want   int                 // how many can be watched
-	up     map[string][]string // by vantage
-	saved  bool                // that all are up
+	want   int        // how many can be watched
+	up     [][]string // by watch
+	saved  bool       // that all are up
 	failed error
 }
 
 // watch looks at one vantage's share until it is told to stop; each change is
 // saved, and told.
-func (r *incidentRun) watch(ctx workflow.Context, w *watching, p records.Watched) {
-	w.up[p.Vantage] = []string{}
+func (r *incidentRun) watch(ctx workflow.Context, w *watching, i int, p records.Watched) {
+	w.up[i] = []string{}
 	for {
 		var got probe.WatchResult
 		err := workflow.ExecuteActivity(withWatch(ctx, p.Vantage), look.Watch, probe.WatchParams{
-			Vantage: p.Vantage, Components: p.Components, Up: w.up[p.Vantage],
-			EveryMs: int(w.every.Every.Std().Milliseconds()), Stable: max(w.every.Stable, 1), MaxMs: int(watchFor.Milliseconds()),
+			Vantage: p.Vantage, Components: p.Components, Up: w.up[i],
+			EveryMs: max(int(w.every.Every.Std().Milliseconds()), w.want/watchedPerMs), Stable: max(w.every.Stable, 1), MaxMs: int(watchFor.Milliseconds()),
 		}).Get(ctx, &got)
 		if err == nil && got.Changed {
-			w.up[p.Vantage] = got.Up
+			w.up[i] = got.Up
 			err = r.seen(ctx, w)
 		}
 		if err != nil {
@@ -77,14 +81,14 @@ func (r *incidentRun) watch(ctx workflow.Context, w *watching, p records.Watched
 // seen records which machines are up now.
 func (r *incidentRun) seen(ctx workflow.Context, w *watching) error {
 	var all []string
-	for _, v := range sortedKeys(w.up) {
-		all = append(all, w.up[v]...)
+	for _, up := range w.up {
+		all = append(all, up...)
 	}
 	slices.Sort(all)
 	back, gone := minus(all, r.rec.Restored), minus(r.rec.Restored, all)
 	var entries []incident.Entry
 	if len(back) > 0 {
-		entries = append(entries, r.entry("restored", "vakhta", "", fmt.Sprintf("%d of %d servers answer again: %s", len(all), len(r.rec.Servers), some(back))))
+		entries = append(entries, r.entry("restored", "vakhta", "", fmt.Sprintf("%d of %d servers answer again: %s", len(all), r.rec.Affected(), some(back))))
 	}
 	if len(gone) > 0 {
 		entries = append(entries, r.entry("lost", "vakhta", "", "No longer answer: "+some(gone)))

@@ -40,8 +40,10 @@ func (a *Activities) ScopeAlerts(ctx context.Context, ids []string) (TriageScope
 type LinkAlertsParams struct {
 	IDs      []string `json:"ids"`
 	Incident string   `json:"incident"`
-	// Servers are what the incident explains; an alert about another machine is left alone.
+	// Servers are what the incident explains; an alert about another machine is left
+	// alone. Where they are only some of it, Whole has the rest looked up.
 	Servers []string `json:"servers"`
+	Whole   bool     `json:"whole,omitempty"`
 }
 
 // LinkAlerts ties those alerts to an incident that are about its machines or its component.
@@ -53,6 +55,15 @@ func (a *Activities) LinkAlerts(ctx context.Context, p LinkAlertsParams) (int, e
 	about := map[string]bool{}
 	for _, s := range p.Servers {
 		about[s] = true
+	}
+	if p.Whole {
+		in, err := a.incident(ctx, p.Incident)
+		if err != nil {
+			return 0, err
+		}
+		for _, s := range in.Servers {
+			about[s] = true
+		}
 	}
 	var ids []string
 	var entries []incident.Entry

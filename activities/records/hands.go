@@ -70,7 +70,7 @@ type Asked struct {
 // AskQuestion keeps a question, which is asked from now on, and says who is to
 // be asked it. An answer that is there already comes back with it.
 func (a *Activities) AskQuestion(ctx context.Context, p AskParams) (Asked, error) {
-	in, err := a.Incident(ctx, p.Incident)
+	in, err := a.incident(ctx, p.Incident)
 	if err != nil {
 		return Asked{}, err
 	}
@@ -224,7 +224,7 @@ func (a *Activities) SettleQuestion(ctx context.Context, p AnswerParams) (q inci
 	if q.Answer == "" {
 		return q, nil
 	}
-	in, err := a.Incident(ctx, q.Incident)
+	in, err := a.incident(ctx, q.Incident)
 	if err != nil {
 		return q, err
 	}

@@ -33,14 +33,24 @@ type Opened struct {
 }
 
 // OpenIncident opens one incident per failed component: whoever comes later
-// with the same finding gets the one that is open.
+// with the same finding gets the one that is open. The answer is brief.
 func (a *Activities) OpenIncident(ctx context.Context, p OpenIncidentParams) (Opened, error) {
+	out, err := a.openIncident(ctx, p)
+	out.Incident = out.Incident.Brief()
+	return out, err
+}
+
+func (a *Activities) openIncident(ctx context.Context, p OpenIncidentParams) (Opened, error) {
 	c, ok := a.inv.Component(p.Finding.Component)
 	if !ok {
 		return Opened{}, invalid("component: the inventory has no component %q", p.Finding.Component)
 	}
 	if p.Finding.Kind == "" {
 		p.Finding.Kind = c.Kind
+	}
+	var err error
+	if p.Finding, err = a.wholeFinding(ctx, p.Sweep, p.Finding); err != nil {
+		return Opened{}, err
 	}
 	if over, stale, err := a.overSince(ctx, p); err != nil || stale {
 		return Opened{Incident: over}, err
@@ -152,8 +162,13 @@ func severity(kind inventory.Kind, servers int) incident.Severity {
 	}
 }
 
-// Incident reads an incident.
+// Incident reads an incident, brief.
 func (a *Activities) Incident(ctx context.Context, id string) (incident.Incident, error) {
+	in, err := a.incident(ctx, id)
+	return in.Brief(), err
+}
+
+func (a *Activities) incident(ctx context.Context, id string) (incident.Incident, error) {
 	in, err := a.store.Incident(ctx, id)
 	if err != nil {
 		return in, permanent(fmt.Errorf("read incident %s: %w", id, err))
@@ -170,7 +185,11 @@ type SaveIncidentParams struct {
 // SaveIncident writes the incident's state and appends to its timeline. Where
 // another incident of its component is open it fails with TypeConflict.
 func (a *Activities) SaveIncident(ctx context.Context, p SaveIncidentParams) error {
-	err := a.store.SaveIncident(ctx, p.Incident)
+	whole, err := a.whole(ctx, p.Incident)
+	if err != nil {
+		return err
+	}
+	err = a.store.SaveIncident(ctx, whole)
 	if errors.Is(err, store.ErrConflict) {
 		return temporal.NewNonRetryableApplicationError(err.Error(), TypeConflict, err)
 	}
@@ -186,8 +205,20 @@ type Watched struct {
 	Components []string `json:"components"`
 }
 
-// WatchPlan splits servers by the vantage that watches them.
-func (a *Activities) WatchPlan(_ context.Context, servers []string) ([]Watched, error) {
+// watchSize is how many machines one watch has: each change tells of all of them.
+const watchSize = 500
+
+// WatchPlan splits the servers of an incident by the vantage that watches them,
+// and those of a large one into several watches.
+func (a *Activities) WatchPlan(ctx context.Context, in incident.Incident) ([]Watched, error) {
+	in, err := a.whole(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return a.watchPlan(in.Servers), nil
+}
+
+func (a *Activities) watchPlan(servers []string) []Watched {
 	by := map[string][]string{}
 	q := a.newQuestions(nil)
 	for _, id := range servers {
@@ -198,10 +229,12 @@ func (a *Activities) WatchPlan(_ context.Context, servers []string) ([]Watched, 
 	}
 	out := make([]Watched, 0, len(by))
 	for v, ids := range by {
-		out = append(out, Watched{Vantage: v, Components: ids})
+		for some := range slices.Chunk(ids, watchSize) {
+			out = append(out, Watched{Vantage: v, Components: some})
+		}
 	}
-	slices.SortFunc(out, func(x, y Watched) int { return compare(x.Vantage, y.Vantage) })
-	return out, nil
+	slices.SortStableFunc(out, func(x, y Watched) int { return compare(x.Vantage, y.Vantage) })
+	return out
 }
 
 // minutes rounds a beat up to what a message can promise.

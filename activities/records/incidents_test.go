@@ -50,7 +50,7 @@ func TestSeverityAndClientsFollowFromWhatIsHit(t *testing.T) {
 		"server": {incident.Sev3, 1, 1}, "pdu": {incident.Sev2, 24, 9}, "switch": {incident.Sev2, 40, 0},
 		"room": {incident.Sev1, 240, 0}, "uplink": {incident.Sev1, 0, 0},
 	} {
-		in := r.open(r.scenario(scenario))
+		in := must[incident.Incident](t)(r.store.Incident(t.Context(), r.open(r.scenario(scenario)).ID))
 		if in.Severity != want.severity || (want.servers > 0 && len(in.Servers) != want.servers) || (want.clients > 0 && len(in.Clients) != want.clients) {
 			t.Errorf("%s: %s, %d servers, %d clients; want %+v", scenario, in.Severity, len(in.Servers), len(in.Clients), want)
 		}

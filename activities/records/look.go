@@ -31,8 +31,10 @@ type Look struct {
 	Text    string   `json:"text,omitempty"` // the finding in one English line
 	Told    bool     `json:"told,omitempty"` // by people on site, in part
 	Servers []string `json:"servers,omitempty"`
-	Clients []string `json:"clients,omitempty"`
-	Sweep   string   `json:"sweep"`
+	// ServerCount is how many these are, where Servers lacks some; Finding is brief, too.
+	ServerCount int      `json:"serverCount,omitempty"`
+	Clients     []string `json:"clients,omitempty"`
+	Sweep       string   `json:"sweep"`
 	// Ask are the questions that would decide it, most telling first, of which
 	// none was asked before. They have no id, except those that another incident
 	// is asking now: its answer will do.
@@ -44,11 +46,11 @@ type Look struct {
 
 // LookAgain infers once more over the stored observations of an incident.
 func (a *Activities) LookAgain(ctx context.Context, p LookAgainParams) (Look, error) {
-	in, err := a.Incident(ctx, p.Incident)
+	in, err := a.incident(ctx, p.Incident)
 	if err != nil {
 		return Look{}, err
 	}
-	out := Look{Finding: in.Finding, Sweep: sweepOf(in)}
+	out := Look{Finding: in.Finding.Brief(), Sweep: sweepOf(in)}
 	if err := a.takeForeign(ctx, in); err != nil {
 		return out, err
 	}
@@ -79,7 +81,17 @@ func (a *Activities) LookAgain(ctx context.Context, p LookAgainParams) (Look, er
 		return out, err
 	}
 	a.questions(&out, inf.Next, asked, elsewhere)
-	return out, nil
+	return a.briefLook(ctx, out, inf)
+}
+
+// briefLook leaves the heads of long lists, and keeps the rest in the store.
+func (a *Activities) briefLook(ctx context.Context, out Look, inf topology.Inference) (Look, error) {
+	b := incident.Incident{Finding: out.Finding, Servers: out.Servers}.Brief()
+	out.Finding, out.Servers, out.ServerCount = b.Finding, b.Servers, b.ServerCount
+	if !b.Finding.Cut() {
+		return out, nil
+	}
+	return out, a.store.PutFound(ctx, out.Sweep, a.now(), topology.Found{Findings: inf.Findings, Unexplained: inf.Unexplained})
 }
 
 // answeredBefore is how long before an incident an answer may have been given

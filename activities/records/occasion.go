@@ -29,7 +29,7 @@ func (a *Activities) occasion(ctx context.Context, p ComposeParams) (occasion, e
 		}
 		return a.workOccasion(w), nil
 	}
-	in, err := a.Incident(ctx, p.Incident)
+	in, err := a.incident(ctx, p.Incident)
 	if err != nil {
 		return occasion{}, err
 	}

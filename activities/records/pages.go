@@ -49,7 +49,7 @@ func PageStep(team string) string { return "page/" + team }
 // ComposePage writes the pages into the ledger, one batch per contact, so that
 // one person's dead provider doesn't hold the other's page.
 func (a *Activities) ComposePage(ctx context.Context, p PageParams) (Composed, error) {
-	in, err := a.Incident(ctx, p.Incident)
+	in, err := a.incident(ctx, p.Incident)
 	if err != nil {
 		return Composed{}, err
 	}
@@ -200,7 +200,7 @@ func (a *Activities) Drop(ctx context.Context, p DropParams) (int, error) {
 func (a *Activities) incidentsData(ctx context.Context, d *message.Data, contact *inventory.Contact, client *inventory.Client, ids []string) error {
 	var findings, down, all []string
 	for _, id := range ids {
-		in, err := a.Incident(ctx, id)
+		in, err := a.incident(ctx, id)
 		if err != nil {
 			return err
 		}

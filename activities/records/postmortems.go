@@ -17,7 +17,7 @@ func (a *Activities) DraftPostmortem(ctx context.Context, id string) (incident.P
 	if err == nil || !errors.Is(err, store.ErrNotFound) {
 		return pm, err
 	}
-	in, err := a.Incident(ctx, id)
+	in, err := a.incident(ctx, id)
 	if err != nil {
 		return pm, err
 	}

@@ -32,11 +32,20 @@ func (a *Activities) PinRunbook(_ context.Context, p PinParams) (runbooks.Runboo
 type ConditionParams struct {
 	Expression string         `json:"expression"`
 	Facts      runbooks.Facts `json:"facts"`
+	// Incident has the servers looked up, where the facts lack some.
+	Incident string `json:"incident,omitempty"`
 }
 
 // Condition evaluates a step's `if`. It is an activity so that a later version
 // of the expression library can't change the answer of a running incident.
-func (a *Activities) Condition(_ context.Context, p ConditionParams) (bool, error) {
+func (a *Activities) Condition(ctx context.Context, p ConditionParams) (bool, error) {
+	if p.Incident != "" {
+		in, err := a.incident(ctx, p.Incident)
+		if err != nil {
+			return false, err
+		}
+		p.Facts.Incident["servers"] = in.Servers
+	}
 	c, err := runbooks.Compile(p.Expression)
 	if err != nil {
 		return false, invalid("if: %v", err)

@@ -108,8 +108,10 @@ type InferParams struct {
 type Inferred struct {
 	Findings    []topology.Finding `json:"findings"`
 	Unexplained []string           `json:"unexplained,omitempty"`
-	Blind       []string           `json:"blind,omitempty"` // vantages that saw nothing where others did
-	Down        int                `json:"down"`
+	// UnexplainedCount is how many these are, where Unexplained lacks some.
+	UnexplainedCount int      `json:"unexplainedCount,omitempty"`
+	Blind            []string `json:"blind,omitempty"` // vantages that saw nothing where others did
+	Down             int      `json:"down"`
 	// WasSo counts servers of the scope that don't answer and didn't before, or
 	// are under planned work: that is no news.
 	WasSo int `json:"wasSo,omitempty"`
@@ -149,10 +151,16 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	out.Deciding = !n.empty()
 	n.confirm()
 	if out.Next, err = n.keep(ctx, p.Sweep, p.Round+1); err != nil || len(out.Next) > 0 && !p.Last {
-		return out, err
+		if err != nil {
+			return out, err
+		}
+		return a.brief(ctx, p.Sweep, out)
 	}
 	out.Next = nil
-	return out, a.learn(ctx, p, all, out)
+	if err := a.learn(ctx, p, all, out); err != nil {
+		return out, err
+	}
+	return a.brief(ctx, p.Sweep, out)
 }
 
 // sayAbsent says in the evidence of each finding which vantages of its site did

@@ -254,7 +254,7 @@ func (r *rig) held(c *inventory.Component) bool {
 
 func TestARecoveryIsWatchedFromEachSite(t *testing.T) {
 	r := newRig(t)
-	watched := must[[]records.Watched](t)(r.WatchPlan(t.Context(), []string{"s1-0101", "m1-0102", "m1-0101", "msk-r1"}))
+	watched := must[[]records.Watched](t)(r.WatchPlan(t.Context(), incident.Incident{Servers: []string{"s1-0101", "m1-0102", "m1-0101", "msk-r1"}}))
 	if len(watched) != 2 || watched[0].Vantage != estate.Vantages[0] || watched[1].Vantage != estate.Vantages[1] || len(watched[0].Components) != 2 {
 		t.Errorf("%+v", watched)
 	}

@@ -42,12 +42,14 @@ type Incident struct {
 	Finding    topology.Finding `json:"finding"`
 	Sweep      string           `json:"sweep,omitempty"` // whose observations led to the finding
 	Servers    []string         `json:"servers"`         // affected, by id
-	Clients    []string         `json:"clients"`         // affected, by id
-	Restored   []string         `json:"restored"`        // servers seen up again, by id
-	ETA        time.Time        `json:"eta,omitzero"`
-	Drill      bool             `json:"drill,omitempty"`
-	OpenedAt   time.Time        `json:"openedAt"`
-	ResolvedAt time.Time        `json:"resolvedAt,omitzero"`
+	// ServerCount is how many these are, where Servers names only some; see Brief.
+	ServerCount int       `json:"serverCount,omitempty"`
+	Clients     []string  `json:"clients"`  // affected, by id
+	Restored    []string  `json:"restored"` // servers seen up again, by id
+	ETA         time.Time `json:"eta,omitzero"`
+	Drill       bool      `json:"drill,omitempty"`
+	OpenedAt    time.Time `json:"openedAt"`
+	ResolvedAt  time.Time `json:"resolvedAt,omitzero"`
 }
 
 // Report is a client's own "it's down".

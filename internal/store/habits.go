@@ -147,6 +147,9 @@ func (s *Store) ForgetSweep(ctx context.Context, sweep string) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sweep_shard WHERE sweep = $1`, sweep); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM sweep_found WHERE sweep = $1`, sweep); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM observation WHERE sweep = $1`, sweep)
 		return err
 	})

@@ -123,7 +123,7 @@ func (s *Store) PruneObservations(ctx context.Context, before time.Time) (int, e
 		}
 	}
 	err = s.write(ctx, func(tx *transaction) error {
-		for _, statement := range []string{`DELETE FROM sweep_shard WHERE planned_at < $1`, `DELETE FROM habit_sweep WHERE at < $1`} {
+		for _, statement := range []string{`DELETE FROM sweep_shard WHERE planned_at < $1`, `DELETE FROM habit_sweep WHERE at < $1`, `DELETE FROM sweep_found WHERE found_at < $1`} {
 			if _, err := tx.ExecContext(ctx, statement, micros(before)); err != nil {
 				return err
 			}

@@ -77,11 +77,14 @@ func sinceWords(inv *inventory.Inventory, f Finding, lang inventory.Language) st
 // impact says how many servers a finding takes down, and with an inventory how
 // many clients' these are; nothing of a machine by itself.
 func impact(inv *inventory.Inventory, f Finding, lang inventory.Language) string {
-	n := len(f.Explains)
+	n := f.Impact()
 	if f.Kind == inventory.KindServer && n <= 1 {
 		return ""
 	}
 	clients := clientsOf(inv, f.Explains)
+	if f.Cut() {
+		clients = 0 // some are theirs that are not named
+	}
 	if lang == inventory.Russian {
 		it := "него"
 		if feminine(f.Kind) {

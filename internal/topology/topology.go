@@ -95,9 +95,12 @@ type Finding struct {
 	Probability float64 `json:"probability,omitempty"`
 	LogOdds     float64 `json:"logOdds"` // natural log, against the next best explanation
 	// Explains are the servers whose failure it explains, observed down; by id.
-	Explains []string `json:"explains"`
+	// Brief findings name only some of these, and of those below; see Brief.
+	Explains  []string `json:"explains"`
+	Explained int      `json:"explained,omitempty"` // how many, where Explains lacks some
 	// Contradicts are servers that should be down by it and were seen up; by id.
-	Contradicts []string `json:"contradicts,omitempty"`
+	Contradicts  []string `json:"contradicts,omitempty"`
+	Contradicted int      `json:"contradicted,omitempty"` // how many, where Contradicts lacks some
 	// AmbiguousWith are components that explain the same observations as well; by id.
 	AmbiguousWith []string `json:"ambiguousWith,omitempty"`
 	// Alternatives are the explanations that these make, the likeliest first.
