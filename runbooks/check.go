@@ -127,7 +127,7 @@ func (v *validator) kind(path string, s Step) {
 		required(s.Escalate.Team != "", "escalate.team")
 		for i, r := range s.Escalate.Ladder {
 			if !slices.Contains(inventory.Channels, inventory.Channel(r.Channel)) {
-				v.at(fmt.Sprintf("%s.escalate.ladder[%d].channel", path, i), "channel: %q is none of telegram, whatsapp, slack, mattermost, sms, call, email", r.Channel)
+				v.at(fmt.Sprintf("%s.escalate.ladder[%d].channel", path, i), "channel: %q is none of telegram, whatsapp, slack, mattermost, sms, call, email, sink", r.Channel)
 			}
 		}
 	}

@@ -96,7 +96,7 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{"input is nothing", "words: look at it", "words:", `8:9: inputs.words: must be a text, a number, true or false`},
 		{"input's name", "words: look at it", "wo-rds: look at it", `8:3: inputs: "wo-rds" must be letters and digits
 21:18: input "words" is not declared under inputs; there are every, limit, loud`},
-		{"bad ladder channel", "channel: telegram", "channel: pigeon", `14:21: channel: "pigeon" is none of telegram, whatsapp, slack, mattermost, sms, call, email`},
+		{"bad ladder channel", "channel: telegram", "channel: pigeon", `14:21: channel: "pigeon" is none of telegram, whatsapp, slack, mattermost, sms, call, email, sink`},
 		{"no team", "      team: emergency\n", "", `12:7: escalate.team: must be given`},
 		{"bad on-failure", "on-failure: continue", "on-failure: ignore", `20:17: on-failure: "ignore" must be stop or continue`},
 		{"too many attempts", "attempts: 2", "attempts: 1000", `25:23: retry.attempts: 1000 must be between 0 and 100`},

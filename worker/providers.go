@@ -11,6 +11,7 @@ import (
 	"vakhta/activities/notify/described"
 	"vakhta/activities/notify/mattermost"
 	"vakhta/activities/notify/sendgrid"
+	"vakhta/activities/notify/shoutrrr"
 	"vakhta/activities/notify/slack"
 	"vakhta/activities/notify/smtp"
 	"vakhta/activities/notify/telegram"
@@ -39,7 +40,7 @@ func (m made) add(channel inventory.Channel, name string, perSecond float64, ch 
 // channel into their order.
 func newRoutes(cfg config.Config, st *store.Store) (notify.Routes, error) {
 	m := made{}
-	for _, makeOf := range []func(made, config.Config, *store.Store) error{sendgridOf, smtpOf, twilioOf, telegramOf, slackOf, mattermostOf, describedOf} {
+	for _, makeOf := range []func(made, config.Config, *store.Store) error{sendgridOf, smtpOf, twilioOf, telegramOf, slackOf, mattermostOf, shoutrrrOf, describedOf} {
 		if err := makeOf(m, cfg, st); err != nil {
 			return nil, err
 		}
@@ -153,6 +154,15 @@ func mattermostOf(m made, cfg config.Config, _ *store.Store) error {
 	}
 	ch, err := mattermost.New(mattermost.Config{URL: p.URL, Token: p.Token.Reveal(), ActionSecret: p.ActionSecret.Reveal(), PublicURL: cfg.PublicURL})
 	return m.add(inventory.Mattermost, mattermost.Provider, p.Rate, ch, err)
+}
+
+func shoutrrrOf(m made, cfg config.Config, _ *store.Store) error {
+	p := cfg.Providers.Shoutrrr
+	if p == nil {
+		return nil
+	}
+	ch, err := shoutrrr.New(p.RevealAll())
+	return m.add(inventory.Sink, shoutrrr.Provider, p.Rate, ch, err)
 }
 
 func describedOf(m made, cfg config.Config, _ *store.Store) error {

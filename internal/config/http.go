@@ -42,7 +42,7 @@ func (h *HTTP) ValidateAndSetDefaults() error {
 
 // validateNames wants every described provider to have a name of its own.
 func (p *Providers) validateNames() error {
-	taken := []string{"sendgrid", "smtp", "twilio", "telegram", "slack", "mattermost"}
+	taken := []string{"sendgrid", "smtp", "twilio", "telegram", "slack", "mattermost", "shoutrrr"}
 	for i, h := range p.HTTP {
 		if h == nil || !namePattern.MatchString(h.Name) {
 			return fmt.Errorf("providers.http[%d].name: missing or not lower-case letters, digits and dashes", i)

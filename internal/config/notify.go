@@ -62,7 +62,7 @@ func (n *Notify) Lease() time.Duration { return time.Duration(n.LeaseSeconds) * 
 // defaultRates are the providers' published defaults (FIELD-NOTES §1–3).
 var defaultRates = map[inventory.Channel]float64{
 	inventory.Email: 100, inventory.Telegram: 30, inventory.SMS: 1, inventory.Call: 1,
-	inventory.WhatsApp: 10, inventory.Slack: 1, inventory.Mattermost: 10,
+	inventory.WhatsApp: 10, inventory.Slack: 1, inventory.Mattermost: 10, inventory.Sink: 1,
 }
 
 // ValidateAndSetDefaults fills the rates of the channels that are not named.

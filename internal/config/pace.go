@@ -11,6 +11,7 @@ func (s *SendGrid) rate(inventory.Channel) float64   { return s.Rate }
 func (t *Telegram) rate(inventory.Channel) float64   { return t.Rate }
 func (s *Slack) rate(inventory.Channel) float64      { return s.Rate }
 func (m *Mattermost) rate(inventory.Channel) float64 { return m.Rate }
+func (s *Shoutrrr) rate(inventory.Channel) float64   { return s.Rate }
 func (t *Twilio) rate(ch inventory.Channel) float64  { return t.Rates[ch] }
 
 // Pace is how many messages per second a channel carries: the rate of its

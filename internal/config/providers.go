@@ -20,6 +20,8 @@ type Providers struct {
 	// Slack and Mattermost are for teams.
 	Slack      *Slack      `yaml:"slack"`
 	Mattermost *Mattermost `yaml:"mattermost"`
+	// Shoutrrr are sinks for the rest.
+	Shoutrrr *Shoutrrr `yaml:"shoutrrr"`
 	// HTTP are gateways that a file describes.
 	HTTP []*HTTP `yaml:"http"`
 }
@@ -139,6 +141,9 @@ func (p *Providers) accounts() []account {
 	}
 	if s := p.Mattermost; s != nil {
 		out = append(out, account{"mattermost", "mattermost", s, []inventory.Channel{inventory.Mattermost}, map[string]*Secret{"token": &s.Token, "actionSecret": &s.ActionSecret}})
+	}
+	if s := p.Shoutrrr; s != nil {
+		out = append(out, account{"shoutrrr", "shoutrrr", s, []inventory.Channel{inventory.Sink}, prefixed("urls.", s.URLs)})
 	}
 	for _, h := range p.HTTP {
 		if h != nil { // said by validateNames

@@ -1,6 +1,9 @@
 package config
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Slack is the bot of a team's workspace.
 type Slack struct {
@@ -46,4 +49,35 @@ func (m *Mattermost) ValidateAndSetDefaults() error {
 		return checkRate(m.Rate)
 	}
 	return urlOr("", &m.URL)
+}
+
+// Shoutrrr passes messages on to services by the library of that name, which
+// tells nothing of what becomes of them.
+type Shoutrrr struct {
+	// URLs are the library's, secrets all of them, by the names of the sinks.
+	URLs map[string]*Secret `yaml:"urls"`
+	// Rate is in messages per second, over all sinks; default: notify.rates.
+	Rate float64 `yaml:"rate"`
+}
+
+// ValidateAndSetDefaults checks the sinks.
+func (s *Shoutrrr) ValidateAndSetDefaults() error {
+	if len(s.URLs) == 0 {
+		return errors.New("urls: missing; name at least one sink")
+	}
+	for _, name := range sortedKeys(s.URLs) {
+		if u := s.URLs[name]; !namePattern.MatchString(name) || u == nil || !u.Set() {
+			return fmt.Errorf("urls.%s: name it by lower-case letters, digits and dashes, and write env:NAME or file:PATH", name)
+		}
+	}
+	return checkRate(s.Rate)
+}
+
+// RevealAll are the sinks' URLs by name.
+func (s *Shoutrrr) RevealAll() map[string]string {
+	out := make(map[string]string, len(s.URLs))
+	for name, u := range s.URLs {
+		out[name] = u.Reveal()
+	}
+	return out
 }

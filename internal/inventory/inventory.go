@@ -32,11 +32,14 @@ const (
 	// of a direct conversation, that the bot is in.
 	Slack      Channel = "slack"
 	Mattermost Channel = "mattermost"
+	// Sink is any other service, for what needs no answer: an address is the name
+	// of a sink in the configuration.
+	Sink Channel = "sink"
 )
 
 // Channels are all of them, in the order in which an address is looked for
 // where a contact has no ladder.
-var Channels = []Channel{Telegram, WhatsApp, Slack, Mattermost, SMS, Call, Email}
+var Channels = []Channel{Telegram, WhatsApp, Slack, Mattermost, SMS, Call, Email, Sink}
 
 // Language is a BCP 47 primary subtag; clients are written to in one of these.
 type Language string

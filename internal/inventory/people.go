@@ -205,6 +205,8 @@ func (d *decoder) addresses(n *yaml.Node) map[Channel]string {
 			d.wrong(value, "is not a mail address; write name@domain and nothing else")
 		case normal == "" && ch == Telegram:
 			d.wrong(value, "is not a Telegram chat id; write the number that the bot sees")
+		case normal == "" && ch == Sink:
+			d.wrong(value, "is not the name of a sink; write lower-case letters, digits and dashes, as under providers.shoutrrr.urls")
 		case normal == "" && (ch == Slack || ch == Mattermost):
 			d.wrong(value, "is not the id of a channel; write its letters and digits, such as C0123456789, not its name")
 		case normal == "" || normal != s && ch != Email:
@@ -238,6 +240,11 @@ func normalAddress(ch Channel, s string) string {
 			return ""
 		}
 		return s
+	case Sink:
+		if !sinkPattern.MatchString(s) {
+			return ""
+		}
+		return s
 	case Slack, Mattermost:
 		if !roomPattern.MatchString(s) {
 			return ""
@@ -246,6 +253,9 @@ func normalAddress(ch Channel, s string) string {
 	}
 	return ""
 }
+
+// sinkPattern is what a sink may be called.
+var sinkPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
 
 // roomPattern is what Slack's and Mattermost's ids have in common.
 var roomPattern = regexp.MustCompile(`^[A-Za-z0-9]{9,32}$`)

@@ -21,7 +21,7 @@ var (
 	levelFields     = []string{"members", "ackWithin"}
 
 	kindNames     = []string{"site", "room", "rack", "feed", "pdu", "phase", "uplink", "switch", "card", "hypervisor", "server"}
-	channelNames  = []string{"telegram", "whatsapp", "slack", "mattermost", "sms", "call", "email"}
+	channelNames  = []string{"telegram", "whatsapp", "slack", "mattermost", "sms", "call", "email", "sink"}
 	languageNames = []string{"ru", "en"}
 )
 

@@ -33,7 +33,7 @@ func KindOf(ch inventory.Channel) (Kind, bool) {
 	switch ch {
 	case inventory.Email:
 		return Mail, true
-	case inventory.Telegram, inventory.WhatsApp:
+	case inventory.Telegram, inventory.WhatsApp, inventory.Sink:
 		return Messenger, true
 	case inventory.Slack, inventory.Mattermost:
 		return Room, true
