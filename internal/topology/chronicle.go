@@ -29,7 +29,8 @@ type chronicle struct {
 // summary is what the rows of a node hold, in short.
 type summary struct {
 	ups, downs uint8 // answers to probes that reach it, and the lack of one; at most 2
-	past       bool  // there are older rows
+	past       bool  // older rows tell whether it answered: there are some of probes that reach it
+	before     bool  // by one of them it did
 	failing    int64 // the first row of obs that is no answer, in nanoseconds; 0: none
 }
 
@@ -52,7 +53,13 @@ func (c *chronicle) summarize() {
 			s.failing = at
 		}
 	})
-	c.believed(true, func(n int32, o *Observation) { note(n, o).past = true })
+	c.believed(true, func(n int32, o *Observation) {
+		s := note(n, o)
+		if o.Result != Unknown && reaches(o.Probe) {
+			s.past = true
+			s.before = s.before || o.Result == Up
+		}
+	})
 }
 
 // believed calls do for each row that counts, of obs or else of the past.

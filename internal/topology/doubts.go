@@ -57,7 +57,7 @@ func (g *Graph) Doubts(cases []Case) []Doubt {
 			if !believed(&f) {
 				continue
 			}
-			for _, id := range f.Contradicts {
+			for _, id := range g.doubted(&f) {
 				key := doubtKey{id, f.Component}
 				lives[key] = append(lives[key], c.Name)
 			}
@@ -91,7 +91,43 @@ func (g *Graph) Doubts(cases []Case) []Doubt {
 }
 
 func believed(f *Finding) bool {
-	return f.Mode == "" && f.Confidence >= believedFrom && len(f.AmbiguousWith) == 0 && f.Kind != inventory.KindServer
+	return f.Mode == "" && f.Confidence >= believedFrom && f.Kind != inventory.KindServer
+}
+
+// doubted are the servers that answer though they should be down whichever of
+// the finding's class has failed: a dead rack looks like its two PDUs, and what
+// hangs on both stands elsewhere in either case.
+func (g *Graph) doubted(f *Finding) []string {
+	if len(f.Contradicts) == 0 {
+		return nil
+	}
+	down := make([]float64, len(f.Contradicts)) // how likely it is that each should be
+	for i := range down {
+		down[i] = f.Itself()
+	}
+	t := newTrial(g.nodes)
+	for _, a := range f.Alternatives {
+		nodes := g.known(a.Components)
+		for _, n := range nodes {
+			t.flip(n)
+		}
+		for i, id := range f.Contradicts {
+			if n, known := g.index[id]; known && t.state[n] != works {
+				down[i] += a.Probability
+			}
+		}
+		t.undo(0)
+		for _, n := range nodes {
+			t.failed[n] = false
+		}
+	}
+	var out []string
+	for i, id := range f.Contradicts {
+		if down[i] >= believedFrom {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 func (g *Graph) kindOf(id string) inventory.Kind {

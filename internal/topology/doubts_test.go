@@ -77,3 +77,19 @@ func TestOneOddNightIsAWeakDoubt(t *testing.T) {
 		t.Errorf("%+v; want nothing but the stranger where the inventory is right", quiet)
 	}
 }
+
+// A dead rack looks like both of its PDUs, and a little like its switch: what
+// hangs on all of these is in doubt whichever it is.
+func TestOneThatLivesInADeadRackIsInDoubt(t *testing.T) {
+	g := topology.New(modesEstate(t))
+	const rack, moved = "s0-r0-k01", "srv-000025"
+	cases := nights(t, g, []string{rack}, map[string]string{moved: "elsewhere"})
+	if f := cases[0].Inference.Findings[0]; f.Component != rack || len(f.AmbiguousWith) == 0 {
+		t.Fatalf("%+v; want %s, ambiguous with others", f, rack)
+	}
+	got := g.Doubts(cases)
+	i := slices.IndexFunc(got, func(d topology.Doubt) bool { return d.Reason == topology.Lives })
+	if i < 0 || got[i].Component != moved || got[i].Of != rack {
+		t.Errorf("doubts %+v; want %s, which lives in %s", got, moved, rack)
+	}
+}

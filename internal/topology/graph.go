@@ -3,6 +3,7 @@ package topology
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"vakhta/internal/inventory"
 )
@@ -13,6 +14,7 @@ type Graph struct {
 	inv        *inventory.Inventory
 	nodes      []node
 	index      map[string]int32
+	ids        []string         // of the nodes, which lie side by side in memory
 	server     []bool           // which nodes are servers
 	scope      []int32          // how many servers stand beneath each node
 	wired      []bool           // whether an uplink stands above each node
@@ -22,6 +24,7 @@ type Graph struct {
 	class      []int32          // by what a server needs that nothing depends on; noNode for others
 	classes    int              // how many
 	views      map[string]int32 // vantage → the node of the site that it stands in; others are outside
+	often      []float64        // by how much one of few that back each other up fails more often than its kind does, ln
 	kin        [][]int32        // what backs each node up, itself among it; nil: nothing
 }
 
@@ -54,6 +57,7 @@ func New(inv *inventory.Inventory) *Graph {
 		g.nodes[i].c, g.nodes[i].uplink, g.nodes[i].server = c, c.Kind == inventory.KindUplink, c.Kind == inventory.KindServer
 		g.server[i] = g.nodes[i].server
 	}
+	g.lineUp()
 	g.locate()
 	for i, c := range components {
 		n := &g.nodes[i]
@@ -69,9 +73,25 @@ func New(inv *inventory.Inventory) *Graph {
 	linkUsers(g.nodes)
 	g.countScopes()
 	g.findKin()
+	g.countSpares()
 	g.wire()
 	g.classify()
 	return g
+}
+
+// lineUp copies the ids, so that reading rows in the inventory's order reads
+// memory in order, too.
+func (g *Graph) lineUp() {
+	var all strings.Builder
+	for i := range g.nodes {
+		all.WriteString(g.nodes[i].c.ID)
+	}
+	rest := all.String()
+	g.ids = make([]string, len(g.nodes))
+	for i := range g.nodes {
+		length := len(g.nodes[i].c.ID)
+		g.ids[i], rest = rest[:length], rest[length:]
+	}
 }
 
 // linkUsers notes at every node who needs it, in order and once.
@@ -174,7 +194,7 @@ func (g *Graph) inside(vantage string, n int32) bool {
 func (g *Graph) isServer(i int32) bool { return g.server[i] }
 
 // id is the component id of node i.
-func (g *Graph) id(i int32) string { return g.nodes[i].c.ID }
+func (g *Graph) id(i int32) string { return g.ids[i] }
 
 func (g *Graph) countScopes() {
 	g.scope = make([]int32, len(g.nodes))

@@ -6,6 +6,7 @@ type habits struct {
 	dark, cut       float64 // of the servers: without power, without network
 	noise           float64 // a probe of what is well goes unanswered
 	bmc             float64 // a BMC that has power does not answer
+	lies            float64 // it says of a machine that is on that it is off
 	hung, off, dead float64 // a server has such a fault of its own
 	mute            float64 // a server never answers, by policy
 	wrong           float64 // a server stands elsewhere than the inventory has it
@@ -15,14 +16,14 @@ type habits struct {
 // counts are what the rates of own faults come from: servers that stand among
 // others that answer.
 type counts struct {
-	servers, bmcAsked, bmcLost, off, dark, unasked int
-	silent, byChance                               float64
+	servers, bmcAsked, bmcLost, bmcLies, off, dark, unasked int
+	silent, byChance, chanceTold                            float64 // the last of those whose BMC was asked
 }
 
 // usual are the rates where too little was seen to estimate any.
 func usual() *habits {
 	return &habits{
-		dark: leastDownAnyway, cut: leastDownAnyway, noise: falseDown, bmc: bmcMute,
+		dark: leastDownAnyway, cut: leastDownAnyway, noise: falseDown, bmc: bmcMute, lies: bmcLies,
 		hung: ownHung, off: ownOff, dead: ownDead, wrong: wrongInventory,
 	}
 }
@@ -30,7 +31,7 @@ func usual() *habits {
 const (
 	mostNoise   = 0.1  // beyond it hosts have policies, not losses
 	mostHung    = 0.01 // beyond it, too
-	weightOfOwn = 1000 // so many servers the usual rates of own faults are worth
+	weightOfOwn = 500  // so many servers the usual rates of own faults are worth
 	leastLiving = 300
 )
 
@@ -43,34 +44,43 @@ func (g *Graph) habitsOf(seen []*sighting) *habits {
 	return r
 }
 
-// elsewhere estimates how much of the estate is down: a machine that stands
-// elsewhere than the inventory has it is as often down as any. BMCs tell how many
-// of these have power.
-func (r *habits) elsewhere(g *Graph, seen []*sighting) {
-	looked, down, dark, cut := 0, 0, 0, 0
-	for n, sight := range seen {
-		if sight == nil || !g.isServer(int32(n)) {
-			continue
-		}
-		looked++
-		if !sight.silent() {
-			continue
-		}
-		down++
-		switch {
-		case sight.powerIs(isUp):
-			cut++
-		case sight.powerIs(isUnknown):
-			dark++
-		}
-	}
-	if looked < 5*leastRows || down == 0 {
+// outage counts how many machines are down, and how: those whose BMC has power are cut off.
+type outage struct{ looked, down, dark, cut int }
+
+func (o *outage) note(s *sighting) {
+	o.looked++
+	if !s.silent() {
 		return
 	}
-	all := float64(down) / float64(looked)
-	split := (float64(dark) + 1) / (float64(dark+cut) + 2)
-	r.dark = min(.3, max(r.dark, all*split))
-	r.cut = min(.3, max(r.cut, all*(1-split)))
+	o.down++
+	switch {
+	case s.powerIs(isUp):
+		o.cut++
+	case s.powerIs(isUnknown):
+		o.dark++
+	}
+}
+
+// elsewhere estimates how much of the estate is down: a machine that stands
+// elsewhere than the inventory has it is as often down as any.
+func (r *habits) elsewhere(g *Graph, seen []*sighting) {
+	var all outage
+	for n, sight := range seen {
+		if sight != nil && g.isServer(int32(n)) {
+			all.note(sight)
+		}
+	}
+	r.downAnyway(&all)
+}
+
+func (r *habits) downAnyway(o *outage) {
+	if o.looked < 5*leastRows || o.down == 0 {
+		return
+	}
+	all := float64(o.down) / float64(o.looked)
+	split := (float64(o.dark) + 1) / (float64(o.dark+o.cut) + 2)
+	r.dark = min(.5, max(leastDownAnyway, all*split))
+	r.cut = min(.5, max(leastDownAnyway, all*(1-split)))
 }
 
 // noiseOf estimates how many probes go unanswered by chance, from components
@@ -122,7 +132,9 @@ func (r *habits) ownFaults(g *Graph, seen []*sighting) {
 		}
 		c.byChance += chance
 		told, lost := len(sight.power) > 0, sight.powerIs(isUnknown) && !sight.powerIs(isUp) && !sight.powerIs(isDown)
-		if !told {
+		if told {
+			c.chanceTold += chance
+		} else {
 			c.unasked++
 		}
 		switch {
@@ -131,6 +143,9 @@ func (r *habits) ownFaults(g *Graph, seen []*sighting) {
 				c.bmcAsked++
 				if lost {
 					c.bmcLost++
+				}
+				if sight.powerIs(isDown) {
+					c.bmcLies++
 				}
 			}
 		case sight.powerIs(isDown):
@@ -151,15 +166,20 @@ func (r *habits) settle() {
 		return
 	}
 	r.bmc = min(.3, max(.003, (float64(c.bmcLost)+bmcMute*200)/(float64(c.bmcAsked)+200)))
-	asked := float64(c.servers - c.unasked)
+	r.lies = min(.01, max(leastBMCLies, (float64(c.bmcLies)+bmcLies*200)/(float64(c.bmcAsked)+200)))
+	all, unasked := float64(c.servers), float64(c.unasked)
+	asked := all - unasked
 	shrunk := func(found, of, usual float64) float64 {
 		return (max(0, found) + usual*weightOfOwn) / (of + weightOfOwn)
 	}
-	r.off = min(.02, shrunk(float64(c.off), asked, ownOff))
-	// Some stand elsewhere, where more is down.
-	hung := c.silent - c.byChance - r.wrong*r.cut*float64(c.servers) - (ownOff+ownDead)*float64(c.unasked)
-	r.hung, r.mute = shrunk(hung, float64(c.servers), ownHung), 0
-	r.dead = min(.02, shrunk(float64(c.dark)-r.bmc*(c.byChance+max(0, hung))-r.wrong*r.dark*asked, asked, ownDead))
+	r.off, r.mute = min(.02, shrunk(float64(c.off), asked, ownOff)), 0
+	// Some stand elsewhere, where more is down; some are silent by chance, and their BMCs, too.
+	for range 2 { // each of the two rates has a part in the other's counts
+		hung := c.silent - (c.byChance - r.bmc*c.chanceTold) - r.wrong*(r.cut*all+r.dark*unasked) - (r.off+r.dead)*unasked
+		r.hung = shrunk(hung, all, ownHung)
+		dead := float64(c.dark) - r.bmc*(c.chanceTold+r.hung*asked) - r.wrong*r.dark*asked
+		r.dead = min(.02, shrunk(dead, asked, ownDead))
+	}
 	if r.hung > mostHung {
 		r.mute = min(.3, r.hung-ownHung)
 		r.hung = ownHung

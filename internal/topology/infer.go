@@ -51,11 +51,16 @@ func (g *Graph) InferAfter(obs, past []Observation) Inference {
 	s.climb()
 	r := &reporter{search: s, view: v, explained: make([]bool, len(g.nodes))}
 	out := Inference{Findings: []Finding{}, Blind: v.sight.blinded()}
+	var weak []Finding // that take nothing down, and may as well be chance: asked again, not named
 	for _, h := range slices.Clone(s.chosen) {
 		if !s.isFailure(h) {
 			continue
 		}
-		out.Findings = append(out.Findings, r.shared(h))
+		if f := r.shared(h); len(f.Explains) == 0 && f.Confidence < leastConfidence {
+			weak = append(weak, f)
+		} else {
+			out.Findings = append(out.Findings, f)
+		}
 	}
 	read.Wait()
 	own, unexplained := r.lone(out.Findings, rows)
@@ -77,7 +82,7 @@ func (g *Graph) InferAfter(obs, past []Observation) Inference {
 		}
 	}
 	out.Scores = r.scoresOf(out.Findings)
-	out.Next = r.next(out.Findings, unexplained)
+	out.Next = r.next(slices.Concat(out.Findings, weak), unexplained)
 	return out
 }
 
@@ -122,7 +127,7 @@ func (s *search) alternatives(h int32) []alternative {
 		without, touched := s.commit(part...)
 		note(slices.Clone(part), without)
 		for _, m := range s.additions(touched, -negligible-without) {
-			if !slices.Contains(m.flip, h) && s.tryOut(&m, -negligible-without-slack) {
+			if !slices.Contains(m.flip, h) && s.tryOut(&m, -negligible-without-slack) && s.tells(&m) {
 				note(slices.Concat(part, m.flip), without+m.delta)
 			}
 		}
@@ -136,6 +141,12 @@ func (s *search) alternatives(h int32) []alternative {
 		return cmp.Or(cmp.Compare(b.delta, a.delta), slices.Compare(a.adds, b.adds))
 	})
 	return out
+}
+
+// tells says that the move changes what the sightings are worth. One that does
+// not is as likely beside the best hypothesis, and so no alternative to it.
+func (s *search) tells(m *move) bool {
+	return math.Abs(m.delta-s.surprise(s.chosen, m.flip)) > tie
 }
 
 // reporter turns the best hypothesis into findings.
@@ -269,7 +280,7 @@ func (r *reporter) lone(shared []Finding, rows *chronicle) (findings []Finding, 
 	}
 	rivals, by := r.rivals(alone), r.hindsight(shared, rows)
 	for _, id := range alone {
-		l := by.server(r.seen[id], len(r.g.nodes[id].users) == 0, rows.startedSilent(id))
+		l := by.server(r.seen[id], len(r.g.nodes[id].users) == 0, rows.startedSilent(id), r.g.siteNumber[id])
 		weight, own := 1.0, l.own[r.t.state[r.local[id]]]
 		something := own
 		next := math.Log(max(own, 1e-12) / max(1-own, 1e-12)) // finite, for JSON

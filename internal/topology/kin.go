@@ -100,17 +100,46 @@ func (g *Graph) soleNeeds(members []int32) []int32 {
 	return out
 }
 
+const (
+	// leastSpares is how many failures of a kind of redundant equipment outside of racks
+	// are expected when somebody looks because something is down: of two uplinks one is
+	// not as rarely lost as the rate of a single one would have it.
+	leastSpares = 0.05
+	mostOften   = 4 // times as often as its kind
+)
+
+// countSpares finds how much more often than their kind redundant equipment fails
+// of which there are few. It is so of one alone: that all that back each other up are
+// lost stays as likely beside the loss of what contains them.
+func (g *Graph) countSpares() {
+	expected := map[inventory.Kind]float64{}
+	for n := range g.nodes {
+		if c := g.nodes[n].c; g.kin[n] != nil && c.Rack == "" {
+			expected[c.Kind] += prior[c.Kind]
+		}
+	}
+	g.often = make([]float64, len(g.nodes))
+	for n := range g.nodes {
+		if c := g.nodes[n].c; g.kin[n] != nil && c.Rack == "" {
+			g.often[n] = math.Log(min(mostOften, max(1, leastSpares/expected[c.Kind])))
+		}
+	}
+}
+
 // belief is what the failure of a node adds to the log prior of the hypothesis,
 // which is less of a surprise where one of its kin has failed. It is the same
 // whether the node is in the hypothesis or about to be.
 func (s *search) belief(n int32) float64 {
 	for _, k := range s.kin[n] {
 		if k != n && s.t.failed[k] {
-			return logCommonCause
+			return s.commonCause(n)
 		}
 	}
 	return s.prior[n]
 }
+
+// commonCause is what the failure of a node adds where one of its kin has failed.
+func (s *search) commonCause(n int32) float64 { return logCommonCause - s.g.often[s.global[n]] }
 
 // surprise is by how much the log prior of the hypothesis changes by the flips;
 // one that is made twice is none.
@@ -121,7 +150,7 @@ func (s *search) surprise(hypothesis, flips []int32) float64 {
 			cost := s.prior[n]
 			for _, k := range s.kin[n] {
 				if _, has := slices.BinarySearch(set, k); has && k < n {
-					cost = logCommonCause
+					cost = s.commonCause(n)
 				}
 			}
 			sum += sign * cost

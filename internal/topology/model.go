@@ -16,11 +16,14 @@ const (
 
 	falseDown      = 0.01 // a server that is well misses all attempts of a probe
 	falseUp        = 0.0005
-	serviceDown    = 0.05 // a program on a server that is well does not answer
-	confirmed      = 0.02 // a repetition with the same result is this much less likely to be chance
-	mostConfirmed  = 3    // further repetitions say nothing new
-	bmcMute        = 0.03 // a BMC that has power does not answer
+	serviceDown    = 0.05  // a program on a server that is well does not answer
+	confirmed      = 0.02  // a repetition with the same result is this much less likely to be chance
+	mostConfirmed  = 3     // further repetitions say nothing new
+	bmcMute        = 0.03  // a BMC that has power does not answer
+	bmcLies        = 0.001 // it says of a machine that is on that it is off
+	leastBMCLies   = 0.0002
 	wrongInventory = 0.01
+	strayWrong     = 0.7  // of what only another site's vantage asks
 	neverAnswers   = 0.02 // a server never answers, by policy
 
 	ownFalseUp        = 0.02 // it answers though the component does not do its work
@@ -74,7 +77,7 @@ const (
 type told [4]float64
 
 // powerAnswers says what a BMC tells of its machine; the mute are added from habits.
-func powerAnswers(c condition, v *verdict, mute float64) float64 {
+func powerAnswers(c condition, v *verdict, mute, lies float64) float64 {
 	if v.hands {
 		return handsPower[c][v.result]
 	}
@@ -89,7 +92,7 @@ func powerAnswers(c condition, v *verdict, mute float64) float64 {
 			return told{.012, .001, .987, .013}[v.result]
 		}
 	}
-	return told{.999 * well, .001 * well, mute, well}[v.result]
+	return told{(1 - lies) * well, lies * well, mute, well}[v.result]
 }
 
 // handsPower is what somebody sees who looks whether it is lit.
@@ -190,6 +193,10 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 		}
 	}
 	power := r.conditions(seen)
+	wrong := r.wrong
+	if seen.stray {
+		wrong = max(wrong, strayWrong)
+	}
 	own := unreachable * (r.hung*power[isHung] + r.off*power[isOff] + r.dead*power[isDead])
 	fault := r.hung + r.off + r.dead
 	if !leaf {
@@ -198,14 +205,15 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 			cutOff: unreachable * power[isOn], hidden: unreachable * power[isHidden],
 			powerless: unreachable * power[isDark], failed: own / fault, exposed: own / fault,
 		}
-		return seal(sum, [states]float64{}, r.wrong, r)
+		return seal(sum, [states]float64{}, wrong, r)
 	}
-	mute := r.mute * unreachable * power[isOn]      // by policy
-	beyond := fault * unreachable * power[isBeyond] // nobody out here can ask what ails it
+	mute, muteBeyond := r.mute*unreachable*power[isOn], r.mute*unreachable*power[isBeyond] // by policy
+	beyond := fault * unreachable * power[isBeyond]                                        // nobody out here can ask what ails it
+	well := 1 - fault - r.mute
 	sum := [states]float64{
-		works:     (1-fault-r.mute)*reachable*power[isOn] + mute + own,
-		isolated:  (1-fault)*inSite*power[isOn] + own,
-		remote:    (1-fault)*inSite*power[isBeyond] + beyond,
+		works:     well*reachable*power[isOn] + mute + own,
+		isolated:  well*inSite*power[isOn] + mute + own,
+		remote:    well*inSite*power[isBeyond] + muteBeyond + beyond,
 		cutOff:    (1-fault)*unreachable*power[isOn] + own,
 		hidden:    unreachable * power[isHidden],
 		powerless: unreachable * power[isDark],
@@ -216,7 +224,7 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 	if within {
 		of[isolated], of[remote] = own, beyond
 	}
-	return seal(sum, of, r.wrong, r)
+	return seal(sum, of, wrong, r)
 }
 
 // conditions is P(what is told of the machine's power and link | its condition).
@@ -225,7 +233,7 @@ func (r *habits) conditions(seen *sighting) [conditions]float64 {
 	for c := range conditions {
 		p := 1.0
 		for i := range seen.power {
-			p *= powerAnswers(c, &seen.power[i], r.bmc)
+			p *= powerAnswers(c, &seen.power[i], r.bmc, r.lies)
 		}
 		for i := range seen.about {
 			v := &seen.about[i]
@@ -325,7 +333,8 @@ func seal(sum, own [states]float64, wrong float64, r *habits) likelihood {
 	for s := range sum {
 		p := (1-wrong)*sum[s] + wrong*anyway
 		l.log[s] = math.Log(max(p, math.SmallestNonzeroFloat64))
-		l.own[s] = (1 - wrong) * own[s] / max(p, math.SmallestNonzeroFloat64)
+		// One that stands elsewhere may be down by itself there.
+		l.own[s] = ((1-wrong)*own[s] + wrong*(1-r.dark-r.cut)*own[works]) / max(p, math.SmallestNonzeroFloat64)
 	}
 	l.seal()
 	return l

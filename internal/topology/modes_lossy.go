@@ -30,12 +30,23 @@ type carrier struct {
 type carriers struct {
 	g     *Graph
 	known map[[3]int32][]carrier
-	key   [3]int32 // of the last look-up; neighbours mostly share it
-	last  []carrier
+	class [][]carrier // by class of servers; nil: not looked up
 }
 
 // of lists what carries the traffic of n.
 func (c *carriers) of(n int32) []carrier {
+	class := c.g.class[n]
+	if class != noNode && c.class[class] != nil {
+		return c.class[class]
+	}
+	list := c.find(n)
+	if class != noNode {
+		c.class[class] = list
+	}
+	return list
+}
+
+func (c *carriers) find(n int32) []carrier {
 	key := [3]int32{noNode, noNode, noNode}
 	for i := range c.g.nodes[n].groups {
 		if grp := &c.g.nodes[n].groups[i]; grp.network || grp.name == "host" {
@@ -43,12 +54,7 @@ func (c *carriers) of(n int32) []carrier {
 			key = [3]int32{members[0], members[len(members)-1], int32(len(members))}
 		}
 	}
-	if c.last != nil && key == c.key {
-		return c.last
-	}
-	c.key = key
 	if list, had := c.known[key]; had {
-		c.last = list
 		return list
 	}
 	share := map[int32]float64{}
@@ -58,7 +64,7 @@ func (c *carriers) of(n int32) []carrier {
 		list = append(list, carrier{node, min(part, 1)})
 	}
 	slices.SortFunc(list, func(a, b carrier) int { return int(a.node) - int(b.node) })
-	c.known[key], c.last = list, list
+	c.known[key] = list
 	return list
 }
 
@@ -128,7 +134,7 @@ func (m *modes) passages() {
 	if m.passed != nil {
 		return
 	}
-	m.ways = &carriers{g: m.g, known: map[[3]int32][]carrier{}}
+	m.ways = &carriers{g: m.g, known: map[[3]int32][]carrier{}, class: make([][]carrier, m.g.classes)}
 	counts := make([]passage, len(m.g.nodes))
 	for _, n := range m.servers {
 		s := m.seen[n]

@@ -31,6 +31,7 @@ func (s *search) attempt(nodes []int32, bound, floor float64) (delta float64, ok
 		t.queue = append(t.queue[:0], n)
 		for i := 0; i < len(t.queue); i++ { //nolint:intrange // it grows
 			n := t.queue[i]
+			t.queued[n] = false
 			before, now := t.state[n], t.evaluate(n)
 			if now == before {
 				continue
@@ -40,6 +41,7 @@ func (s *search) attempt(nodes []int32, bound, floor float64) (delta float64, ok
 			if l := s.like[n]; l != nil {
 				delta += l.log[now] - l.log[before]
 				if hope += l.from[now] - l.from[before]; hope <= floor {
+					t.giveUp(i + 1)
 					return delta, false
 				}
 			}
@@ -240,7 +242,7 @@ func (s *search) hopes(within []int32, floor float64) []move {
 				continue
 			}
 			if slices.ContainsFunc(flip, func(m int32) bool { return slices.Contains(s.kin[n], m) }) {
-				bound += logCommonCause
+				bound += s.commonCause(n)
 			} else {
 				bound += s.belief(n)
 			}

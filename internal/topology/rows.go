@@ -235,7 +235,7 @@ func (r *reader) read(o *Observation, to *row) int32 {
 // find is the node of a component, or noNode. Rows mostly come in the inventory's
 // order, so that the next one is tried first.
 func (r *reader) find(component string) int32 {
-	if next := int(r.last) + 1; next < len(r.g.nodes) && r.g.nodes[next].c.ID == component {
+	if next := int(r.last) + 1; next < len(r.g.ids) && r.g.ids[next] == component {
 		r.last = int32(next)
 		return r.last
 	}

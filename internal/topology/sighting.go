@@ -12,7 +12,16 @@ type sighting struct {
 	power []verdict // what its BMC, or somebody on site, says of its power
 	told  []verdict // what it says of its peers
 	about []verdict // what others beside it say of it, without those that could not tell
+	asked uint8     // from where, whether that is believed or not: askedWithin, askedAbroad
+	up    bool      // some probe of it got an answer
+	lit   uint8     // which results its power has, as bits
+	stray bool      // only vantages of other sites ask it, unlike most of its site: it stands there
 }
+
+const (
+	askedWithin uint8 = 1 << iota // from a vantage of its own site
+	askedAbroad                   // from a vantage that stands within another
+)
 
 // verdict is the latest result of one probe from one vantage.
 type verdict struct {
@@ -27,21 +36,14 @@ type verdict struct {
 }
 
 // answered says that some probe got an answer; silent, that those made got none.
-func (s *sighting) answered() bool {
-	for i := range s.reach {
-		if s.reach[i].result == isUp {
-			return true
-		}
-	}
-	return len(s.reach) == 0 && s.powerIs(isUp)
-}
+func (s *sighting) answered() bool { return s.up || len(s.reach) == 0 && s.powerIs(isUp) }
 
 func (s *sighting) silent() bool {
 	return !s.answered() && (len(s.reach) > 0 || s.powerIs(isDown))
 }
 
 func (s *sighting) powerIs(result uint8) bool {
-	return slices.ContainsFunc(s.power, func(v verdict) bool { return v.result == result })
+	return s.lit&(1<<result) != 0
 }
 
 // silentIn says that what was seen is silence such as that state makes: one
@@ -83,9 +85,10 @@ func (s *sighting) confirmedDown() bool {
 
 // view is what a set of observations shows.
 type view struct {
-	table *table
-	sight *sight
-	seen  []*sighting // by node; nil where nothing was seen
+	table  *table
+	sight  *sight
+	seen   []*sighting // by node; nil where nothing was seen
+	places []int32     // by vantage: the node of the site that it stands in; noNode: outside of all
 }
 
 // sightings sorts the observations out: the last by time counts, per component,
@@ -94,7 +97,13 @@ func (g *Graph) sightings(obs []Observation) []*sighting { return g.look(obs).se
 
 func (g *Graph) look(obs []Observation) *view {
 	t := g.tabulate(obs)
-	v := &view{table: t, sight: g.sightOf(t), seen: make([]*sighting, len(g.nodes))}
+	v := &view{table: t, sight: g.sightOf(t), seen: make([]*sighting, len(g.nodes)), places: make([]int32, len(t.vantages))}
+	for i, name := range t.vantages {
+		v.places[i] = noNode
+		if site, placed := g.views[name]; placed {
+			v.places[i] = site
+		}
+	}
 	all := make([]sighting, len(g.nodes))
 	// Each node's verdicts have their own part of this: as many as it has rows, and one drawn from them.
 	verdicts := make([]verdict, len(t.rows)+len(g.nodes))
@@ -112,7 +121,30 @@ func (g *Graph) look(obs []Observation) *view {
 	if t.peers {
 		v.tellPeers(all)
 	}
+	v.findStrays(g)
 	return v
+}
+
+// findStrays marks the servers that another site's own vantage asks in place of
+// theirs, in sites whose vantages ask most: whoever wrote down what they ask
+// knew better than the inventory.
+func (v *view) findStrays(g *Graph) {
+	within, abroad := make([]int, len(g.sites)), make([]int, len(g.sites))
+	for n, s := range v.seen {
+		if site := g.siteNumber[n]; s != nil && site != noNode && g.isServer(int32(n)) {
+			switch s.asked {
+			case askedAbroad:
+				abroad[site]++
+			case askedWithin, askedWithin | askedAbroad:
+				within[site]++
+			}
+		}
+	}
+	for n, s := range v.seen {
+		if site := g.siteNumber[n]; s != nil && s.asked == askedAbroad && site != noNode {
+			s.stray = within[site] > 9*abroad[site]
+		}
+	}
 }
 
 // sightingOf sorts out what was asked of one component; false: nothing is left.
@@ -133,12 +165,19 @@ func (v *view) sightingOf(g *Graph, n int32, room []verdict, s *sighting) bool {
 				d.run++
 			}
 		}
+		hands := v.table.vantages[d.vantage] == Hands
+		within := v.places[d.vantage] == g.site[n]
+		switch {
+		case within:
+			s.asked |= askedWithin
+		case v.places[d.vantage] != noNode:
+			s.asked |= askedAbroad
+		}
 		if !v.sight.believed(g, d.vantage, n) || d.ask.reaches() && d.result == isUnknown {
 			continue
 		}
-		name := v.table.vantages[d.vantage]
-		d.hands = name == Hands
-		d.inside = d.hands || g.inside(name, n)
+		d.hands = hands
+		d.inside = hands || within
 		if d.ask.service() && d.result == isDown && base {
 			continue // the service fails; whether the machine does, the others tell
 		}
@@ -146,6 +185,12 @@ func (v *view) sightingOf(g *Graph, n int32, room []verdict, s *sighting) bool {
 		out = append(out, d)
 	}
 	s.split(out, g.nodes[n].c.Kind)
+	for i := range s.reach {
+		s.up = s.up || s.reach[i].result == isUp
+	}
+	for i := range s.power {
+		s.lit |= 1 << s.power[i].result
+	}
 	return len(out) > 0
 }
 
@@ -250,6 +295,9 @@ func (w *weighed) of(n int32, s *sighting) *likelihood {
 	w.key = append(w.key[:0], kind...)
 	if leaf {
 		w.key = append(w.key, '!')
+	}
+	if s.stray {
+		w.key = append(w.key, '?')
 	}
 	for _, list := range [...][]verdict{s.reach, s.power, s.about} {
 		w.key = append(w.key, '/')

@@ -24,6 +24,7 @@ type trial struct {
 	failed []bool
 	trail  []change // every change of state since the last reset, oldest first
 	queue  []int32
+	queued []bool // waits in the queue
 }
 
 type change struct {
@@ -32,7 +33,7 @@ type change struct {
 }
 
 func newTrial(nodes []node) *trial {
-	return &trial{nodes: nodes, state: make([]state, len(nodes)), failed: make([]bool, len(nodes))}
+	return &trial{nodes: nodes, state: make([]state, len(nodes)), failed: make([]bool, len(nodes)), queued: make([]bool, len(nodes))}
 }
 
 // flip fails a node that was not, or heals one that was, and lets that spread.
@@ -42,6 +43,7 @@ func (t *trial) flip(n int32) {
 	t.queue = append(t.queue[:0], n)
 	for i := 0; i < len(t.queue); i++ {
 		n := t.queue[i]
+		t.queued[n] = false
 		now := t.evaluate(n)
 		if now == t.state[n] {
 			continue
@@ -51,7 +53,9 @@ func (t *trial) flip(n int32) {
 		if worse {
 			t.spread(n)
 		} else {
-			t.queue = append(t.queue, t.nodes[n].users...)
+			for _, u := range t.nodes[n].users {
+				t.enqueue(u)
+			}
 		}
 	}
 }
@@ -60,8 +64,23 @@ func (t *trial) flip(n int32) {
 func (t *trial) spread(n int32) {
 	for _, u := range t.nodes[n].users {
 		if t.state[u] != powerless || t.failed[u] {
-			t.queue = append(t.queue, u)
+			t.enqueue(u)
 		}
+	}
+}
+
+// enqueue has a node looked at again, once for all that changed before.
+func (t *trial) enqueue(n int32) {
+	if !t.queued[n] {
+		t.queued[n] = true
+		t.queue = append(t.queue, n)
+	}
+}
+
+// giveUp forgets what waits in the queue from there on.
+func (t *trial) giveUp(from int) {
+	for _, n := range t.queue[from:] {
+		t.queued[n] = false
 	}
 }
 

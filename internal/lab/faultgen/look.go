@@ -43,6 +43,7 @@ type Row struct {
 type Case struct {
 	Broken  []string        // components other than servers, in order
 	Own     map[string]bool // servers that are down by themselves, and would be seen if well
+	Ailing  map[string]bool // all that newly are: those that never answer, or that other faults hide, too
 	Rows    []Row
 	Earlier []Row
 }
@@ -82,7 +83,7 @@ func (e *Estate) Night(seed uint64, faults int, noise Noise) *Night {
 		}
 	}
 	now := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
-	c := Case{Own: map[string]bool{}}
+	c := Case{Own: map[string]bool{}, Ailing: map[string]bool{}}
 	c.Earlier = l.look(now.Add(-24*time.Hour), "")
 	old := slices.Clone(w.own)
 	for i := range noise.HalfDark {
@@ -98,6 +99,9 @@ func (e *Estate) Night(seed uint64, faults int, noise Noise) *Night {
 	c.Broken = w.draw(r, faults)
 	h := w.lay()
 	for _, n := range e.servers {
+		if w.own[n] != healthy && old[n] == healthy {
+			c.Ailing[e.things[n].id] = true
+		}
 		if w.own[n] != healthy && old[n] == healthy && !l.mute[n] && h.fed[n] && w.linked(h, n) && (e.Style.Inside || h.outward[e.things[w.stands[n]].site]) {
 			c.Own[e.things[n].id] = true
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -81,7 +82,10 @@ func (b *bench) run(r regime) ([]figure, error) {
 		night.Rows, night.Earlier = nil, nil
 		runtime.GC() // the generator's garbage is not inference's
 		began, used := time.Now(), processorTime()
-		inf := b.graph.InferAfter(sifted, all.Past)
+		var inf topology.Inference
+		pprof.Do(context.Background(), pprof.Labels("part", "inference"), func(context.Context) {
+			inf = b.graph.InferAfter(sifted, all.Past)
+		})
 		t.took, t.used = append(t.took, time.Since(began)), append(t.used, processorTime()-used)
 		if wrong := t.count(&night, &inf); wrong {
 			why := b.ask(&night, &inf, sifted)
@@ -142,16 +146,17 @@ func (b *bench) unmoved(all *topology.Sifted, inf *topology.Inference, seed uint
 
 // tally adds up nights.
 type tally struct {
-	nights, exact, contained   int // nights; with just what was broken named; the same, with classes counted
-	named, right, broken       int // components other than servers
-	wrong                      int // named, and neither it nor its class is broken
-	missed                     int // broken, and not even in a class
-	why                        [reasons]int
-	servers, rightServers, own int
-	shared, lone               calibration     // of classes: is what failed in it
-	itself, loneItself         calibration     // of the component named: is it that one
-	took, used                 []time.Duration // by the clock, and of processors
-	unmoved                    bool
+	nights, exact, contained int // nights; with just what was broken named; the same, with classes counted
+	named, right, broken     int // components other than servers
+	wrong                    int // named, and neither it nor its class is broken
+	missed                   int // broken, and not even in a class
+	why                      [reasons]int
+	servers, rightServers    int             // named; and truly down by themselves
+	own, foundServers        int             // down by themselves where it could be seen; and named
+	shared, lone             calibration     // of classes: is what failed in it
+	itself, loneItself       calibration     // of the component named: is it that one
+	took, used               []time.Duration // by the clock, and of processors
+	unmoved                  bool
 }
 
 // count adds one night, and says whether anything was wrong about shared equipment.
@@ -159,7 +164,7 @@ func (t *tally) count(night *faultgen.Case, inf *topology.Inference) bool {
 	inClass := map[string]bool{}
 	var named []string
 	wrongBefore, missedBefore := t.wrong, t.missed
-	failed := func(id string) bool { return slices.Contains(night.Broken, id) || night.Own[id] }
+	failed := func(id string) bool { return slices.Contains(night.Broken, id) || night.Ailing[id] }
 	for _, f := range inf.Findings {
 		for _, id := range f.AmbiguousWith {
 			inClass[id] = true
@@ -167,11 +172,14 @@ func (t *tally) count(night *faultgen.Case, inf *topology.Inference) bool {
 		held := failed(f.Component) || slices.ContainsFunc(f.AmbiguousWith, failed)
 		if f.Kind == inventory.KindServer {
 			t.servers++
-			if night.Own[f.Component] {
+			if night.Ailing[f.Component] {
 				t.rightServers++
 			}
+			if night.Own[f.Component] {
+				t.foundServers++
+			}
 			t.lone.add(f.Confidence, held)
-			t.loneItself.add(f.Itself(), night.Own[f.Component])
+			t.loneItself.add(f.Itself(), night.Ailing[f.Component])
 			continue
 		}
 		named = append(named, f.Component)
@@ -259,7 +267,7 @@ func (t *tally) figures(r regime) []figure {
 		add("missed, "+name, share(t.why[why], t.broken), "share", "", 0, false)
 	}
 	add("servers: precision", share(t.rightServers, t.servers), "share", "", 0, false)
-	add("servers: recall", share(t.rightServers, t.own), "share", "", 0, false)
+	add("servers: recall", share(t.foundServers, t.own), "share", "", 0, false)
 	add("servers: calibration error", t.lone.err(), "share", "≤", r.ece, r.accuracy)
 	add("servers: calibration error of the machine alone", t.loneItself.err(), "share", "", 0, false)
 	at := func(list []time.Duration, q float64) float64 {
