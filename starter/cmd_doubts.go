@@ -57,7 +57,7 @@ func (a *app) doubtCases(ctx context.Context, g *topology.Graph, files []string,
 	var cases []topology.Case
 	add := func(name string, obs []topology.Observation) {
 		sifted := g.Sift(obs, nil)
-		cases = append(cases, topology.Case{Name: name, Observations: obs, Inference: g.InferAfter(sifted.Observations, sifted.Past)})
+		cases = append(cases, topology.Case{Name: name, Observations: obs, Inference: g.InferSifted(&sifted)})
 	}
 	for _, file := range files {
 		obs, err := readObservations(file)

@@ -65,7 +65,7 @@ func newReplayCommand(a *app) *cobra.Command {
 			g := topology.New(inv)
 			sifted := g.Sift(obs, earlier)
 			printSifted(cmd.ErrOrStderr(), len(obs), sifted)
-			inf := g.InferAfter(sifted.Observations, sifted.Past)
+			inf := g.InferSifted(&sifted)
 			if explain {
 				if err := printScores(cmd.ErrOrStderr(), inf); err != nil {
 					return err
@@ -148,17 +148,17 @@ func parseObservations(name string, r io.Reader) ([]topology.Observation, error)
 
 func parseObservation(text []byte) (topology.Observation, error) {
 	var row struct {
-		Component string     `json:"component"`
-		Probe     string     `json:"probe"`
-		Peer      string     `json:"peer"`
-		Vantage   string     `json:"vantage"`
-		At        *time.Time `json:"at"`
-		Result    string     `json:"result"`
-		Detail    string     `json:"detail"`
-		RTTMicros int64      `json:"rttMicros"`
+		Component string  `json:"component"`
+		Probe     string  `json:"probe"`
+		Peer      string  `json:"peer"`
+		Vantage   string  `json:"vantage"`
+		At        *string `json:"at"`
+		Result    string  `json:"result"`
+		Detail    string  `json:"detail"`
+		RTTMicros int64   `json:"rttMicros"`
 	}
 	if err := json.Unmarshal(text, &row); err != nil {
-		return topology.Observation{}, fmt.Errorf("not an observation: %w", err)
+		return topology.Observation{}, notAnObservation(err)
 	}
 	switch {
 	case row.Component == "":
@@ -168,16 +168,36 @@ func parseObservation(text []byte) (topology.Observation, error) {
 	case row.At == nil:
 		return topology.Observation{}, errors.New("at is missing; write the time as RFC 3339")
 	}
+	at, err := time.Parse(time.RFC3339, *row.At)
+	if err != nil {
+		return topology.Observation{}, fmt.Errorf("at is %q; write the time as RFC 3339, such as 2026-03-01T12:00:00Z", *row.At)
+	}
 	result := topology.Result(strings.ToLower(row.Result))
 	switch result {
 	case topology.Up, topology.Down, topology.Unknown:
+	case "":
+		return topology.Observation{}, errors.New("result is missing; use up, down or unknown")
 	default:
 		return topology.Observation{}, fmt.Errorf("result is %q; use up, down or unknown", row.Result)
 	}
 	return topology.Observation{
 		Component: row.Component, Probe: topology.Probe(strings.ToLower(row.Probe)), Peer: row.Peer, Vantage: row.Vantage,
-		At: row.At.UTC(), Result: result, Detail: row.Detail, RTTMicros: row.RTTMicros,
+		At: at.UTC(), Result: result, Detail: row.Detail, RTTMicros: row.RTTMicros,
 	}, nil
+}
+
+// notAnObservation says what is wrong with a line in words of the format.
+func notAnObservation(err error) error {
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &kind) && kind.Field == "":
+		return fmt.Errorf("not an observation but a JSON %s; write one JSON object a line", kind.Value)
+	case errors.As(err, &kind) && kind.Field == "rttMicros":
+		return fmt.Errorf("rttMicros is a JSON %s; write a whole number of microseconds", kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Errorf("%s is a JSON %s; write it as text in quotes", kind.Field, kind.Value)
+	}
+	return fmt.Errorf("not an observation: %w; write one JSON object a line", err)
 }
 
 // printSifted says how much of the input counted, and why the rest did not.
@@ -196,5 +216,8 @@ func printSifted(w io.Writer, read int, s topology.Sifted) {
 		if left.n > 0 {
 			fmt.Fprintf(w, "  left out: %d %s\n", left.n, left.why)
 		}
+	}
+	if len(s.Observations) == 0 && s.WasSo == 0 {
+		fmt.Fprintln(w, "no observation is left, so that nothing is known: not that all is well")
 	}
 }

@@ -104,6 +104,10 @@ func TestReplayRefusesAMalformedLineByNumber(t *testing.T) {
 	tests := []struct{ name, line, says string }{
 		{"no JSON", "srv-1 is down", "not an observation"},
 		{"cut short", `{"component":"srv-1","probe"`, "not an observation"},
+		{"a list", `[` + strings.TrimSpace(good) + `]`, "write one JSON object a line"},
+		{"a number for a name", `{"component":5,"probe":"tcp","at":"2026-03-01T12:00:00Z","result":"up"}`, "component is a JSON number; write it as text"},
+		{"a time in words", `{"component":"srv-1","probe":"tcp","at":"yesterday","result":"up"}`, `at is "yesterday"; write the time as RFC 3339`},
+		{"no result", `{"component":"srv-1","probe":"tcp","at":"2026-03-01T12:00:00Z"}`, "result is missing"},
 		{"two on a line", strings.TrimSpace(good) + strings.TrimSpace(good), "not an observation"},
 		{"no component", `{"probe":"tcp","at":"2026-03-01T12:00:00Z","result":"down"}`, "component is missing"},
 		{"no probe", `{"component":"srv-1","at":"2026-03-01T12:00:00Z","result":"down"}`, "probe is missing"},

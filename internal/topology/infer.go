@@ -42,9 +42,15 @@ func (g *Graph) Infer(obs []Observation) Inference { return g.InferAfter(obs, ni
 
 // InferAfter is the same, with older rows: those that are stale, and an earlier
 // sweep. They tell what came when, and nothing of what is so now.
-func (g *Graph) InferAfter(obs, past []Observation) Inference {
+func (g *Graph) InferAfter(obs, past []Observation) Inference { return g.infer(obs, past, nil) }
+
+// InferSifted is the same of what [Graph.Sift] has left, which need not be looked up again.
+func (g *Graph) InferSifted(s *Sifted) Inference { return g.infer(s.Observations, s.Past, s.past) }
+
+// infer is InferAfter; older are the nodes of the past rows, or nil.
+func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 	v := g.look(obs)
-	rows := &chronicle{g: g, obs: obs, past: past, table: v.table, sees: v.sight}
+	rows := &chronicle{g: g, obs: obs, past: past, older: older, table: v.table, sees: v.sight}
 	var read sync.WaitGroup
 	read.Go(rows.summarize)
 	s := searchFor(g, v)

@@ -22,6 +22,7 @@ type Sifted struct {
 	WasSo        int // like the earlier sweep: never answered, or was already off
 	// Past are the stale rows, and those of the earlier sweep, for [Graph.InferAfter].
 	Past []Observation
+	past []int32 // their nodes
 }
 
 // Sift prepares stored rows for [Graph.Infer]. Before is an earlier sweep, or
@@ -79,7 +80,7 @@ func (g *Graph) Sift(obs, before []Observation) Sifted {
 			out.Doubled++
 		case fate[i] == stale:
 			out.Stale++
-			out.Past = append(out.Past, obs[i])
+			out.Past, out.past = append(out.Past, obs[i]), append(out.past, n)
 		case fate[i] == wasSo:
 			out.WasSo++
 		default:
@@ -87,6 +88,9 @@ func (g *Graph) Sift(obs, before []Observation) Sifted {
 		}
 	}
 	out.Past = append(out.Past, before...)
+	if was != nil {
+		out.past = append(out.past, was.table.node...)
+	}
 	return out
 }
 

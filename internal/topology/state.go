@@ -41,7 +41,7 @@ func (t *trial) flip(n int32) {
 	t.failed[n] = !t.failed[n]
 	worse := t.failed[n]
 	t.queue = append(t.queue[:0], n)
-	for i := 0; i < len(t.queue); i++ {
+	for i := 0; i < len(t.queue); i++ { //nolint:intrange // it grows
 		n := t.queue[i]
 		t.queued[n] = false
 		now := t.evaluate(n)

@@ -84,7 +84,7 @@ func (b *bench) run(r regime) ([]figure, error) {
 		began, used := time.Now(), processorTime()
 		var inf topology.Inference
 		pprof.Do(context.Background(), pprof.Labels("part", "inference"), func(context.Context) {
-			inf = b.graph.InferAfter(sifted, all.Past)
+			inf = b.graph.InferSifted(&all)
 		})
 		t.took, t.used = append(t.took, time.Since(began)), append(t.used, processorTime()-used)
 		if wrong := t.count(&night, &inf); wrong {
