@@ -289,3 +289,32 @@ func TestEveryInferenceIsFiniteAndCoversTheSilent(t *testing.T) {
 		}
 	}
 }
+
+// With one site and one vantage outside, nobody else outside says whether that
+// one is blind: the uplinks do, which answer from within.
+func TestAVantageIsBlindWhereTheUplinksAnswerFromWithin(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 3, servers: 12, management: true, within: true}.load(t)
+	g := topology.New(inv)
+	for _, uplinksLost := range []bool{false, true} {
+		var obs []topology.Observation
+		for _, o := range newWorld(inv).look(nil) {
+			c, _ := inv.Component(o.Component)
+			o.Vantage, o.Result = "s0-in", topology.Up
+			if c.Kind == inventory.KindUplink && uplinksLost {
+				o.Result = topology.Down
+			}
+			obs = append(obs, o)
+			if o.Probe != topology.ProbePower {
+				o.Vantage, o.Result = "outside", topology.Down
+				obs = append(obs, o)
+			}
+		}
+		inf := g.Infer(obs)
+		if uplinksLost && (!slices.Equal(named(inf), []string{"s0-up0", "s0-up1"}) || len(inf.Blind) > 0) {
+			t.Errorf("uplinks lost: %v, blind %v; want both uplinks", named(inf), inf.Blind)
+		}
+		if !uplinksLost && (len(inf.Findings) > 0 || !slices.Equal(inf.Blind, []string{"outside"})) {
+			t.Errorf("uplinks answer: %v, blind %v; want the vantage blind and nothing else", named(inf), inf.Blind)
+		}
+	}
+}

@@ -37,7 +37,7 @@ func (g *Graph) sightOf(t *table) *sight {
 		if name == Hands {
 			continue
 		}
-		looked, gone, sure := 0, 0, false
+		looked, gone, sure, last := 0, 0, false, 0
 		within, inside := g.views[name]
 		for site := range g.sites {
 			if asked[v][site] < leastRows {
@@ -63,11 +63,30 @@ func (g *Graph) sightOf(t *table) *sight {
 			if s.lost[v][site] != inView {
 				s.dim = true
 				gone++
+				last = site
 			}
 		}
-		s.blind[v] = looked > 0 && gone == looked && (sure || inside || looked > 1)
+		s.blind[v] = looked > 0 && gone == looked && (sure || inside || looked > 1 || g.uplinksAnswer(t, last))
 	}
 	return s
+}
+
+// uplinksAnswer says that all uplinks of the site answer from within it: whoever
+// sees nothing from outside is rather blind than the site cut off.
+func (g *Graph) uplinksAnswer(t *table, site int) bool {
+	uplinks := 0
+	for n := range g.nodes {
+		if !g.nodes[n].uplink || g.siteNumber[n] != int32(site) {
+			continue
+		}
+		if uplinks++; !slices.ContainsFunc(t.of(int32(n)), func(r row) bool {
+			stands, placed := g.views[t.vantages[r.vantage]]
+			return placed && stands == g.sites[site] && r.ask.reaches() && r.result == isUp
+		}) {
+			return false
+		}
+	}
+	return uplinks > 0
 }
 
 // tally counts, by vantage and site, who was asked and who answered.

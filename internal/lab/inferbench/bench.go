@@ -43,30 +43,53 @@ type bench struct {
 
 const maxFaults = 5
 
+// open draws the regime's estate, unless it is the last one's.
+func (b *bench) open(r regime) error {
+	if b.estate != nil && b.estate.Style.Name == r.style.Name && b.servers == r.servers {
+		return nil
+	}
+	estate, err := faultgen.Build(r.style, r.servers, 1)
+	if err != nil {
+		return err
+	}
+	b.estate, b.graph, b.servers = estate, topology.New(estate.Inventory), r.servers
+	return nil
+}
+
+// profiled starts the profile, if one is wanted; the caller stops it.
+func (b *bench) profiled() (stop func(), err error) {
+	if b.profile == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(b.profile)
+	if err != nil {
+		return nil, fmt.Errorf("create the profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("start the profile: %w", err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	}, nil
+}
+
 // run measures one regime.
 func (b *bench) run(r regime) ([]figure, error) {
-	if b.estate == nil || b.estate.Style.Name != r.style.Name || b.servers != r.servers {
-		var err error
-		if b.estate, err = faultgen.Build(r.style, r.servers, 1); err != nil {
-			return nil, err
-		}
-		b.graph, b.servers = topology.New(b.estate.Inventory), r.servers
+	if err := b.open(r); err != nil {
+		return nil, err
 	}
-	if b.profile != "" {
-		f, err := os.Create(b.profile)
-		if err != nil {
-			return nil, fmt.Errorf("create the profile: %w", err)
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return nil, fmt.Errorf("start the profile: %w", err)
-		}
-		defer pprof.StopCPUProfile()
+	stop, err := b.profiled()
+	if err != nil {
+		return nil, err
 	}
+	defer stop()
 	t := tally{}
 	for i := range r.cases {
 		seed := b.seed + uint64(i)
-		night := b.estate.Case(seed, 1+int(seed-1)%maxFaults, r.noise)
+		drawn := b.estate.Night(seed, 1+int(seed-1)%maxFaults, r.noise)
+		night := drawn.Case
 		if b.dump != "" && i == 0 {
 			if err := dump(b.dump, b.estate, &night); err != nil {
 				return nil, err
@@ -79,7 +102,9 @@ func (b *bench) run(r regime) ([]figure, error) {
 		}
 		all := b.graph.Sift(obs, earlier)
 		sifted := all.Observations
+		t.know(&night, drawn.Knowable())
 		night.Rows, night.Earlier = nil, nil
+		drawn.Rows, drawn.Earlier = nil, nil
 		runtime.GC() // the generator's garbage is not inference's
 		began, used := time.Now(), processorTime()
 		var inf topology.Inference
@@ -146,10 +171,13 @@ func (b *bench) unmoved(all *topology.Sifted, inf *topology.Inference, seed uint
 
 // tally adds up nights.
 type tally struct {
-	nights, exact, contained int // nights; with just what was broken named; the same, with classes counted
-	named, right, broken     int // components other than servers
-	wrong                    int // named, and neither it nor its class is broken
-	missed                   int // broken, and not even in a class
+	nights, exact, contained int             // nights; with just what was broken named; the same, with classes counted
+	named, right, broken     int             // components other than servers
+	knowable                 map[string]bool // of the present night
+	known, knownFound        int             // broken that one would name who knows the generator; and named, or in a class
+	knownOwn, knownOwnFound  int             // the same of servers
+	wrong                    int             // named, and neither it nor its class is broken
+	missed                   int             // broken, and not even in a class
 	why                      [reasons]int
 	servers, rightServers    int             // named; and truly down by themselves
 	own, foundServers        int             // down by themselves where it could be seen; and named
@@ -157,6 +185,21 @@ type tally struct {
 	itself, loneItself       calibration     // of the component named: is it that one
 	took, used               []time.Duration // by the clock, and of processors
 	unmoved                  bool
+}
+
+// know notes what can be found of a night.
+func (t *tally) know(night *faultgen.Case, knowable map[string]bool) {
+	t.knowable = knowable
+	for _, id := range night.Broken {
+		if knowable[id] {
+			t.known++
+		}
+	}
+	for id := range night.Own {
+		if knowable[id] {
+			t.knownOwn++
+		}
+	}
 }
 
 // count adds one night, and says whether anything was wrong about shared equipment.
@@ -171,15 +214,7 @@ func (t *tally) count(night *faultgen.Case, inf *topology.Inference) bool {
 		}
 		held := failed(f.Component) || slices.ContainsFunc(f.AmbiguousWith, failed)
 		if f.Kind == inventory.KindServer {
-			t.servers++
-			if night.Ailing[f.Component] {
-				t.rightServers++
-			}
-			if night.Own[f.Component] {
-				t.foundServers++
-			}
-			t.lone.add(f.Confidence, held)
-			t.loneItself.add(f.Itself(), night.Ailing[f.Component])
+			t.countServer(&f, night, held)
 			continue
 		}
 		named = append(named, f.Component)
@@ -198,8 +233,11 @@ func (t *tally) count(night *faultgen.Case, inf *topology.Inference) bool {
 	t.broken += len(night.Broken)
 	t.own += len(night.Own)
 	for _, id := range night.Broken {
-		if !slices.Contains(named, id) && !inClass[id] {
+		found := slices.Contains(named, id) || inClass[id]
+		if !found {
 			t.missed++
+		} else if t.knowable[id] {
+			t.knownFound++
 		}
 	}
 	if t.wrong == wrongBefore && t.missed == missedBefore {
@@ -210,6 +248,22 @@ func (t *tally) count(night *faultgen.Case, inf *topology.Inference) bool {
 		return false
 	}
 	return true
+}
+
+// countServer adds the finding on a machine by itself.
+func (t *tally) countServer(f *topology.Finding, night *faultgen.Case, held bool) {
+	t.servers++
+	if night.Ailing[f.Component] {
+		t.rightServers++
+	}
+	if night.Own[f.Component] {
+		t.foundServers++
+		if t.knowable[f.Component] {
+			t.knownOwnFound++
+		}
+	}
+	t.lone.add(f.Confidence, held)
+	t.loneItself.add(f.Itself(), night.Ailing[f.Component])
 }
 
 // calibration compares what was claimed with what was so, in ten bins.
@@ -260,6 +314,8 @@ func (t *tally) figures(r regime) []figure {
 	add("precision", share(t.right, t.named), "share", "", 0, false)
 	add("recall", share(t.right, t.broken), "share", "", 0, false)
 	add("exact set", share(t.exact, t.nights), "share", "", 0, false)
+	add("recall of one who knows the generator", share(t.known, t.broken), "share", "", 0, false)
+	add("recall, with classes, of what that one finds", share(t.knownFound, t.known), "share", "≥", r.least, r.accuracy)
 	add("calibration error", t.shared.err(), "share", "≤", r.ece, r.accuracy)
 	add("calibration error of the component alone", t.itself.err(), "share", "", 0, false)
 	add("wrongly named", share(t.wrong, max(1, t.named)), "share", "≤", .01, r.wrong)
@@ -268,6 +324,8 @@ func (t *tally) figures(r regime) []figure {
 	}
 	add("servers: precision", share(t.rightServers, t.servers), "share", "", 0, false)
 	add("servers: recall", share(t.foundServers, t.own), "share", "", 0, false)
+	add("servers: recall of one who knows the generator", share(t.knownOwn, t.own), "share", "", 0, false)
+	add("servers: recall of what that one finds", share(t.knownOwnFound, t.knownOwn), "share", "", 0, false)
 	add("servers: calibration error", t.lone.err(), "share", "≤", r.ece, r.accuracy)
 	add("servers: calibration error of the machine alone", t.loneItself.err(), "share", "", 0, false)
 	at := func(list []time.Duration, q float64) float64 {
