@@ -6,7 +6,7 @@ import (
 )
 
 // Knowable are the components broken and the servers down by themselves that one
-// would name who knows the generator and its rates, and of shared equipment even
+// would name, from two to one, who knows the generator and its rates, and of shared equipment even
 // everything else that is so that night: the others are hidden by chance and missing rows,
 // and nobody can be asked to find them. Rows must still be there.
 func (n *Night) Knowable() map[string]bool {
@@ -14,7 +14,7 @@ func (n *Night) Knowable() map[string]bool {
 	told := n.told()
 	for _, id := range n.Broken {
 		i := slices.IndexFunc(l.e.things, func(t thing) bool { return t.id == id })
-		out[id] = l.e.things[i].kind == "site" || n.evidence(i, told)+l.rarity(i) > 0
+		out[id] = l.e.things[i].kind == "site" || n.evidence(i, told)+l.rarity(i) > math.Ln2
 	}
 	n.ownKnowable(told, out)
 	return out

@@ -223,7 +223,7 @@ func (t *tally) count(night *faultgen.Case, inf *topology.Inference) bool {
 		t.itself.add(f.Itself(), right)
 		if right {
 			t.right++
-		} else if !slices.ContainsFunc(f.AmbiguousWith, func(id string) bool { return slices.Contains(night.Broken, id) }) {
+		} else if !held { // its class may be of the machines themselves
 			t.wrong++
 		}
 	}
