@@ -53,6 +53,8 @@ type Data struct {
 
 	// Repeat: the message was sent before and may have arrived.
 	Repeat bool
+
+	as setting // the renderer's
 }
 
 // Server is one machine that a message names.

@@ -65,8 +65,10 @@ func appendLine(out []block, line string) []block {
 		}
 		return begin(block{Quote: []string{quote}})
 	}
-	if m := buttonLine.FindStringSubmatch(line); m != nil {
-		return begin(block{Label: m[1], URL: m[2]})
+	if strings.Contains(line, ": http") { // few do, and the expression is slow
+		if m := buttonLine.FindStringSubmatch(line); m != nil {
+			return begin(block{Label: m[1], URL: m[2]})
+		}
 	}
 	switch {
 	case line == "--":

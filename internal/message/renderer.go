@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -33,6 +34,7 @@ type Renderer struct {
 	events    []string
 	templates map[key]*template.Template
 	layout    *htmltemplate.Template
+	zones     sync.Map // *time.Location by name: to read one takes as long as to write a mail
 }
 
 // New parses a set of templates and refuses one that is incomplete or that
@@ -203,16 +205,13 @@ func (r *Renderer) Render(event string, lang inventory.Language, ch inventory.Ch
 
 func (r *Renderer) render(k key, d Data) (Rendered, error) {
 	name := fmt.Sprintf("%s/%s.%s.tmpl", k.lang, k.event, k.kind)
-	zone := time.UTC
-	if d.Zone != "" {
-		z, err := time.LoadLocation(d.Zone)
-		if err != nil {
-			return Rendered{}, fmt.Errorf("render %s: time zone %q: %w", name, d.Zone, err)
-		}
-		zone = z
+	zone, err := r.zone(d.Zone)
+	if err != nil {
+		return Rendered{}, fmt.Errorf("render %s: time zone %q: %w", name, d.Zone, err)
 	}
 	d.Finding = midSentence(k.lang, bare(d.Finding))
-	v := &view{Data: d, event: k.event, lang: k.lang, kind: k.kind, zone: zone}
+	d.as = setting{event: k.event, lang: k.lang, kind: k.kind, zone: zone}
+	v := (*view)(&d)
 	var buf bytes.Buffer
 	if err := r.templates[k].Execute(&buf, v); err != nil {
 		return Rendered{}, fmt.Errorf("render %s: %w", name, err)
@@ -229,15 +228,28 @@ func (r *Renderer) render(k key, d Data) (Rendered, error) {
 	}
 }
 
+// zone is a recipient's time zone; an empty name is UTC.
+func (r *Renderer) zone(name string) (*time.Location, error) {
+	if known, ok := r.zones.Load(name); ok {
+		return known.(*time.Location), nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err == nil {
+		r.zones.Store(name, zone)
+	}
+	return zone, err
+}
+
 func (r *Renderer) renderMail(name string, v *view, text string) (Rendered, error) {
 	head, body, ok := strings.Cut(text, "\n")
 	title, isSubject := strings.CutPrefix(head, "Subject: ")
 	if !ok || !isSubject || strings.TrimSpace(title) == "" {
 		return Rendered{}, fmt.Errorf("render %s: its first line must be \"Subject: …\"", name)
 	}
-	out := Rendered{Title: mark(v.Data, v.lang) + tidyLine(title), Text: tidy(body)}
+	out := Rendered{Title: mark(Data(*v), v.as.lang) + tidyLine(title), Text: tidy(body)}
 	var buf bytes.Buffer
-	err := r.layout.Execute(&buf, page{Lang: string(v.lang), Title: out.Title, Blocks: blocks(out.Text)})
+	buf.Grow(4096)
+	err := r.layout.Execute(&buf, page{Lang: string(v.as.lang), Title: out.Title, Blocks: blocks(out.Text)})
 	if err != nil {
 		return Rendered{}, fmt.Errorf("render %s: %w", layoutFile, err)
 	}

@@ -62,11 +62,11 @@ func utf16Length(text string) int { return len(utf16.Encode([]rune(text))) }
 // Fit puts text where it may be cut, so that the whole SMS stays in one
 // segment. Everything outside of Fit is essential and never cut.
 func (v *view) Fit(text string) string {
-	if v.kind != SMS {
+	if v.as.kind != SMS {
 		return text
 	}
-	v.elastic = append(v.elastic, tidyLine(text))
-	return string(slot(len(v.elastic) - 1))
+	v.as.elastic = append(v.as.elastic, tidyLine(text))
+	return string(slot(len(v.as.elastic) - 1))
 }
 
 // slot marks the place of an elastic part, by a private-use character.
@@ -77,9 +77,9 @@ func slot(i int) rune { return rune(0xE000 + i) }
 func (v *view) measure() (length func(string) int, limit int) {
 	reserve := 0
 	if !v.Repeat {
-		reserve = utf16Length(RepeatMark(v.lang))
+		reserve = utf16Length(RepeatMark(v.as.lang))
 	}
-	if v.lang == inventory.Russian {
+	if v.as.lang == inventory.Russian {
 		return utf16Length, 70 - reserve
 	}
 	return func(s string) int { n, _ := gsmLength(s); return n }, 160 - reserve
@@ -89,22 +89,22 @@ func (v *view) measure() (length func(string) int, limit int) {
 // need less than their share leave the rest to the others.
 func (v *view) fit(text string) string {
 	length, limit := v.measure()
-	if v.lang != inventory.Russian {
+	if v.as.lang != inventory.Russian {
 		text = latin(text)
-		for i, part := range v.elastic {
-			v.elastic[i] = latin(part)
+		for i, part := range v.as.elastic {
+			v.as.elastic[i] = latin(part)
 		}
 	}
 	fixed := text
-	for i := range v.elastic {
+	for i := range v.as.elastic {
 		fixed = strings.ReplaceAll(fixed, string(slot(i)), "")
 	}
 	room := limit - length(fixed)
-	open := len(v.elastic)
+	open := len(v.as.elastic)
 	shares := make([]int, open)
 	for settled := true; settled && open > 0; {
 		settled = false
-		for i, part := range v.elastic {
+		for i, part := range v.as.elastic {
 			if shares[i] == 0 && length(part) <= room/open {
 				shares[i] = max(length(part), 1)
 				room -= length(part)
@@ -116,7 +116,7 @@ func (v *view) fit(text string) string {
 			}
 		}
 	}
-	for i, part := range v.elastic {
+	for i, part := range v.as.elastic {
 		if shares[i] == 0 {
 			part = v.cut(part, room/open, length)
 		}
@@ -129,7 +129,7 @@ func (v *view) fit(text string) string {
 // cut shortens text to a number of units, at a word if there is one near.
 func (v *view) cut(text string, units int, length func(string) int) string {
 	dots := "…"
-	if v.lang != inventory.Russian {
+	if v.as.lang != inventory.Russian {
 		dots = "..."
 	}
 	runes := []rune(text)

@@ -83,7 +83,7 @@ func TestTimesAreInTheRecipientsZone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := &view{Data: Data{Now: c.now}, lang: c.lang, kind: Mail, zone: zone}
+		v := &view{Now: c.now, as: setting{lang: c.lang, kind: Mail, zone: zone}}
 		if got := v.When(at); got != c.want {
 			t.Errorf("%s: %q, want %q", c.zone, got, c.want)
 		}
@@ -91,7 +91,7 @@ func TestTimesAreInTheRecipientsZone(t *testing.T) {
 }
 
 func TestTheElasticPartsOfAnSMSShareWhatIsLeft(t *testing.T) {
-	v := &view{lang: inventory.Russian, kind: SMS}
+	v := &view{as: setting{lang: inventory.Russian, kind: SMS}}
 	text := "А " + v.Fit("короткое") + " и " + v.Fit("очень длинное продолжение, которое никак не поместится в одно сообщение") + ". Код 4F7K2M"
 	want := "А короткое и очень длинное продолжение, которое… Код 4F7K2M"
 	if got := v.fit(text); got != want || utf16Length(got) > 62 {
