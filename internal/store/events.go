@@ -177,8 +177,9 @@ func (s *Store) keep(ctx context.Context, tx *transaction, batch []arrival, abou
 	return fresh, err
 }
 
-// meet takes the rows where a callback and a Settle that bring the same
-// provider id wait for each other, and returns whose they are, if that is known.
+// meet returns whose the events' provider ids are, if that is known. What is
+// known stays so, and is only read. For the others it takes the rows where a
+// callback and a Settle that bring the same id wait for each other.
 func (s *Store) meet(ctx context.Context, tx *transaction, batch []arrival) (map[ref]string, error) {
 	owners := make(map[ref]string, len(batch))
 	var rows [][]any
@@ -190,6 +191,10 @@ func (s *Store) meet(ctx context.Context, tx *transaction, batch []arrival) (map
 		owners[at] = ""
 		rows = append(rows, []any{at.provider, at.id, ""})
 	}
+	if err := s.ownersKnown(ctx, tx, rows, owners); err != nil {
+		return nil, err
+	}
+	rows = slices.DeleteFunc(rows, func(r []any) bool { return owners[ref{r[0].(string), r[1].(string)}] != "" })
 	known, err := s.dialect.insertReturning(ctx, tx, `INSERT INTO provider_ref (provider, provider_id, notification)`,
 		`ON CONFLICT (provider, provider_id) DO UPDATE SET notification = provider_ref.notification RETURNING provider, provider_id, notification`, rows)
 	if err != nil {
@@ -202,6 +207,24 @@ func (s *Store) meet(ctx context.Context, tx *transaction, batch []arrival) (map
 		}
 	}
 	return owners, s.bareOwners(ctx, tx, bare, owners)
+}
+
+// ownersKnown reads whose the ids are, without a lock.
+func (s *Store) ownersKnown(ctx context.Context, tx *transaction, rows [][]any, owners map[ref]string) error {
+	for len(rows) > 0 {
+		n := s.dialect.rowsAtOnce(rows)
+		source, args := s.dialect.source(rows[:n])
+		found, err := collect(ask(tx.QueryContext(ctx, `WITH v (provider, provider_id, nobody) AS (`+source+`)
+			SELECT r.provider, r.provider_id, r.notification FROM v JOIN provider_ref AS r ON r.provider = v.provider AND r.provider_id = v.provider_id`, args...)), scanTexts(3))
+		if err != nil {
+			return err
+		}
+		for _, r := range found {
+			owners[ref{r[0], r[1]}] = r[2]
+		}
+		rows = rows[n:]
+	}
+	return nil
 }
 
 // bareOwners adds what a look-up recorded that did not know the provider's name.

@@ -157,7 +157,7 @@ func openPostgres(dsn string) (*Store, error) {
 	db.SetMaxOpenConns(postgresConnections)
 	db.SetMaxIdleConns(postgresConnections)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	return &Store{dialect: postgresDialect, writer: db, reader: db, turn: turn{bulk: newGate(bulkAtOnce, nil)}}, nil
+	return &Store{dialect: postgresDialect, writer: db, reader: db, turn: turn{bulk: newGate(bulkAtOnce(), nil)}}, nil
 }
 
 // Ping says whether the database answers.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 )
 
@@ -26,7 +27,7 @@ type gate struct {
 
 // bulkAtOnce is how many transactions of many rows a process has under way on
 // PostgreSQL: more would only keep the small ones from a processor.
-const bulkAtOnce = 3
+func bulkAtOnce() int { return max(1, min(3, runtime.GOMAXPROCS(0)/2)) }
 
 // turnWithin bounds the wait for a turn: a process that was stopped while it
 // had its own must not stop the others.
