@@ -14,6 +14,7 @@ import (
 	"vakhta/internal/inventory"
 	"vakhta/internal/message"
 	"vakhta/internal/store"
+	"vakhta/internal/urgency"
 	"vakhta/runbooks"
 	"vakhta/runbooks/messages"
 )
@@ -51,14 +52,15 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 	if err != nil {
 		return nil, err
 	}
+	way := new(urgency.Way)
 	sender := notify.New(st, records.NewDirectory(inv, st), routes, notify.Options{
 		Rates: rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleTimeout: cfg.Notify.SendTimeout, SettleAfter: cfg.Notify.SettleAfter,
-		Attempted: m.attempted, Breaker: breaker(cfg.Notify.Breaker),
+		Attempted: m.attempted, Breaker: breaker(cfg.Notify.Breaker), Way: way,
 	})
 	m.watchProviders(func() []notify.Health { return notify.HealthOf(sender) })
 	return &parts{
 		store:   st,
-		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL, Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders, Hands: hands(cfg.Hands), KeepSweeps: cfg.Probe.Keep}),
+		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL, Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders, Hands: hands(cfg.Hands), KeepSweeps: cfg.Probe.Keep, Way: way}),
 		notify:  sender,
 		probe: func(vantage string) *probe.Activities {
 			return probe.New(inv, st, probe.Options{

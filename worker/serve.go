@@ -41,9 +41,7 @@ func newWorkers(f flags, c client.Client, p *parts) []worker.Worker {
 		if f.has(roleWorkflows) {
 			workflows.Register(w)
 		}
-		if f.has(roleRecords) {
-			w.RegisterActivity(p.records)
-		}
+		w.RegisterActivity(p.records) // without the role records: those that a workflow task runs itself
 		out = append(out, w)
 	}
 	base.DisableWorkflowWorker = true

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"vakhta/activities/notify"
@@ -96,6 +97,18 @@ func record[T any](ctx workflow.Context, activity any, params any) (T, error) {
 	var out T
 	err := workflow.ExecuteActivity(withRecords(ctx), activity, params).Get(ctx, &out)
 	return out, err
+}
+
+// recordHere is record inside of the workflow task: what is urgent saves the
+// way over the server, there and back. Where that fails, or this worker doesn't
+// do it in time, it is an activity like all others.
+func recordHere[T any](ctx workflow.Context, activity any, params any) (T, error) {
+	var out T
+	err := workflow.ExecuteLocalActivity(withRecordsHere(ctx), activity, params).Get(ctx, &out)
+	if err == nil || temporal.IsCanceledError(err) {
+		return out, err
+	}
+	return record[T](ctx, activity, params)
 }
 
 // compose writes a sending into the ledger.

@@ -220,7 +220,7 @@ func (e *escalation) over() bool { return e.stopped != "" || e.status.State == "
 
 func (e *escalation) run(ctx workflow.Context) (EscalateStatus, error) {
 	var err error
-	if e.team, err = record[inventory.Team](ctx, rec.Team, e.in.Team); err != nil {
+	if e.team, err = recordHere[inventory.Team](ctx, rec.Team, e.in.Team); err != nil {
 		return e.status, err
 	}
 	e.since = workflow.Now(ctx)
@@ -337,7 +337,7 @@ func (e *escalation) askLedger(ctx workflow.Context) error {
 // doesn't hold the climb. It answers whether anybody could be paged so.
 func (e *escalation) page(ctx workflow.Context, contacts []string, ch inventory.Channel, rung int) (reached bool, err error) {
 	p := e.pageParams("page", contacts, ch, rung)
-	c, err := record[records.Composed](ctx, rec.ComposePage, p)
+	c, err := recordHere[records.Composed](ctx, rec.ComposePage, p)
 	if err != nil {
 		return false, err
 	}

@@ -35,6 +35,15 @@ func withRecords(ctx workflow.Context) workflow.Context {
 	})
 }
 
+// withRecordsHere is for the store within a workflow task: one try, and no
+// longer than a page may be late before the ordinary way is the better one.
+func withRecordsHere(ctx workflow.Context) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		ScheduleToCloseTimeout: 2 * time.Second,
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
+	})
+}
+
 // withCompose is for writing a whole sending into the ledger: eighteen thousand
 // texts take seconds, and a killed worker is noticed by its heartbeat.
 func withCompose(ctx workflow.Context) workflow.Context {

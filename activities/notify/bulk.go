@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"golang.org/x/sync/errgroup"
 
 	"vakhta/internal/ledger"
@@ -42,6 +43,9 @@ func (a *Activities) sendPart(ctx context.Context, p SendBatchParams, t *tally) 
 			t.wait(queue, a.opts.Now())
 			return nil
 		}
+		if !p.Urgent {
+			a.opts.Way.Yield(ctx)
+		}
 		l := a.lane(*p.Part)
 		if l == nil { // no provider, or none that works: each one's attempt says why
 			return a.sendAny(ctx, queue, passage{urgent: p.Urgent}, t)
@@ -50,21 +54,58 @@ func (a *Activities) sendPart(ctx context.Context, p SendBatchParams, t *tally) 
 		if batcher, ok := l.Channel.(Batcher); ok {
 			most = batcher.Most()
 		}
-		grant, err := a.limits.take(ctx, l.limit, min(most, len(queue)), p.Urgent)
+		sent, late, err := a.sendNext(ctx, l, queue, min(most, len(queue)), p.Urgent, t)
 		if err != nil {
 			return err
 		}
-		if grant.N == 0 {
-			pause(ctx, min(max(grant.First.Sub(a.opts.Now())-ahead/2, time.Millisecond), time.Second))
-			continue
-		}
-		late, err := a.sendGranted(ctx, l, queue[:grant.N], grant, p.Urgent, t)
-		if err != nil {
-			return err
-		}
-		queue = append(queue[grant.N:], late.ids...)
+		queue = append(queue[sent:], late.ids...)
 	}
 	return nil
+}
+
+// sendNext sends the next ones of a queue, up to most, that the account's rate
+// lets pass, and says how many they were. Where none may pass, it waits.
+func (a *Activities) sendNext(ctx context.Context, l *lane, queue []string, most int, isUrgent bool, t *tally) (sent int, late postponed, err error) {
+	leave, ok := l.enter(ctx, isUrgent)
+	if !ok {
+		return 0, late, nil
+	}
+	defer leave()
+	grant, err := a.limits.take(ctx, l.limit, most, isUrgent)
+	if err != nil {
+		return 0, late, err
+	}
+	if grant.N == 0 {
+		pause(ctx, min(max(grant.First.Sub(a.opts.Now())-ahead/2, time.Millisecond), time.Second))
+		return 0, late, nil
+	}
+	late, err = a.sendGranted(ctx, l, queue[:grant.N], grant, isUrgent, t)
+	return grant.N, late, err
+}
+
+// togetherAtOnce is how many requests with many messages each a process has
+// under way at one provider: their texts are in memory, and two hundred at a
+// time in four requests are more than an account takes.
+const togetherAtOnce = 4
+
+// enter waits until one more request of many messages may be under way. It is
+// false when the caller should begin none.
+func (l *lane) enter(ctx context.Context, isUrgent bool) (leave func(), ok bool) {
+	if l.together == nil || isUrgent {
+		return func() {}, true
+	}
+	var stop <-chan struct{}
+	if activity.IsActivity(ctx) {
+		stop = activity.GetWorkerStopChannel(ctx)
+	}
+	select {
+	case l.together <- struct{}{}:
+		return func() { <-l.together }, true
+	case <-ctx.Done():
+		return nil, false
+	case <-stop:
+		return nil, false
+	}
 }
 
 // sendGranted claims and sends notifications that have places in the account's rate.
@@ -134,6 +175,7 @@ func (a *Activities) sendTogether(ctx context.Context, l *lane, b Batcher, claim
 	}
 	var late postponed
 	for _, bundle := range b.Bundle(together) {
+		a.opts.Way.Yield(ctx)
 		if trial || down > 0 || len(bundle) == 1 || a.room(leaseEnds) < 0 {
 			for _, m := range bundle {
 				alone = append(alone, m.Notification)

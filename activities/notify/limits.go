@@ -56,16 +56,26 @@ func newLimits(store Ledger, routes Routes, rates map[inventory.Channel]Rate, no
 	return l
 }
 
-// reserve takes a place and says how long to wait for it. A wait that is longer
-// than room is not reserved. What is urgent does not wait.
-func (l limits) reserve(ctx context.Context, key string, urgent bool, room time.Duration) (time.Duration, error) {
+// account takes the place of an urgent message that has left already: it waits
+// for no place, nor for the store to write that down.
+func (l limits) account(ctx context.Context, key string) {
 	p := l.pools[key]
 	if p == nil {
-		return 0, nil
+		return
 	}
-	if urgent {
-		_, err := l.store.Allow(ctx, key, p.rate, 1, true, 0, l.now())
-		return 0, err
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, err := l.store.Allow(ctx, key, p.rate, 1, true, 0, l.now()); err != nil {
+		log(ctx).Warn("an urgent message is not counted in its provider's rate", "limit", key, "error", err.Error())
+	}
+}
+
+// reserve takes a place and says how long to wait for it. A wait that is longer
+// than room is not reserved. What is urgent does not wait; see account.
+func (l limits) reserve(ctx context.Context, key string, urgent bool, room time.Duration) (time.Duration, error) {
+	p := l.pools[key]
+	if p == nil || urgent {
+		return 0, nil
 	}
 	p.waiting.Add(1)
 	p.mu.Lock()

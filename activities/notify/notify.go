@@ -23,6 +23,7 @@ import (
 
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
+	"vakhta/internal/urgency"
 )
 
 // Channel is one way to reach a contact through one provider.
@@ -94,7 +95,9 @@ type Options struct {
 	Breaker   Breaker
 	// Attempted is told of every attempt that was settled; nil drops it. For metrics.
 	Attempted func(ch inventory.Channel, o ledger.Outcome)
-	Now       func() time.Time // nil: time.Now
+	// Way is the right of way that bulk gives to what is urgent; nil: none.
+	Way *urgency.Way
+	Now func() time.Time // nil: time.Now
 }
 
 func (o Options) withDefaults() Options {

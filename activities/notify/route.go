@@ -30,6 +30,9 @@ type lane struct {
 	Provider
 	health health
 	limit  string // the key of its token bucket
+	// together holds a token for each request of many messages that is under
+	// way; nil: the provider takes one message at a time.
+	together chan struct{}
 }
 
 func newRoutes(routes Routes, breaker Breaker) map[inventory.Channel]route {
@@ -37,7 +40,11 @@ func newRoutes(routes Routes, breaker Breaker) map[inventory.Channel]route {
 	for channel, providers := range routes {
 		r := make(route, 0, len(providers))
 		for _, p := range providers {
-			r = append(r, &lane{Provider: p, health: health{breaker: breaker}, limit: limitKey(channel, p.Name)})
+			l := &lane{Provider: p, health: health{breaker: breaker}, limit: limitKey(channel, p.Name)}
+			if _, ok := p.Channel.(Batcher); ok {
+				l.together = make(chan struct{}, togetherAtOnce)
+			}
+			r = append(r, l)
 		}
 		out[channel] = r
 	}

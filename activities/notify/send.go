@@ -50,6 +50,9 @@ func (a *Activities) SendBatch(ctx context.Context, p SendBatchParams) (SendBatc
 	t := &tally{}
 	stop := a.beat(ctx, t)
 	defer stop()
+	if p.Urgent {
+		defer a.opts.Way.Begin(0)()
+	}
 	if p.Part != nil {
 		return t.after(a.sendPart(ctx, p, t))
 	}
@@ -75,6 +78,9 @@ func (a *Activities) sendAny(ctx context.Context, ids []string, how passage, t *
 		if leaving(ctx) {
 			t.wait(queue, a.opts.Now())
 			break
+		}
+		if !how.urgent {
+			a.opts.Way.Yield(ctx)
 		}
 		chunk := min(2*a.opts.Concurrency, len(queue))
 		late, err := a.sendChunk(ctx, queue[:chunk], how, t)
@@ -160,7 +166,11 @@ func (p *postponed) add(id string, delay time.Duration) {
 // rate put the notification off.
 func (a *Activities) sendOne(ctx context.Context, n ledger.Notification, leaseEnds time.Time, how passage, t *tally) (time.Duration, error) {
 	outcome, delay := a.attempt(ctx, n, leaseEnds, how)
-	return a.conclude(ctx, n, outcome, delay, t)
+	late, err := a.conclude(ctx, n, outcome, delay, t)
+	if how.urgent && how.place.lane == nil && outcome.Provider != "" {
+		a.limits.account(ctx, limitKey(n.Channel, outcome.Provider))
+	}
+	return late, err
 }
 
 // conclude settles an attempt and counts it.

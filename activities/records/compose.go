@@ -60,6 +60,7 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 		return Composed{}, err
 	}
 	box, plan, except := a.newOutbox(), a.newPlanner(), set(p.Except)
+	defer box.leave()
 	confirmed, err := a.unread(ctx, about, p)
 	if err != nil {
 		return Composed{}, err

@@ -20,11 +20,12 @@ const (
 	writtenAtOnce = 100
 )
 
-// outbox writes one sending's notifications into the ledger as they are
-// composed: eighteen thousand mails need not be held at once.
+// outbox writes one sending's notifications into the ledger while the next
+// ones are composed: eighteen thousand mails need not be held at once.
 type outbox struct {
 	a       *Activities
 	pending []ledger.Notification
+	under   chan written // what is being written; nil: nothing
 	ids     map[inventory.Channel][]string
 	rungs   map[int]bool
 	n       int
@@ -40,6 +41,7 @@ func (o *outbox) add(ctx context.Context, n ledger.Notification) error {
 	if len(o.pending) < writtenAtOnce {
 		return nil
 	}
+	o.a.opts.Way.Yield(ctx)
 	return o.write(ctx)
 }
 
@@ -50,30 +52,63 @@ func (o *outbox) have(n ledger.Notification) {
 	o.n++
 }
 
+// written is a transaction of an outbox.
+type written struct {
+	rows []ledger.Notification
+	ids  []string
+	err  error
+}
+
+// write begins to write what is pending, after what was begun before.
 func (o *outbox) write(ctx context.Context) error {
-	if len(o.pending) == 0 {
+	if err := o.settle(ctx); err != nil || len(o.pending) == 0 {
+		return err
+	}
+	rows, under := o.pending, make(chan written, 1)
+	o.pending, o.under = nil, under
+	go func() {
+		ids, err := o.a.store.Enqueue(ctx, rows, o.a.now())
+		under <- written{rows, ids, err}
+	}()
+	return nil
+}
+
+// settle waits for what is being written.
+func (o *outbox) settle(ctx context.Context) error {
+	if o.under == nil {
 		return nil
 	}
-	ids, err := o.a.store.Enqueue(ctx, o.pending, o.a.now())
-	if err != nil {
-		return fmt.Errorf("write %d notifications of %s into the ledger: %w", len(o.pending), o.pending[0].Subject, err)
+	w := <-o.under
+	o.under = nil
+	if w.err != nil {
+		return fmt.Errorf("write %d notifications of %s into the ledger: %w", len(w.rows), w.rows[0].Subject, w.err)
 	}
-	for i, id := range ids {
-		n := o.pending[i]
+	for i, id := range w.ids {
+		n := w.rows[i]
 		n.ID = id
 		o.have(n)
 	}
-	o.pending = o.pending[:0]
 	if activity.IsActivity(ctx) {
 		activity.RecordHeartbeat(ctx, o.n)
 	}
 	return nil
 }
 
+// leave waits for what a composition that failed has begun to write.
+func (o *outbox) leave() {
+	if o.under != nil {
+		<-o.under
+		o.under = nil
+	}
+}
+
 // close writes what is left and answers what is to be delivered: the ids of a
 // few in batches of one channel each.
 func (o *outbox) close(ctx context.Context) ([][]string, error) {
 	if err := o.write(ctx); err != nil {
+		return nil, err
+	}
+	if err := o.settle(ctx); err != nil {
 		return nil, err
 	}
 	var out [][]string
@@ -106,6 +141,7 @@ func (o *outbox) closeInto(ctx context.Context, out *Composed, d draft) error {
 // enqueue puts a few notifications into the ledger and returns their ids in batches.
 func (a *Activities) enqueue(ctx context.Context, rows []ledger.Notification) ([][]string, error) {
 	o := a.newOutbox()
+	defer o.leave()
 	for _, n := range rows {
 		if err := o.add(ctx, n); err != nil {
 			return nil, err

@@ -13,6 +13,7 @@ import (
 	"vakhta/internal/message"
 	"vakhta/internal/store"
 	"vakhta/internal/topology"
+	"vakhta/internal/urgency"
 )
 
 // Team reads a team: its members without their addresses, and its levels.
@@ -49,6 +50,7 @@ func PageStep(team string) string { return "page/" + team }
 // ComposePage writes the pages into the ledger, one batch per contact, so that
 // one person's dead provider doesn't hold the other's page.
 func (a *Activities) ComposePage(ctx context.Context, p PageParams) (Composed, error) {
+	defer a.opts.Way.Begin(urgency.NextStep)()
 	in, err := a.incident(ctx, p.Incident)
 	if err != nil {
 		return Composed{}, err

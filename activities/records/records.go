@@ -16,6 +16,7 @@ import (
 	"vakhta/internal/message"
 	"vakhta/internal/store"
 	"vakhta/internal/topology"
+	"vakhta/internal/urgency"
 	"vakhta/runbooks"
 )
 
@@ -39,6 +40,8 @@ type Options struct {
 	// KeepSweeps is how long the observations of sweeps that led to no incident are
 	// kept; routine sweeps drop older ones. 0 is for ever.
 	KeepSweeps time.Duration
+	// Way is the right of way that a broadcast gives to a page; nil: none.
+	Way *urgency.Way
 	// Now is the clock; time.Now by default.
 	Now func() time.Time
 }

@@ -45,6 +45,7 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 		return Composed{}, err
 	}
 	r := climb{a: a, p: c, open: p.Open, about: about, ways: ways, how: how, box: a.newOutbox()}
+	defer r.box.leave()
 	for _, contact := range a.contactsOf(about, c) {
 		switch s, told := last[contact.ID]; {
 		case p.Unacknowledged && confirmed[contact.Client]: // by another message, or another of his contacts

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 )
 
 // figure is one measured number.
@@ -38,8 +39,12 @@ func least(name string, value float64, unit string, limit float64) figure {
 func main() {
 	clients := flag.Int("clients", 18_000, "clients that are told by email; a tenth as many by SMS")
 	pages := flag.Int("pages", 20, "pages issued in the middle of the broadcast")
+	texts := flag.Bool("texts", true, "measure the SMS, too")
 	only := flag.String("only", "", "sqlite or postgres: only on that store")
 	flag.Parse()
+	if os.Getenv("GOGC") == "" { // it is the providers, which are elsewhere in life
+		debug.SetGCPercent(400)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	fmt.Fprintf(os.Stderr, "machine: %d × %s/%s\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 	out, met := json.NewEncoder(os.Stdout), true
@@ -50,7 +55,7 @@ func main() {
 	var err error
 	for _, name := range []string{"sqlite", "postgres"} {
 		if *only == "" || *only == name {
-			err = cmp.Or(err, measure(ctx, name, *clients, *pages, print))
+			err = cmp.Or(err, measure(ctx, name, *clients, *pages, *texts, print))
 		}
 	}
 	stop()

@@ -1,0 +1,89 @@
+// Package urgency gives what is urgent the right of way within a process: who
+// sends to thousands looks before each piece of work whether a page is under
+// way, and lets it pass.
+//
+//	done := way.Begin(0)  // a page is sent
+//	defer done()
+//
+//	way.Yield(ctx)        // before the next hundred mails
+package urgency
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// NextStep is the grace after an urgent step whose next one comes by way of
+// Temporal's server.
+const NextStep = 150 * time.Millisecond
+
+// patience is how long bulk work holds still at once: pages that never end, or
+// a slow provider of theirs, must not stop it.
+const patience = 250 * time.Millisecond
+
+// Way is the right of way. Its zero value is ready, and nil has no urgency.
+type Way struct {
+	mu      sync.Mutex
+	running int
+	until   time.Time     // of the grace after the last one
+	changed chan struct{} // closed when the last one ends; nil: nobody waits
+}
+
+// Begin says that something urgent is under way until done is called, and that
+// its next step comes within grace after that, 0 if it was the last.
+func (w *Way) Begin(grace time.Duration) (done func()) {
+	if w == nil {
+		return func() {}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running++
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.running--
+		w.until = time.Now().Add(grace)
+		if w.running == 0 && w.changed != nil {
+			close(w.changed)
+			w.changed = nil
+		}
+	}
+}
+
+// Yield returns when nothing urgent is under way, after a quarter of a second at most,
+// or when ctx ends.
+func (w *Way) Yield(ctx context.Context) {
+	if w == nil {
+		return
+	}
+	for end := time.Now().Add(patience); ; {
+		wait, changed := w.ask(end)
+		if wait <= 0 {
+			return
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-changed:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// ask is how long to hold still, and what ends that earlier.
+func (w *Way) ask(end time.Time) (time.Duration, <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	if w.running == 0 {
+		return min(w.until.Sub(now), end.Sub(now)), nil
+	}
+	if w.changed == nil {
+		w.changed = make(chan struct{})
+	}
+	return end.Sub(now), w.changed
+}

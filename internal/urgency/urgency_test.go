@@ -1,0 +1,69 @@
+package urgency
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestBulkWorkLetsAPagePass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var way Way
+		begin := time.Now()
+		way.Yield(t.Context())
+		if time.Since(begin) != 0 {
+			t.Fatal("it holds still for nothing")
+		}
+		first, second := way.Begin(NextStep), way.Begin(NextStep)
+		go func() {
+			time.Sleep(50 * time.Millisecond)
+			first()
+			time.Sleep(50 * time.Millisecond)
+			second()
+		}()
+		way.Yield(t.Context())
+		if took := time.Since(begin); took != 100*time.Millisecond+NextStep {
+			t.Errorf("it went on after %s, want both pages and the time of a next step", took)
+		}
+		way.Begin(NextStep)()
+		way.Begin(0)() // the next step came, and was the last
+		begin = time.Now()
+		way.Yield(t.Context())
+		if time.Since(begin) != 0 {
+			t.Error("it holds still after the last step")
+		}
+	})
+}
+
+func TestBulkWorkGoesOnWherePagesNeverEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var way Way
+		defer way.Begin(0)()
+		begin := time.Now()
+		way.Yield(t.Context())
+		if took := time.Since(begin); took != patience {
+			t.Errorf("it went on after %s, want %s", took, patience)
+		}
+	})
+}
+
+func TestBulkWorkThatEndsHoldsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var way Way
+		defer way.Begin(0)()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		begin := time.Now()
+		way.Yield(ctx)
+		if time.Since(begin) != 0 {
+			t.Error("it held still after its end")
+		}
+	})
+}
+
+func TestNoWayIsNoUrgency(t *testing.T) {
+	var none *Way
+	none.Begin(0)()
+	none.Yield(t.Context())
+}
