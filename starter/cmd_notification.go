@@ -119,7 +119,7 @@ the notification goes on from there within seconds.`,
 				if before.State != ledger.Unknown {
 					return refused("notification %s is %s, not unknown: there is nothing to settle", before.ID, before.State)
 				}
-				state, err := st.ResolveUnknown(ctx, before.ID, r, providerID, time.Now().UTC())
+				state, err := st.ResolveUnknown(ctx, before.ID, r, "", providerID, time.Now().UTC())
 				if errors.Is(err, store.ErrConflict) {
 					return refused("%w", err)
 				}

@@ -63,7 +63,7 @@ type Ledger interface {
 	Claim(ctx context.Context, ids []string, lease time.Duration, now time.Time) (ledger.Claims, error)
 	Settle(ctx context.Context, id string, token int64, o ledger.Outcome, now time.Time) error
 	SettleAll(ctx context.Context, all []ledger.Settlement, now time.Time) ([]error, error)
-	ResolveUnknown(ctx context.Context, id string, r ledger.Resolution, providerID string, now time.Time) (ledger.State, error)
+	ResolveUnknown(ctx context.Context, id string, r ledger.Resolution, provider, providerID string, now time.Time) (ledger.State, error)
 	Notification(ctx context.Context, id string) (ledger.Notification, error)
 	Attempts(ctx context.Context, id string) ([]ledger.Attempt, error)
 	PartStandings(ctx context.Context, p ledger.Part) ([]ledger.Notification, error)
@@ -89,6 +89,10 @@ type Options struct {
 	// SettleAfter is how long an unknown waits for its callback before the
 	// provider is asked and the policy decides; 0: 10 s.
 	SettleAfter time.Duration
+	// ReceiptsWithin is how long an unknown that only informs waits for its
+	// callback where the provider sends some and can't be asked, before it is
+	// given up; at least SettleAfter, and 0: 1 min.
+	ReceiptsWithin time.Duration
 	// LookUpFor is for how long a look-up that fails is asked again before the
 	// policy decides without it; 0: 10 min.
 	LookUpFor time.Duration
@@ -116,6 +120,10 @@ func (o Options) withDefaults() Options {
 	if o.SettleAfter <= 0 {
 		o.SettleAfter = 10 * time.Second
 	}
+	if o.ReceiptsWithin <= 0 {
+		o.ReceiptsWithin = time.Minute
+	}
+	o.ReceiptsWithin = max(o.ReceiptsWithin, o.SettleAfter)
 	if o.LookUpFor <= 0 {
 		o.LookUpFor = 10 * time.Minute
 	}

@@ -170,16 +170,17 @@ func (r route) failOver(o ledger.Outcome, n ledger.Notification, l *lane, now ti
 }
 
 // lookUp asks the provider that got the last attempt. Whoever died before his
-// outcome left no word which one that was: then all that can be asked are.
-func (a *Activities) lookUp(ctx context.Context, n ledger.Notification) (providerID string, seen bool, err error) {
+// outcome left no word which one that was: then all that can be asked are. It
+// names the provider that has the message, none if all of them say no.
+func (a *Activities) lookUp(ctx context.Context, n ledger.Notification) (provider, providerID string, err error) {
 	r, to, refusal := a.address(n)
 	if refusal.State != "" {
 		// The address has left the inventory since: nobody can be asked.
-		return "", false, ErrNoLookUp
+		return "", "", ErrNoLookUp
 	}
 	lanes, err := a.suspects(ctx, r, n)
 	if err != nil {
-		return "", false, err
+		return "", "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.opts.SendTimeout)
 	defer cancel()
@@ -188,7 +189,7 @@ func (a *Activities) lookUp(ctx context.Context, n ledger.Notification) (provide
 		id, seen, err := l.Channel.LookUp(ctx, n, to)
 		switch {
 		case err == nil && seen:
-			return id, true, nil
+			return l.Name, id, nil
 		case err == nil:
 			if errors.Is(failure, ErrNoLookUp) {
 				failure = nil
@@ -197,7 +198,7 @@ func (a *Activities) lookUp(ctx context.Context, n ledger.Notification) (provide
 			failure = err
 		}
 	}
-	return "", false, failure
+	return "", "", failure
 }
 
 // suspects are the lanes that may have got the attempt of which nobody knows.

@@ -85,24 +85,33 @@ func (a *Activities) settleUnknown(ctx context.Context, id string, final bool) (
 		return settled, nil
 	}
 	if !n.AcknowledgedAt.IsZero() {
-		return a.resolve(ctx, n, ledger.Found, "") // who answered it has got it
+		return a.resolve(ctx, n, ledger.Found, "", "") // who answered it has got it
 	}
-	providerID, seen, err := a.lookUp(ctx, n)
+	provider, providerID, err := a.lookUp(ctx, n)
 	switch {
-	case err == nil && seen:
-		return a.resolve(ctx, n, ledger.Found, providerID)
+	case err == nil && provider != "":
+		return a.resolve(ctx, n, ledger.Found, provider, providerID)
 	case err != nil && !errors.Is(err, ErrNoLookUp) && !final:
 		log(ctx).Warn("look-up failed", "notification", id, "channel", n.Channel, "error", err.Error())
 		return open, nil
 	case n.Critical && !n.Repeat:
-		return a.resolve(ctx, n, ledger.Resend, "")
+		return a.resolve(ctx, n, ledger.Resend, "", "")
+	case errors.Is(err, ErrNoLookUp) && a.mayHear(n):
+		return open, nil
 	default:
-		return a.resolve(ctx, n, ledger.GiveUp, "")
+		return a.resolve(ctx, n, ledger.GiveUp, "", "")
 	}
 }
 
-func (a *Activities) resolve(ctx context.Context, n ledger.Notification, r ledger.Resolution, providerID string) (fate, error) {
-	state, err := a.store.ResolveUnknown(ctx, n.ID, r, providerID, a.opts.Now())
+// mayHear says that a callback may still tell what nobody can be asked, and
+// that nobody is paged later for waiting.
+func (a *Activities) mayHear(n ledger.Notification) bool {
+	receipts := slices.ContainsFunc(a.routes[n.Channel], func(l *lane) bool { return l.Channel.Capabilities().Receipts })
+	return receipts && !n.Critical && a.opts.Now().Sub(n.UpdatedAt) < a.opts.ReceiptsWithin
+}
+
+func (a *Activities) resolve(ctx context.Context, n ledger.Notification, r ledger.Resolution, provider, providerID string) (fate, error) {
+	state, err := a.store.ResolveUnknown(ctx, n.ID, r, provider, providerID, a.opts.Now())
 	if err != nil {
 		return open, fmt.Errorf("resolve notification %s as %s: %w", n.ID, r, err)
 	}

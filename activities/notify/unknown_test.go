@@ -3,6 +3,7 @@ package notify_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"vakhta/activities/notify"
 	"vakhta/internal/inventory"
@@ -42,8 +43,8 @@ func TestAnUnknownThatTheProviderHasIsAccepted(t *testing.T) {
 	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.Found) != 1 {
 		t.Errorf("%+v", r)
 	}
-	if n := d.read(id); n.State != ledger.Accepted || n.ProviderID != "SM7" {
-		t.Errorf("%s %s", n.State, n.ProviderID)
+	if n := d.read(id); n.State != ledger.Accepted || n.Provider != "twilio" || n.ProviderID != "SM7" {
+		t.Errorf("%s %s %s", n.State, n.Provider, n.ProviderID)
 	}
 }
 
@@ -91,6 +92,20 @@ func TestAnInformationalUnknownIsGivenUp(t *testing.T) {
 	}
 	if len(d.sms.got["sms:anna"]) != 1 {
 		t.Errorf("%v", d.sms.got)
+	}
+}
+
+func TestAnInformationalMailWaitsForItsEventsBeforeItIsGivenUp(t *testing.T) {
+	d := newDesk(t, notify.Options{SettleAfter: 3 * time.Second, ReceiptsWithin: 30 * time.Second})
+	d.mail.can.Receipts = true
+	id := unknown(d, func(n *ledger.Notification) { n.Channel, n.Title = inventory.Email, "Тема" })
+	d.clock.advance(20 * time.Second)
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.Open) != 1 {
+		t.Fatalf("%+v, want it to wait for its events", r)
+	}
+	d.clock.advance(11 * time.Second)
+	if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.GaveUp) != 1 {
+		t.Errorf("%+v, want an end to that", r)
 	}
 }
 

@@ -32,6 +32,9 @@ type Notify struct {
 	// SettleAfter is how long a callback may settle an unknown before the
 	// provider is asked.
 	SettleAfter time.Duration `yaml:"settleAfter"`
+	// ReceiptsWithin is how long an unknown that only informs waits for its
+	// callback where the provider can't be asked, before it is given up.
+	ReceiptsWithin time.Duration `yaml:"receiptsWithin"`
 }
 
 // Breaker says when a provider is taken for down and how often it is tried then.
@@ -80,6 +83,7 @@ func (n *Notify) ValidateAndSetDefaults() error {
 	n.Rates = rates
 	setDefault(&n.LeaseSeconds, 60)
 	setDefault(&n.SettleAfter, 15*time.Second)
+	setDefault(&n.ReceiptsWithin, max(time.Minute, n.SettleAfter))
 	setDefault(&n.SendTimeout, 20*time.Second)
 	for i, l := range n.Ladders {
 		if err := checkLadder(fmt.Sprintf("notify.ladders[%d]", i), l); err != nil {
@@ -91,6 +95,7 @@ func (n *Notify) ValidateAndSetDefaults() error {
 		within("notify.leaseSeconds", n.LeaseSeconds, 5, 3600),
 		within("notify.sendTimeout", n.SendTimeout, 100*time.Millisecond, 5*time.Minute),
 		within("notify.settleAfter", n.SettleAfter, 100*time.Millisecond, time.Hour),
+		within("notify.receiptsWithin", n.ReceiptsWithin, n.SettleAfter, 24*time.Hour),
 	)
 }
 

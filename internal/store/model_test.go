@@ -263,7 +263,7 @@ func (w *world) resolve(t *rapid.T) {
 		pid = ""
 	}
 	before := *p
-	state, err := w.st.ResolveUnknown(w.ctx, c.id, r, pid, w.now)
+	state, err := w.st.ResolveUnknown(w.ctx, c.id, r, "", pid, w.now)
 	if before.state == ledger.Unknown && !before.acked && r == ledger.Resend && (!before.critical || before.repeat) {
 		require.True(t, errors.Is(err, ErrConflict), "%v", err)
 		return

@@ -27,7 +27,7 @@ func TestSettleIsFencedByTheLease(t *testing.T) {
 	onBothOnce(t, func(t *testing.T, st *Store) {
 		ctx := t.Context()
 		old := lostLease(t, st, true)
-		state, err := st.ResolveUnknown(ctx, old.ID, ledger.Resend, "", at(3*time.Minute))
+		state, err := st.ResolveUnknown(ctx, old.ID, ledger.Resend, "", "", at(3*time.Minute))
 		require.NoError(t, err)
 		require.Equal(t, ledger.Queued, state)
 		fresh := claimOne(t, st, old.ID, at(3*time.Minute))
@@ -88,7 +88,7 @@ func TestACertainOutcomeAfterTheLeaseSettlesTheUnknown(t *testing.T) {
 func TestALateAcceptanceSparesTheRepeat(t *testing.T) {
 	onBothOnce(t, func(t *testing.T, st *Store) {
 		n := lostLease(t, st, true)
-		_, err := st.ResolveUnknown(t.Context(), n.ID, ledger.Resend, "", at(3*time.Minute))
+		_, err := st.ResolveUnknown(t.Context(), n.ID, ledger.Resend, "", "", at(3*time.Minute))
 		require.NoError(t, err)
 		require.NoError(t, st.Settle(t.Context(), n.ID, n.LeaseToken, accepted("SM1"), at(3*time.Minute)))
 		claims, err := st.Claim(t.Context(), []string{n.ID}, time.Minute, at(4*time.Minute))
@@ -102,25 +102,25 @@ func TestResolveUnknown(t *testing.T) {
 	onBothOnce(t, func(t *testing.T, st *Store) {
 		ctx, now := t.Context(), at(3*time.Minute)
 		n := lostLease(t, st, true)
-		state, err := st.ResolveUnknown(ctx, n.ID, ledger.Resend, "", now)
+		state, err := st.ResolveUnknown(ctx, n.ID, ledger.Resend, "", "", now)
 		require.NoError(t, err)
 		require.Equal(t, ledger.Queued, state)
-		state, err = st.ResolveUnknown(ctx, n.ID, ledger.GiveUp, "", now)
+		state, err = st.ResolveUnknown(ctx, n.ID, ledger.GiveUp, "", "", now)
 		require.NoError(t, err)
 		require.Equal(t, ledger.Queued, state, "no longer unknown: nothing happens")
 
 		claimOne(t, st, n.ID, now)
 		_, err = st.Claim(ctx, []string{n.ID}, time.Minute, at(time.Hour))
 		require.NoError(t, err)
-		_, err = st.ResolveUnknown(ctx, n.ID, ledger.Resend, "", at(time.Hour))
+		_, err = st.ResolveUnknown(ctx, n.ID, ledger.Resend, "", "", at(time.Hour))
 		require.ErrorIs(t, err, ErrConflict, "a repeat is sent once")
 		require.Equal(t, ledger.Unknown, read(t, st, n.ID).State)
-		state, err = st.ResolveUnknown(ctx, n.ID, ledger.GiveUp, "", at(time.Hour))
+		state, err = st.ResolveUnknown(ctx, n.ID, ledger.GiveUp, "", "", at(time.Hour))
 		require.NoError(t, err)
 		require.Equal(t, ledger.Refused, state)
 		require.Equal(t, ledger.ClassAmbiguous, read(t, st, n.ID).Class)
 
-		_, err = st.ResolveUnknown(ctx, "nowhere", ledger.GiveUp, "", now)
+		_, err = st.ResolveUnknown(ctx, "nowhere", ledger.GiveUp, "", "", now)
 		require.ErrorIs(t, err, ErrNotFound)
 	})
 }
@@ -128,7 +128,7 @@ func TestResolveUnknown(t *testing.T) {
 func TestAnInformationalUnknownIsNeverRepeated(t *testing.T) {
 	onBothOnce(t, func(t *testing.T, st *Store) {
 		n := lostLease(t, st, false)
-		_, err := st.ResolveUnknown(t.Context(), n.ID, ledger.Resend, "", at(3*time.Minute))
+		_, err := st.ResolveUnknown(t.Context(), n.ID, ledger.Resend, "", "", at(3*time.Minute))
 		require.ErrorIs(t, err, ErrConflict)
 		require.Equal(t, ledger.Unknown, read(t, st, n.ID).State)
 	})
@@ -140,9 +140,24 @@ func TestAnAcknowledgedUnknownIsNeverRepeated(t *testing.T) {
 		_, first, err := st.Acknowledge(t.Context(), n.AckCode, "desk", at(3*time.Minute))
 		require.NoError(t, err)
 		require.True(t, first)
-		state, err := st.ResolveUnknown(t.Context(), n.ID, ledger.Resend, "", at(3*time.Minute))
+		state, err := st.ResolveUnknown(t.Context(), n.ID, ledger.Resend, "", "", at(3*time.Minute))
 		require.NoError(t, err)
 		require.Equal(t, ledger.Delivered, state)
+	})
+}
+
+func TestTheLookUpNamesTheProviderThatHasTheMessage(t *testing.T) {
+	onBothOnce(t, func(t *testing.T, st *Store) {
+		ctx := t.Context()
+		n := lostLease(t, st, true) // no outcome named the provider, nor did a callback
+		_, err := st.ResolveUnknown(ctx, n.ID, ledger.Found, "smsgate", "17", at(3*time.Minute))
+		require.NoError(t, err)
+		got := read(t, st, n.ID)
+		require.Equal(t, "smsgate", got.Provider)
+		require.Equal(t, "17", got.ProviderID)
+		told, _, err := st.ApplyEvent(ctx, ledger.Event{Provider: "smsgate", Key: "k", ProviderID: "17", State: ledger.Delivered}, at(4*time.Minute))
+		require.NoError(t, err)
+		require.Equal(t, n.ID, told.ID)
 	})
 }
 
@@ -153,7 +168,7 @@ func TestTheLookUpFindsTheCallbackThatCameFirst(t *testing.T) {
 		_, fresh, err := st.ApplyEvent(ctx, ledger.Event{Provider: "twilio", Key: "k", ProviderID: "SM7", State: ledger.Delivered}, at(3*time.Minute))
 		require.NoError(t, err)
 		require.True(t, fresh)
-		state, err := st.ResolveUnknown(ctx, n.ID, ledger.Found, "SM7", at(3*time.Minute))
+		state, err := st.ResolveUnknown(ctx, n.ID, ledger.Found, "", "SM7", at(3*time.Minute))
 		require.NoError(t, err)
 		require.Equal(t, ledger.Delivered, state)
 		require.Equal(t, "twilio", read(t, st, n.ID).Provider)
@@ -164,7 +179,7 @@ func TestACallbackFindsWhatTheLookUpFound(t *testing.T) {
 	onBothOnce(t, func(t *testing.T, st *Store) {
 		ctx := t.Context()
 		n := lostLease(t, st, true)
-		state, err := st.ResolveUnknown(ctx, n.ID, ledger.Found, "SM7", at(3*time.Minute))
+		state, err := st.ResolveUnknown(ctx, n.ID, ledger.Found, "", "SM7", at(3*time.Minute))
 		require.NoError(t, err)
 		require.Equal(t, ledger.Accepted, state)
 		got, _, err := st.ApplyEvent(ctx, ledger.Event{Provider: "twilio", Key: "k", ProviderID: "SM7", State: ledger.Sent}, at(4*time.Minute))

@@ -9,17 +9,18 @@ import (
 )
 
 // ResolveUnknown settles an unknown notification and returns its state. Found
-// accepts it, with the provider's id. Resend queues it once more, as a marked
+// accepts it, with the provider that has it, as far as that is known, and its
+// id of the message. Resend queues it once more, as a marked
 // repeat: only if it is critical and has not been repeated, else ErrConflict.
 // GiveUp refuses it. Where something has settled it meanwhile, or somebody has
 // acknowledged it, nothing is sent again and the state is what that says.
-func (s *Store) ResolveUnknown(ctx context.Context, id string, r ledger.Resolution, providerID string, now time.Time) (ledger.State, error) {
+func (s *Store) ResolveUnknown(ctx context.Context, id string, r ledger.Resolution, provider, providerID string, now time.Time) (ledger.State, error) {
 	if r != ledger.Found {
-		providerID = ""
+		provider, providerID = "", ""
 	}
 	var state ledger.State
 	err := s.write(ctx, func(tx *transaction) error {
-		n, provider, err := s.meetFound(ctx, tx, id, providerID)
+		n, provider, err := s.meetFound(ctx, tx, id, provider, providerID)
 		if err != nil {
 			return err
 		}
@@ -28,7 +29,7 @@ func (s *Store) ResolveUnknown(ctx context.Context, id string, r ledger.Resoluti
 				return err
 			}
 		}
-		if providerID != "" && n.ProviderID == "" {
+		if (provider != "" || providerID != "") && n.ProviderID == "" {
 			n.Provider, n.ProviderID = provider, providerID
 		}
 		if n, err = s.applyEarly(ctx, tx, n, provider, providerID); err != nil {
@@ -46,12 +47,14 @@ func (s *Store) ResolveUnknown(ctx context.Context, id string, r ledger.Resoluti
 // meetFound locks the notification, after it has recorded whose the id is that
 // a look-up found. Whoever died before his outcome left no provider's name; a
 // callback that came meanwhile did.
-func (s *Store) meetFound(ctx context.Context, tx *transaction, id, providerID string) (n ledger.Notification, provider string, err error) {
+func (s *Store) meetFound(ctx context.Context, tx *transaction, id, of, providerID string) (n ledger.Notification, provider string, err error) {
 	n, err = scanStanding(tx.QueryRowContext(ctx, selectStanding+` WHERE id = $1`, id))
 	if n, err = one(n, err)("notification", id); err != nil {
 		return n, "", err
 	}
-	provider = n.Provider
+	if provider = of; provider == "" {
+		provider = n.Provider
+	}
 	if provider == "" && providerID != "" {
 		names, err := collect(ask(tx.QueryContext(ctx, `SELECT provider FROM provider_ref WHERE provider_id = $1 AND notification = '' ORDER BY provider`, providerID)), scanText)
 		if err != nil {

@@ -81,7 +81,7 @@ func (h *Stand) timeouts() string {
 	if h.opts.Defaults {
 		return ""
 	}
-	return "  sendTimeout: 3s\n  settleAfter: 2s\n  leaseSeconds: 5\n"
+	return "  sendTimeout: 3s\n  settleAfter: 2s\n  receiptsWithin: 10s\n  leaseSeconds: 5\n"
 }
 
 // hands asks people on site by messenger at once: nobody sleeps in the lab.
