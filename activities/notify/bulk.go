@@ -169,6 +169,10 @@ const triesTogether = 3
 func (a *Activities) sendTogether(ctx context.Context, l *lane, b Batcher, claimed []ledger.Notification, leaseEnds time.Time, g ledger.Grant, t *tally) (postponed, error) {
 	pause(ctx, g.First.Sub(a.opts.Now()))
 	together, alone := a.sortOut(ctx, l, claimed)
+	plain := make(map[string]ledger.Notification, len(claimed)) // who goes alone is dressed for it again
+	for _, n := range claimed {
+		plain[n.ID] = n
+	}
 	trial, down := l.health.begin(a.opts.Now(), a.opts.SendTimeout)
 	if trial {
 		l.health.abandon()
@@ -178,7 +182,7 @@ func (a *Activities) sendTogether(ctx context.Context, l *lane, b Batcher, claim
 		a.opts.Way.Yield(ctx)
 		if trial || down > 0 || len(bundle) == 1 || a.room(leaseEnds) < 0 {
 			for _, m := range bundle {
-				alone = append(alone, m.Notification)
+				alone = append(alone, plain[m.ID])
 			}
 			continue
 		}
@@ -214,11 +218,8 @@ func (a *Activities) sortOut(ctx context.Context, l *lane, claimed []ledger.Noti
 			alone = append(alone, n)
 			continue
 		}
-		if n.Repeat {
-			n = marked(n)
-		}
 		at[to] = true
-		together = append(together, Addressed{n, to})
+		together = append(together, Addressed{a.dressed(ctx, n), to})
 	}
 	return together, alone
 }

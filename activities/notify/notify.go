@@ -99,6 +99,9 @@ type Options struct {
 	Breaker   Breaker
 	// Attempted is told of every attempt that was settled; nil drops it. For metrics.
 	Attempted func(ch inventory.Channel, o ledger.Outcome)
+	// Page makes the HTML of a mail of its title and text, when it is sent: it
+	// is ten times as long as what it says. nil: mails are text alone.
+	Page func(lang inventory.Language, title, text string) (string, error)
 	// Way is the right of way that bulk gives to what is urgent; nil: none.
 	Way *urgency.Way
 	Now func() time.Time // nil: time.Now

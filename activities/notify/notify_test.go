@@ -41,6 +41,7 @@ type provider struct {
 	mu      sync.Mutex
 	answers map[string]ledger.Outcome // by address; accepted where none is given
 	got     map[string][]string       // bodies by address
+	pages   []string                  // the HTML of all
 	seen    map[string]string         // what a look-up finds, by notification
 	lookErr error
 	can     notify.Capabilities
@@ -65,6 +66,7 @@ func (p *provider) Send(ctx context.Context, n ledger.Notification, to string) l
 		p.got = map[string][]string{}
 	}
 	p.got[to] = append(p.got[to], n.Body)
+	p.pages = append(p.pages, n.HTML)
 	if o, ok := p.answers[to]; ok {
 		return o
 	}

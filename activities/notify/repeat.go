@@ -1,6 +1,8 @@
 package notify
 
 import (
+	"context"
+
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/message"
@@ -14,5 +16,22 @@ func marked(n ledger.Notification) ledger.Notification {
 	if n.Channel == inventory.Email {
 		n.Title = mark + n.Title
 	}
+	return n
+}
+
+// dressed is the notification as it is sent: marked if it is a repeat, a mail
+// with its HTML. Text alone is better than nothing where that fails.
+func (a *Activities) dressed(ctx context.Context, n ledger.Notification) ledger.Notification {
+	if n.Repeat {
+		n = marked(n)
+	}
+	if n.Channel != inventory.Email || n.HTML != "" || a.opts.Page == nil {
+		return n
+	}
+	html, err := a.opts.Page(n.Language, n.Title, n.Body)
+	if err != nil {
+		log(ctx).Error("a mail goes without its HTML", "notification", n.ID, "error", err.Error())
+	}
+	n.HTML = html
 	return n
 }

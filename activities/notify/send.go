@@ -231,9 +231,7 @@ func (a *Activities) attempt(ctx context.Context, n ledger.Notification, leaseEn
 		}
 		return o, 0
 	}
-	if n.Repeat {
-		n = marked(n)
-	}
+	n = a.dressed(ctx, n)
 	n.Silent = a.silent(n)
 	attemptCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.opts.SendTimeout)
 	defer cancel()

@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -81,6 +82,21 @@ func TestACriticalUnknownIsSentOnceMoreAndMarked(t *testing.T) {
 				t.Errorf("%s %s", n.State, n.Class)
 			}
 		})
+	}
+}
+
+func TestTheHTMLOfAMailIsMadeWhenItIsSentAndBearsTheMarkOfARepeat(t *testing.T) {
+	d := newDesk(t, notify.Options{Page: func(_ inventory.Language, title, text string) (string, error) {
+		return "<h1>" + title + "</h1>" + text, nil
+	}})
+	id := unknown(d, func(n *ledger.Notification) { n.Critical, n.Channel, n.Title = true, inventory.Email, "Тема" })
+	d.settle(notify.SettleUnknownParams{IDs: []string{id}})
+	d.send(id)
+	if want := []string{"<h1>Тема</h1>Код X", "<h1>Повтор. Тема</h1>Повтор. Код X"}; !slices.Equal(d.mail.pages, want) {
+		t.Errorf("%q, want %q", d.mail.pages, want)
+	}
+	if n := d.read(id); n.HTML != "" {
+		t.Errorf("the ledger keeps %q", n.HTML)
 	}
 }
 

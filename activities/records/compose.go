@@ -243,10 +243,10 @@ func (a *Activities) write(d draft, contact *inventory.Contact, ch inventory.Cha
 	if a.links != nil {
 		data.AckURL = a.links.Ack(n.ID, n.Contact)
 	}
-	text, err := a.render.Render(d.event, contact.Language, ch, data)
+	text, err := a.render.Words(d.event, contact.Language, ch, data)
 	if err != nil {
 		return n, fmt.Errorf("render %s for contact %s by %s: %w", d.event, contact.ID, ch, err)
 	}
-	n.Title, n.Body, n.HTML = text.Title, text.Text, text.HTML
+	n.Title, n.Body = text.Title, text.Text
 	return n, nil
 }

@@ -145,7 +145,11 @@ func (r *Renderer) checkFits() error {
 	var wrong []error
 	for k := range r.templates {
 		for _, data := range []Data{{}, Specimen()} {
-			if _, err := r.render(k, data); err != nil {
+			out, err := r.render(k, data)
+			if err == nil && k.kind == Mail {
+				_, err = r.Page(k.lang, out.Title, out.Text)
+			}
+			if err != nil {
 				wrong = append(wrong, err)
 				break
 			}
@@ -175,6 +179,16 @@ func (r *Renderer) kindOf(event string, lang inventory.Language, ch inventory.Ch
 
 // Render writes one message. Data is a [Data] or a pointer to one.
 func (r *Renderer) Render(event string, lang inventory.Language, ch inventory.Channel, data any) (Rendered, error) {
+	out, err := r.Words(event, lang, ch, data)
+	if err == nil && ch == inventory.Email {
+		out.HTML, err = r.Page(lang, out.Title, out.Text)
+	}
+	return out, err
+}
+
+// Words is Render without the HTML of a mail, which [Renderer.Page] makes of
+// the words whenever it is wanted.
+func (r *Renderer) Words(event string, lang inventory.Language, ch inventory.Channel, data any) (Rendered, error) {
 	var d Data
 	switch v := data.(type) {
 	case Data:
@@ -224,7 +238,7 @@ func (r *Renderer) render(k key, d Data) (Rendered, error) {
 	case Messenger, Room:
 		return Rendered{Text: tidy(mark(d, k.lang) + buf.String())}, nil
 	default:
-		return r.renderMail(name, v, buf.String())
+		return mailOf(name, v, buf.String())
 	}
 }
 
@@ -240,21 +254,24 @@ func (r *Renderer) zone(name string) (*time.Location, error) {
 	return zone, err
 }
 
-func (r *Renderer) renderMail(name string, v *view, text string) (Rendered, error) {
+// mailOf parts what a template wrote into subject and text.
+func mailOf(name string, v *view, text string) (Rendered, error) {
 	head, body, ok := strings.Cut(text, "\n")
 	title, isSubject := strings.CutPrefix(head, "Subject: ")
 	if !ok || !isSubject || strings.TrimSpace(title) == "" {
 		return Rendered{}, fmt.Errorf("render %s: its first line must be \"Subject: …\"", name)
 	}
-	out := Rendered{Title: mark(Data(*v), v.as.lang) + tidyLine(title), Text: tidy(body)}
+	return Rendered{Title: mark(Data(*v), v.as.lang) + tidyLine(title), Text: tidy(body)}, nil
+}
+
+// Page is the HTML of a mail with such a title and text.
+func (r *Renderer) Page(lang inventory.Language, title, text string) (string, error) {
 	var buf bytes.Buffer
 	buf.Grow(4096)
-	err := r.layout.Execute(&buf, page{Lang: string(v.as.lang), Title: out.Title, Blocks: blocks(out.Text)})
-	if err != nil {
-		return Rendered{}, fmt.Errorf("render %s: %w", layoutFile, err)
+	if err := r.layout.Execute(&buf, page{Lang: string(lang), Title: title, Blocks: blocks(text)}); err != nil {
+		return "", fmt.Errorf("render %s: %w", layoutFile, err)
 	}
-	out.HTML = buf.String()
-	return out, nil
+	return buf.String(), nil
 }
 
 // mark is empty unless the message may have been sent before.
