@@ -218,7 +218,7 @@ func (s *search) hopes(within []int32, floor float64) []move {
 		}
 	}
 	single := func(n int32) {
-		if !s.t.failed[n] && !math.IsInf(s.prior[n], -1) {
+		if s.below[n] > floor && !s.t.failed[n] && !math.IsInf(s.prior[n], -1) { // any failure costs something
 			add(s.alone[n:n+1], s.belief(n)+s.below[n], int(n))
 		}
 	}
