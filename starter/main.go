@@ -95,6 +95,7 @@ func newRootCommand() *cobra.Command {
 		newSweepCommand(a),
 		newIncidentCommand(a),
 		newHandsCommand(a),
+		newOncallCommand(a),
 		newPostmortemCommand(a),
 		newMaintenanceCommand(a),
 		newAckCommand(a),

@@ -120,6 +120,14 @@ func (inv *Inventory) people(r *raw) {
 			}
 		}
 	}
+	for i := range r.teams {
+		t := &r.teams[i]
+		for _, id := range t.value.Fallback {
+			if c := inv.contact[id]; c == nil || c.Client != "" {
+				t.at.wrong(item(child(t.at.root(), "fallback"), id), "%s is a member of no team; name somebody who is", id)
+			}
+		}
+	}
 	slices.SortFunc(inv.clients, func(a, b *Client) int { return strings.Compare(a.ID, b.ID) })
 	slices.SortFunc(inv.teams, func(a, b *Team) int { return strings.Compare(a.ID, b.ID) })
 	for i := range r.sites {

@@ -105,6 +105,9 @@ type Contact struct {
 	// Ladder is the contact's order of channels for urgent messages, fastest
 	// first. Empty means the order of [Channels], as far as he has them.
 	Ladder []Channel `json:"ladder,omitempty"`
+	// Pages is the member's own ladder for pages, with waits; empty: his level's.
+	Pages []Rung `json:"pages,omitempty"`
+	Role  Role   `json:"role,omitempty"` // members only
 	// Quiet are the hours in which nothing that can wait makes a noise at his
 	// end; nil: none.
 	Quiet *Hours `json:"quiet,omitempty"`
@@ -120,13 +123,6 @@ type Client struct {
 	Contacts []Contact `json:"contacts"`
 }
 
-// Level is one level of a team's escalation policy: all its members are paged
-// at once, and after AckWithinSeconds without an acknowledgement the next level.
-type Level struct {
-	Members          []string `json:"members"` // contact ids of the team
-	AckWithinSeconds int      `json:"ackWithinSeconds"`
-}
-
 // Team is a group of people who are paged together.
 type Team struct {
 	ID      string    `json:"id"`
@@ -134,6 +130,12 @@ type Team struct {
 	Members []Contact `json:"members"`
 	Levels  []Level   `json:"levels"`
 	Repeat  int       `json:"repeat"` // how often the levels are climbed again before the escalation is exhausted
+	// Policies are for certain severities and hours; Levels for all the rest.
+	Policies []Policy `json:"policies,omitempty"`
+	// Fallback are contacts of any team who are paged where a level has nobody;
+	// empty: everybody of the team.
+	Fallback []string `json:"fallback,omitempty"`
+	Duty     Duty     `json:"-"`
 }
 
 // Site adds to a component of KindSite what only a site has.

@@ -65,18 +65,32 @@ func (r *raw) client(d *decoder) {
 
 func (r *raw) team(d *decoder) {
 	t := &Team{ID: d.entry.id}
+	zone := time.UTC
+	var rotations, hours, holidays *yaml.Node
 	d.fields(d.root(), teamFields, func(key string, value *yaml.Node) {
 		switch key {
 		case "id":
 			d.id(value)
 		case "name":
 			t.Name = d.text(value)
+		case "timezone":
+			zone = r.location(d, value, zone)
 		case "members":
 			d.items(value, func(item *yaml.Node) {
 				t.Members = append(t.Members, r.contact(d, item, Contact{Language: English, TimeZone: "UTC"}))
 			})
+		case "rotations":
+			rotations = value
+		case "hours":
+			hours = value
+		case "holidays":
+			holidays = value
 		case "levels":
 			d.items(value, func(item *yaml.Node) { t.Levels = append(t.Levels, d.level(item)) })
+		case "policies":
+			d.items(value, func(item *yaml.Node) { t.Policies = append(t.Policies, r.policy(d, item)) })
+		case "fallback":
+			t.Fallback = d.ids(value)
 		case "repeat":
 			t.Repeat = d.number(value, 0, 100)
 		}
@@ -88,6 +102,7 @@ func (r *raw) team(d *decoder) {
 	if l := child(d.root(), "levels"); l.Kind == yaml.SequenceNode && len(l.Content) == 0 {
 		d.wrong(l, "is empty, so nobody would be paged; add a level")
 	}
+	r.duty(d, t, zone, rotations, hours, holidays)
 	d.levelMembers(t)
 	if d.entry.id != "" {
 		r.teams = append(r.teams, rawItem[Team]{t, *d})
@@ -95,7 +110,7 @@ func (r *raw) team(d *decoder) {
 }
 
 func (d *decoder) level(n *yaml.Node) Level {
-	var l Level
+	l := Level{At: d.place(n)}
 	d.fields(n, levelFields, func(key string, value *yaml.Node) {
 		switch key {
 		case "members":
@@ -103,33 +118,58 @@ func (d *decoder) level(n *yaml.Node) Level {
 			if value.Kind == yaml.SequenceNode && len(value.Content) == 0 {
 				d.wrong(value, "is empty, so nobody would be paged; name a member")
 			}
+		case "rotations":
+			l.Rotations = d.ids(value)
+		case "everyone":
+			l.Everyone = d.boolean(value)
+		case "mode":
+			if l.Mode = Mode(d.oneOf(value, modeNames)); l.Mode == "all" {
+				l.Mode = AllAtOnce
+			}
+		case "ladder":
+			l.Ladder = d.rungs(value)
 		case "ackWithin":
 			l.AckWithinSeconds = d.seconds(value, time.Second, 24*time.Hour)
 		}
 	})
-	d.requiredIn(n, "members", "ackWithin")
+	d.requiredIn(n, "ackWithin")
+	if n.Kind == yaml.MappingNode && firstKey(n, "members") == nil && len(l.Rotations) == 0 && !l.Everyone {
+		d.wrong(n, "pages nobody; add members, rotations, or everyone: true")
+	}
 	return l
 }
 
-// levelMembers checks that the levels page members of the team.
+// levelMembers checks that the levels page members and rotations of the team.
 func (d *decoder) levelMembers(t *Team) {
-	ids := make([]string, 0, len(t.Members))
-	for _, m := range t.Members {
-		ids = append(ids, m.ID)
+	d.levelsOf(child(d.root(), "levels"), t)
+	if policies := child(d.root(), "policies"); policies.Kind == yaml.SequenceNode {
+		for _, p := range policies.Content {
+			d.levelsOf(child(p, "levels"), t)
+		}
 	}
-	levels := child(d.root(), "levels")
+}
+
+func (d *decoder) levelsOf(levels *yaml.Node, t *Team) {
 	if levels.Kind != yaml.SequenceNode {
 		return
 	}
+	var rotations []string
+	for _, r := range t.Duty.Rotations {
+		rotations = append(rotations, r.ID)
+	}
 	for _, level := range levels.Content {
-		members := child(level, "members")
-		if members.Kind != yaml.SequenceNode {
-			continue
+		if members := child(level, "members"); members.Kind == yaml.SequenceNode {
+			for _, m := range members.Content {
+				if isID(m.Value) {
+					d.member(m, t, m.Value)
+				}
+			}
 		}
-		for _, m := range members.Content {
-			if isID(m.Value) && !slices.Contains(ids, m.Value) {
-				d.wrong(m, "%s is not a member of the team; %s", m.Value,
-					didYouMean(m.Value, ids, "add it to the team's members"))
+		if names := child(level, "rotations"); names != level && names.Kind == yaml.SequenceNode {
+			for _, n := range names.Content {
+				if isID(n.Value) && !slices.Contains(rotations, n.Value) {
+					d.wrong(n, "%s is no rotation of the team; %s", n.Value, didYouMean(n.Value, rotations, "add it under the team's rotations"))
+				}
 			}
 		}
 	}
@@ -137,10 +177,18 @@ func (d *decoder) levelMembers(t *Team) {
 
 // contact reads a contact; c holds what it inherits.
 func (r *raw) contact(d *decoder, n *yaml.Node, c Contact) Contact {
-	d.fields(n, contactFields, func(key string, value *yaml.Node) {
+	fields := contactFields
+	if d.section == "teams" {
+		fields = memberFields
+	}
+	d.fields(n, fields, func(key string, value *yaml.Node) {
 		switch key {
 		case "id":
 			c.ID = d.id(value)
+		case "pages":
+			c.Pages = d.rungs(value)
+		case "role":
+			c.Role = Role(d.oneOf(value, roleNames))
 		case "name":
 			c.Name = d.text(value)
 		case "language":

@@ -17,8 +17,9 @@ var (
 	profileFields   = append([]string{"address", "tcp", "icmp", "bmc", "snmp", "proxmox"}, serviceFields...)
 	clientFields    = []string{"id", "name", "language", "timezone", "quiet", "contacts"}
 	contactFields   = []string{"id", "name", "language", "timezone", "addresses", "ladder", "quiet"}
-	teamFields      = []string{"id", "name", "members", "levels", "repeat"}
-	levelFields     = []string{"members", "ackWithin"}
+	memberFields    = append([]string{"pages", "role"}, contactFields...)
+	teamFields      = []string{"id", "name", "timezone", "members", "rotations", "hours", "holidays", "levels", "repeat", "policies", "fallback"}
+	levelFields     = []string{"members", "rotations", "everyone", "mode", "ladder", "ackWithin"}
 
 	kindNames     = []string{"site", "room", "rack", "feed", "pdu", "phase", "uplink", "switch", "card", "hypervisor", "server"}
 	channelNames  = []string{"telegram", "whatsapp", "slack", "mattermost", "sms", "call", "email", "sink"}
