@@ -124,7 +124,13 @@ func (v *validator) kind(path string, s Step) {
 		}
 	}
 	if s.Escalate != nil {
-		required(s.Escalate.Team != "", "escalate.team")
+		required(len(s.Escalate.All()) > 0, "escalate.team")
+		if s.Escalate.Team != "" && len(s.Escalate.Teams) > 0 {
+			v.at(path+".escalate.teams", "teams: leave out one of team and teams")
+		}
+		if !slices.Contains([]string{"", "any", "each"}, s.Escalate.Until) {
+			v.at(path+".escalate.until", "until: %q is none of any, each", s.Escalate.Until)
+		}
 		for i, r := range s.Escalate.Ladder {
 			if !slices.Contains(inventory.Channels, inventory.Channel(r.Channel)) {
 				v.at(fmt.Sprintf("%s.escalate.ladder[%d].channel", path, i), "channel: %q is none of telegram, whatsapp, slack, mattermost, sms, call, email, sink", r.Channel)

@@ -62,6 +62,9 @@ func (v *validator) surroundings(path string, s Step, around Surroundings) {
 	}
 	if s.Escalate != nil {
 		team("escalate.team", s.Escalate.Team)
+		for i, id := range s.Escalate.Teams {
+			team(fmt.Sprintf("escalate.teams[%d]", i), id)
+		}
 	}
 	if s.Task != nil {
 		team("task.team", s.Task.Team)
@@ -98,7 +101,7 @@ func (v *validator) doubts(rb *Runbook) {
 		what := ""
 		switch {
 		case s.Escalate != nil:
-			what = "pages team " + s.Escalate.Team
+			what = "pages team " + strings.Join(s.Escalate.All(), ", ")
 		case s.Inform != nil:
 			what = "starts the client updates"
 		}

@@ -102,11 +102,23 @@ type Rung struct {
 	Wait    Duration `json:"wait" yaml:"wait"`
 }
 
-// Escalate pages a team until somebody acknowledges.
+// Escalate pages a team, or several at once, until somebody acknowledges.
 type Escalate struct {
-	Team   string   `json:"team" yaml:"team"`
+	Team string `json:"team,omitempty" yaml:"team"`
+	// Teams are several, each with levels of its own; Until says whether one of
+	// each must acknowledge ("each", the default) or one of any ("any").
+	Teams  []string `json:"teams,omitempty" yaml:"teams"`
+	Until  string   `json:"until,omitempty" yaml:"until"`
 	Ladder []Rung   `json:"ladder,omitempty" yaml:"ladder"` // default: telegram 1m, call 2m
 	Quiet  Duration `json:"quiet,omitempty" yaml:"quiet"`   // acknowledged, but no sign of life for so long: page again; 0 means never
+}
+
+// All are the teams that it pages.
+func (e Escalate) All() []string {
+	if e.Team != "" {
+		return append([]string{e.Team}, e.Teams...)
+	}
+	return e.Teams
 }
 
 // Inform starts the beat of client updates; it goes on until the incident is resolved.

@@ -20,6 +20,7 @@ import (
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
+	"vakhta/internal/roster"
 	"vakhta/internal/web"
 	"vakhta/workflows"
 )
@@ -36,6 +37,8 @@ type facts interface {
 	Hear(ctx context.Context, contact string, ch inventory.Channel, at time.Time) error
 	Bar(ctx context.Context, all ...ledger.Barred) error
 	Unbar(ctx context.Context, contact string, ch inventory.Channel) (was bool, err error)
+	Drop(ctx context.Context, subject, stepPrefix string, now time.Time) (int, error)
+	Overrides(ctx context.Context, since time.Time) (roster.Overrides, error)
 	Acknowledge(ctx context.Context, codeOrID, via string, at time.Time) (n ledger.Notification, first bool, err error)
 	AnswerQuestion(ctx context.Context, id string, r incident.Reply) (q incident.Question, first bool, err error)
 	Question(ctx context.Context, id string) (incident.Question, error)

@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 
+	"vakhta/activities/records"
 	"vakhta/internal/incident"
 	"vakhta/internal/ledger"
 	"vakhta/internal/message"
@@ -42,12 +43,39 @@ func (g *gateway) apply(ctx context.Context, provider string, events []ledger.Ev
 				return nil, "", err
 			}
 		case e.Acknowledged:
+			if said, err = g.takenBefore(ctx, n); err != nil {
+				return nil, "", err
+			}
 			g.pageAnswered(ctx, n, workflows.SignalAcknowledged, string(n.Channel), e.By)
+		case e.HungUp && done[i].Fresh:
+			g.pageAnswered(ctx, n, workflows.SignalHungUp, string(n.Channel), "")
 		case e.Declined:
 			g.pageAnswered(ctx, n, workflows.SignalDeclined, string(n.Channel), e.By)
 		}
 	}
 	return done, said, nil
+}
+
+// takenBefore says who has a page's incident already, in the language of who
+// acknowledges now; empty if he is the first.
+func (g *gateway) takenBefore(ctx context.Context, n ledger.Notification) (string, error) {
+	if n.Event != "page" {
+		return "", nil
+	}
+	rows, err := g.deps.Store.Notifications(ctx, store.NotificationFilter{Subject: n.Subject, Team: n.Team, Event: n.Event})
+	if err != nil {
+		return "", fmt.Errorf("read who has %s: %w", n.Subject, err)
+	}
+	first := n
+	for _, other := range rows {
+		if other.Revision == n.Revision && !other.AcknowledgedAt.IsZero() && other.AcknowledgedAt.Before(first.AcknowledgedAt) {
+			first = other
+		}
+	}
+	if first.Contact == n.Contact {
+		return "", nil
+	}
+	return message.TakenAlready(g.deps.Inventory.Names().Person(first.Contact), n.Language), nil
 }
 
 // pageAnswered tells an escalation that a page was answered. The fact is in
@@ -61,6 +89,12 @@ func (g *gateway) pageAnswered(ctx context.Context, n ledger.Notification, signa
 	// The provider may hang up once it has told us; the fact stays.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
 	defer cancel()
+	if signal == workflows.SignalAcknowledged && n.Event == "page" {
+		// Nobody shall be paged after this: not even while the workflow hears of it.
+		if _, err := g.deps.Store.Drop(ctx, n.Subject, records.PageStep(n.Team)+"/", g.now().UTC()); err != nil {
+			g.log.Error().Err(err).Str("notification", n.ID).Msg("pages that have not left could not be taken back at once")
+		}
+	}
 	id := workflows.EscalateID(inc, n.Team)
 	answer := workflows.PageAnswer{Contact: n.Contact, Notification: n.ID, Via: via, By: by}
 	err := g.deps.Flows.SignalWorkflow(ctx, id, "", signal, answer)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vakhta/activities/records"
+	"vakhta/internal/inventory"
 	"vakhta/runbooks"
 )
 
@@ -43,8 +44,9 @@ func TestEscalationClimbsRungByRungAndLevelByLevelEachOnce(t *testing.T) {
 	equal(t, "climbs", w.climbs(), []string{
 		"0s 1.1.0 telegram ivan,petr", "1m0s 1.1.1 call ivan,petr",
 		"5m0s 1.2.0 telegram boss", "6m0s 1.2.1 call boss",
+		"10m0s 1.3.0 telegram boss", // the fallback
 	})
-	if len(w.sent) != 6 {
+	if len(w.sent) != 7 {
 		t.Errorf("sent %v, want one to each of each climb", w.sent)
 	}
 	w.mustKeyOnce()
@@ -59,6 +61,7 @@ func TestEscalationThatNobodyTakesBeginsAgain(t *testing.T) {
 	equal(t, "climbs", w.climbs(), []string{
 		"0s 1.1.0 telegram ivan,petr", "1m0s 1.1.1 call ivan,petr",
 		"5m0s 2.1.0 telegram ivan,petr", "6m0s 2.1.1 call ivan,petr",
+		"10m0s 2.2.0 telegram boss", "11m0s 2.2.1 call boss", // the fallback
 		"15m0s 3.1.0 telegram ivan,petr",
 	})
 	if w.count("exhausted") != 1 {
@@ -150,10 +153,12 @@ func TestWhoGoesQuietIsPagedAgain(t *testing.T) {
 	w := newWorld(t)
 	w.after(10*time.Second, func() { w.SignalWorkflow(SignalAcknowledged, PageAnswer{Contact: "ivan", Via: "call"}) })
 	w.after(20*time.Minute, func() { w.SignalWorkflow(SignalAlive, Act{By: "ivan"}) })
-	w.stopAfter(51 * time.Minute)
+	w.stopAfter(54 * time.Minute)
 	escalate(w, EscalateInput{Quiet: minutes(30)})
-	// Alive at 20m: quiet at 50m, not at 30m10s.
-	equal(t, "climbs", w.climbs(), []string{"0s 1.1.0 telegram ivan,petr", "50m0s 2.1.0 telegram ivan,petr"})
+	// Alive at 20m: quiet at 50m, not at 30m10s. First he himself, then the team.
+	equal(t, "climbs", w.climbs(), []string{
+		"0s 1.1.0 telegram ivan,petr", "50m0s 2.0.0 telegram ivan", "51m0s 2.0.1 call ivan", "53m0s 2.1.0 telegram ivan,petr",
+	})
 	if w.count("quiet") != 1 {
 		t.Errorf("timeline %v, want it to say once that he went quiet", w.kinds())
 	}
@@ -202,7 +207,7 @@ func TestEscalationIsHandedOverToAColleagueWhoIsPaged(t *testing.T) {
 		t.Errorf("%s has it, want petr", s.AcknowledgedBy)
 	}
 	equal(t, "climbs", w.climbs(), []string{
-		"0s 1.1.0 telegram ivan,petr", "30s 1.1.2 telegram petr", "40s 1.1.3 telegram ivan", "50s 1.1.4 telegram petr",
+		"0s 1.1.0 telegram ivan,petr", "30s 1.1.1001 telegram petr", "40s 1.1.1002 telegram ivan", "50s 1.1.1003 telegram petr",
 	})
 	w.mustKeyOnce()
 }
@@ -224,12 +229,15 @@ func TestEscalationContinuesAsNewWithWhatItHeard(t *testing.T) {
 	w := newWorld(t)
 	w.team.Levels = w.team.Levels[:1]
 	w.after(9*time.Minute, func() { w.SetContinueAsNewSuggested(true) })
+	w.team.Fallback = []string{"petr"}
 	escalate(w, EscalateInput{Quiet: minutes(30)})
 	err := w.GetWorkflowError()
 	if err == nil || !strings.Contains(err.Error(), "continue as new") {
 		t.Fatalf("it ended with %v, want it to continue as new", err)
 	}
-	equal(t, "climbs", w.climbs(), []string{"0s 1.1.0 telegram ivan,petr", "1m0s 1.1.1 call ivan,petr"})
+	equal(t, "climbs", w.climbs(), []string{
+		"0s 1.1.0 telegram ivan,petr", "1m0s 1.1.1 call ivan,petr", "5m0s 1.2.0 telegram petr", "6m0s 1.2.1 call petr",
+	})
 }
 
 func TestEscalationCarriesAnAcknowledgementOver(t *testing.T) {
@@ -243,5 +251,91 @@ func TestEscalationCarriesAnAcknowledgementOver(t *testing.T) {
 	}
 	if s := must[EscalateStatus](w); s.State != "acknowledged" {
 		t.Errorf("state %s", s.State)
+	}
+}
+
+func TestInTurnOneAfterAnotherIsPagedByHisOwnLadder(t *testing.T) {
+	w := newWorld(t)
+	w.team.Levels = []inventory.Level{{Members: []string{"ivan", "petr"}, Mode: inventory.InTurn, AckWithinSeconds: 120}}
+	w.team.Members[1].Pages = []inventory.Rung{{Channel: inventory.SMS, WaitSeconds: 30}, {Channel: inventory.Call, WaitSeconds: 60}}
+	w.stopAfter(5 * time.Minute)
+	escalate(w, EscalateInput{})
+	equal(t, "climbs", w.climbs(), []string{
+		"0s 1.1.0 telegram ivan", "1m0s 1.1.1 call ivan", "3m0s 1.1.100 sms petr", "3m30s 1.1.101 call petr",
+	})
+}
+
+func TestInTurnWhoCantPassesItOnAtOnceAndIsNotAskedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.team.Levels = []inventory.Level{{Members: []string{"ivan", "petr"}, Mode: inventory.InTurn, AckWithinSeconds: 120}, {Members: []string{"ivan", "boss"}, AckWithinSeconds: 120}}
+	w.after(5*time.Second, func() { w.SignalWorkflow(SignalDeclined, PageAnswer{Contact: "ivan"}) })
+	w.after(10*time.Second, func() { w.SignalWorkflow(SignalDeclined, PageAnswer{Contact: "petr"}) })
+	w.stopAfter(20 * time.Second)
+	escalate(w, EscalateInput{})
+	equal(t, "climbs", w.climbs(), []string{"0s 1.1.0 telegram ivan", "5s 1.1.100 telegram petr", "10s 1.2.0 telegram boss"})
+}
+
+func TestTwoQuickHangUpsGoOnToTheNextRung(t *testing.T) {
+	w := newWorld(t)
+	w.team.Levels = w.team.Levels[1:]
+	w.team.Members[2].Pages = []inventory.Rung{
+		{Channel: inventory.Call, WaitSeconds: 120}, {Channel: inventory.SMS, WaitSeconds: 120},
+	}
+	for _, at := range []time.Duration{20 * time.Second, 40 * time.Second} {
+		w.after(at, func() { w.SignalWorkflow(SignalHungUp, PageAnswer{Contact: "boss"}) })
+	}
+	w.stopAfter(time.Minute)
+	escalate(w, EscalateInput{})
+	equal(t, "climbs", w.climbs(), []string{"0s 1.1.0 call boss", "20s 1.1.50 call boss", "40s 1.1.51 sms boss"})
+	w.mustKeyOnce()
+}
+
+func TestARefusedPageIsNotWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	w.refuse = func(id string) bool { return strings.Contains(id, "telegram ivan") }
+	w.stopAfter(30 * time.Second)
+	escalate(w, EscalateInput{})
+	equal(t, "climbs", w.climbs(), []string{"0s 1.1.0 telegram ivan,petr", "0s 1.1.1 call ivan"})
+}
+
+func TestALateAcknowledgementIsRecordedAndChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.after(10*time.Second, func() { w.SignalWorkflow(SignalAcknowledged, PageAnswer{Contact: "ivan", Via: "call"}) })
+	w.after(20*time.Second, func() { w.SignalWorkflow(SignalAcknowledged, PageAnswer{Contact: "petr", Via: "telegram"}) })
+	w.after(30*time.Second, func() { w.SignalWorkflow(SignalAcknowledged, PageAnswer{Contact: "ivan", Via: "call"}) })
+	w.stopAfter(time.Minute)
+	escalate(w, EscalateInput{})
+	if s := must[EscalateStatus](w); s.AcknowledgedBy != "ivan" || s.Late != 1 {
+		t.Errorf("state %+v, want ivan to have it and one late acknowledgement", s)
+	}
+	if w.count("acknowledged-late") != 1 || w.count("acknowledged") != 1 {
+		t.Errorf("timeline %v", w.kinds())
+	}
+}
+
+func TestAssignedToSomebodyWhoDoesNotAnswerItClimbs(t *testing.T) {
+	w := newWorld(t)
+	w.after(10*time.Second, func() { w.SignalWorkflow(SignalAcknowledged, PageAnswer{Contact: "ivan", Via: "call"}) })
+	done := w.update(time.Minute, UpdateAssign, HandOverUpdate{Act{By: "boss", Via: "cli"}, "petr"})
+	stranger := w.update(time.Minute, UpdateAssign, HandOverUpdate{Act{By: "boss"}, "cook"})
+	w.stopAfter(5 * time.Minute)
+	escalate(w, EscalateInput{})
+	done.mustBeDone(t)
+	stranger.mustBeRefused(t, "to:")
+	equal(t, "climbs", w.climbs(), []string{
+		"0s 1.1.0 telegram ivan,petr", "1m0s 2.0.0 telegram petr", "2m0s 2.0.1 call petr", "4m0s 2.1.0 telegram ivan,petr",
+	})
+	w.mustKeyOnce()
+}
+
+func TestAssignedWhilePagingItGoesToHimAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.update(10*time.Second, UpdateAssign, HandOverUpdate{Act{By: "boss", Via: "cli"}, "boss"})
+	w.after(20*time.Second, func() { w.SignalWorkflow(SignalAcknowledged, PageAnswer{Contact: "boss", Via: "call"}) })
+	w.stopAfter(time.Minute)
+	escalate(w, EscalateInput{})
+	equal(t, "climbs", w.climbs(), []string{"0s 1.1.0 telegram ivan,petr", "10s 2.0.0 telegram boss"})
+	if s := must[EscalateStatus](w); s.AcknowledgedBy != "boss" {
+		t.Errorf("state %+v, want boss to have it", s)
 	}
 }

@@ -114,7 +114,7 @@ func (w *world) defaults() {
 	}
 	w.team = inventory.Team{ID: "emergency", Name: "Emergency", Levels: []inventory.Level{
 		{Members: []string{"ivan", "petr"}, AckWithinSeconds: 300}, {Members: []string{"boss"}, AckWithinSeconds: 300},
-	}, Members: []inventory.Contact{{ID: "ivan"}, {ID: "petr"}, {ID: "boss"}}}
+	}, Fallback: []string{"boss"}, Members: []inventory.Contact{{ID: "ivan"}, {ID: "petr"}, {ID: "boss"}}}
 	w.watch = func(int) (probe.WatchResult, error) {
 		return probe.WatchResult{Up: []string{"s1", "s2"}, Changed: true}, nil
 	}
@@ -134,6 +134,7 @@ func (w *world) answer() {
 		}
 		return w.team, nil
 	})
+	on(w, rec.Roster, w.roster)
 	on(w, rec.ComposePage, w.composePage)
 	on(w, rec.PageAcknowledged, func(_ context.Context, p records.PageStateParams) (records.PageState, error) {
 		if w.ledger == nil {
@@ -281,6 +282,29 @@ func (w *world) answerReports() {
 	on(w, rec.LinkAlerts, func(_ context.Context, p records.LinkAlertsParams) (int, error) {
 		return len(p.IDs), keep(w, &w.linked, p)
 	})
+}
+
+// roster answers from the team's plain levels, as the calendar would.
+func (w *world) roster(_ context.Context, p records.RosterParams) (records.Roster, error) {
+	out := records.Roster{Levels: len(w.team.Levels), Repeat: w.team.Repeat, People: []records.OnCall{}}
+	var people []string
+	switch {
+	case len(p.People) > 0:
+		people = p.People
+	case p.Fallback:
+		people, out.AckWithinSeconds = w.team.Fallback, 300
+	case p.Level < len(w.team.Levels):
+		l := w.team.Levels[p.Level]
+		people, out.AckWithinSeconds, out.Mode = l.Members, l.AckWithinSeconds, l.Mode
+	}
+	for _, id := range people {
+		ladder := p.Ladder
+		if m, ok := w.team.Member(id); ok && len(m.Pages) > 0 {
+			ladder = m.Pages
+		}
+		out.People = append(out.People, records.OnCall{Contact: id, Ladder: ladder})
+	}
+	return out, nil
 }
 
 func (w *world) composePage(_ context.Context, p records.PageParams) (records.Composed, error) {

@@ -226,6 +226,7 @@ func (r *incidentRun) listen(ctx workflow.Context) {
 		var s EscalateStatus
 		c.Receive(ctx, &s)
 		r.teams[s.Team] = s
+		r.colleagues(ctx, s)
 		r.details(ctx)
 	})
 	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalHandsState), func(c workflow.ReceiveChannel, _ bool) {
@@ -250,6 +251,19 @@ func (r *incidentRun) changed(ctx workflow.Context, why string) {
 func (r *incidentRun) alive(ctx workflow.Context, a Act) {
 	for _, team := range sortedKeys(r.pages) {
 		workflow.SignalExternalWorkflow(ctx, EscalateID(r.rec.ID, team), "", SignalAlive, a)
+	}
+}
+
+// colleagues tells the other teams who has taken a team's page: whose page was
+// bundled with theirs needn't press twice.
+func (r *incidentRun) colleagues(ctx workflow.Context, s EscalateStatus) {
+	if s.State != "acknowledged" {
+		return
+	}
+	for _, team := range sortedKeys(r.pages) {
+		if team != s.Team && r.teams[team].State != "acknowledged" {
+			workflow.SignalExternalWorkflow(ctx, EscalateID(r.rec.ID, team), "", SignalTaken, PageAnswer{Contact: s.AcknowledgedBy, Via: s.Via})
+		}
 	}
 }
 

@@ -142,6 +142,7 @@ func TestResolvedTwiceAtOnceIsResolvedOnce(t *testing.T) {
 
 func TestReopenedIncidentPagesAndTellsAgain(t *testing.T) {
 	w := newWorld(t)
+	w.team.Levels[1].AckWithinSeconds = 600 // longer than it plays
 	task := runbooks.Step{ID: "look", Task: &runbooks.Task{Text: "Look at it"}}
 	w.pin(pageStep, informStep, task, backStep, resolveStep, pmStep)
 	w.acknowledgeAfter(time.Minute / 2)

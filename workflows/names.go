@@ -54,6 +54,7 @@ const (
 	UpdateReopen         = "reopen"
 	UpdateDecline        = "decline"
 	UpdateHandOver       = "handOver"
+	UpdateAssign         = "assign"
 	UpdateChanged        = "changed"
 	UpdateStop           = "stop"
 	UpdateRetarget       = "retarget"
@@ -87,6 +88,8 @@ const (
 	SignalAlerts       = "alerts"       // Triage: AlertsSignal
 	SignalAcknowledged = "acknowledged" // Escalate: PageAnswer
 	SignalDeclined     = "declined"     // Escalate: PageAnswer
+	SignalTaken        = "taken"        // Escalate: PageAnswer, somebody of another team has it
+	SignalHungUp       = "hungUp"       // Escalate: PageAnswer
 	SignalAlive        = "alive"        // Escalate: a sign of life, Act
 	SignalReported     = "reported"     // Incident: ReportedSignal
 	SignalChanged      = "changed"      // InformClients: ChangedSignal

@@ -109,12 +109,17 @@ type HandsStatus struct {
 
 // EscalateStatus is the state of an escalation to one team.
 type EscalateStatus struct {
-	Incident       string    `json:"incident"`
-	Team           string    `json:"team"`
-	State          string    `json:"state"` // paging, acknowledged, stopped
-	Round          int       `json:"round"` // from 1
-	Level          int       `json:"level"` // from 1
-	Paged          []string  `json:"paged"` // contact ids
+	Incident string   `json:"incident"`
+	Team     string   `json:"team"`
+	State    string   `json:"state"` // paging, acknowledged, stopped
+	Round    int      `json:"round"` // from 1
+	Level    int      `json:"level"` // from 1
+	Policy   string   `json:"policy,omitempty"`
+	Paged    []string `json:"paged"` // contact ids
+	// Bundled are members whose page of another team stands for this one's, too.
+	Bundled []string `json:"bundled,omitempty"`
+	// Late is how many acknowledged when somebody had it already.
+	Late           int       `json:"late,omitempty"`
 	AcknowledgedBy string    `json:"acknowledgedBy,omitempty"`
 	AcknowledgedAt time.Time `json:"acknowledgedAt,omitzero"`
 	Via            string    `json:"via,omitempty"`

@@ -2,6 +2,8 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -37,46 +39,64 @@ func (r *incidentRun) doKind(ctx workflow.Context, s *step) (string, error) {
 	return "", fmt.Errorf("step %s: kind %q is not known to this worker; upgrade it", s.ID, s.Kind)
 }
 
-// escalate starts paging a team; the step is done when somebody has it, or
-// when the incident is over before. The escalation outlives the step and its
-// tries: it holds until the incident stops it.
+// escalate starts paging a team, or several at once; the step is done when
+// somebody of each has it, or of any, or when the incident is over before. The
+// escalations outlive the step and its tries: they hold until the incident
+// stops them.
 func (r *incidentRun) escalate(ctx workflow.Context, d runbooks.Escalate) (string, error) {
-	child, err := r.startEscalation(ctx, d)
-	if err != nil {
-		return "", err
+	children := map[string]workflow.ChildWorkflowFuture{}
+	teams := d.All()
+	for _, team := range teams {
+		child, err := r.startEscalation(ctx, d, team)
+		if err != nil {
+			return "", err
+		}
+		children[team] = child
 	}
-	err = workflow.Await(ctx, func() bool {
-		return r.teams[d.Team].State == "acknowledged" || r.rec.Status == incident.Resolved || child.IsReady()
+	acknowledged := func(team string) bool { return r.teams[team].State == "acknowledged" }
+	over := func(team string) bool { return acknowledged(team) || children[team].IsReady() }
+	err := workflow.Await(ctx, func() bool {
+		return r.rec.Status == incident.Resolved || d.Until == "any" && slices.ContainsFunc(teams, acknowledged) ||
+			!slices.ContainsFunc(teams, func(team string) bool { return !over(team) })
 	})
 	if err != nil {
 		return "", err
 	}
-	if child.IsReady() && r.rec.Status != incident.Resolved {
-		if err := child.Get(ctx, nil); err != nil {
-			return "", err
+	var has []string
+	for _, team := range teams {
+		if children[team].IsReady() && r.rec.Status != incident.Resolved && !acknowledged(team) {
+			if err := children[team].Get(ctx, nil); err != nil {
+				return "", err
+			}
+		}
+		if by := r.teams[team].AcknowledgedBy; by != "" && !slices.Contains(has, by) {
+			has = append(has, by)
 		}
 	}
-	if by := r.teams[d.Team].AcknowledgedBy; by != "" {
-		return by + " has it", nil
+	switch len(has) {
+	case 0:
+		return "", nil
+	case 1:
+		return has[0] + " has it", nil
 	}
-	return "", nil
+	return strings.Join(has, ", ") + " have it", nil
 }
 
-func (r *incidentRun) startEscalation(ctx workflow.Context, d runbooks.Escalate) (workflow.ChildWorkflowFuture, error) {
-	if child, ok := r.pages[d.Team]; ok && !child.IsReady() {
+func (r *incidentRun) startEscalation(ctx workflow.Context, d runbooks.Escalate, team string) (workflow.ChildWorkflowFuture, error) {
+	if child, ok := r.pages[team]; ok && !child.IsReady() {
 		return child, nil // an earlier try, or another step, pages this team
 	}
 	detached, _ := workflow.NewDisconnectedContext(ctx)
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(detached, workflow.ChildWorkflowOptions{
-		WorkflowID: EscalateID(r.rec.ID, d.Team), ParentClosePolicy: requestCancel, StaticSummary: fmt.Sprintf("Team %s for incident %s", d.Team, r.rec.ID),
-	}), Escalate, EscalateInput{Incident: r.rec.ID, Team: d.Team, Ladder: d.Ladder, Quiet: d.Quiet, Climbed: r.climbed[d.Team]})
-	r.pages[d.Team] = child
+		WorkflowID: EscalateID(r.rec.ID, team), ParentClosePolicy: requestCancel, StaticSummary: fmt.Sprintf("Team %s for incident %s", team, r.rec.ID),
+	}), Escalate, EscalateInput{Incident: r.rec.ID, Team: team, Ladder: d.Ladder, Quiet: d.Quiet, Climbed: r.climbed[team], AnyTeam: d.Until == "any"})
+	r.pages[team] = child
 	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
-		delete(r.pages, d.Team)
+		delete(r.pages, team)
 		return nil, err
 	}
 	if r.rec.Status == incident.Resolved {
-		r.stop(ctx, EscalateID(r.rec.ID, d.Team)) // resolved while it started
+		r.stop(ctx, EscalateID(r.rec.ID, team)) // resolved while it started
 	}
 	return child, nil
 }

@@ -38,8 +38,12 @@ type Composed struct {
 	Contacts    int           `json:"contacts"`
 	Plan        Plan          `json:"plan,omitzero"`         // of a first rung
 	Unreachable []string      `json:"unreachable,omitempty"` // contact ids without a channel left
-	Waiting     int           `json:"waiting,omitempty"`     // contacts who have not confirmed, and whose next channel isn't open yet
-	Quiet       int           `json:"quiet,omitempty"`       // contacts of whom every channel waits for the end of their quiet hours
+	// Bundled were paged for the same incident by another team a moment ago;
+	// Spared have had too many pages for one that is not critical. Pages only.
+	Bundled []string `json:"bundled,omitempty"`
+	Spared  []string `json:"spared,omitempty"`
+	Waiting int      `json:"waiting,omitempty"` // contacts who have not confirmed, and whose next channel isn't open yet
+	Quiet   int      `json:"quiet,omitempty"`   // contacts of whom every channel waits for the end of their quiet hours
 }
 
 // ComposeUpdate writes one notification for each contact of each affected

@@ -8,21 +8,31 @@ import (
 	"strings"
 	"time"
 
+	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/message"
+	"vakhta/internal/roster"
 	"vakhta/internal/store"
 	"vakhta/internal/topology"
 	"vakhta/internal/urgency"
 )
 
-// Team reads a team: its members without their addresses, and its levels.
-func (a *Activities) Team(_ context.Context, id string) (inventory.Team, error) {
+// Team reads a team: its members without their addresses, and its plain levels,
+// each with those whom it pages now.
+func (a *Activities) Team(ctx context.Context, id string) (inventory.Team, error) {
 	t, ok := a.inv.Team(id)
 	if !ok {
 		return inventory.Team{}, invalid("team: the inventory has no team %q; add it under teams", id)
 	}
-	out := inventory.Team{ID: t.ID, Name: t.Name, Levels: t.Levels, Repeat: t.Repeat}
+	out := inventory.Team{ID: t.ID, Name: t.Name, Repeat: t.Repeat}
+	for i := range t.Levels {
+		people, err := a.levelNow(ctx, t, &t.Levels[i])
+		if err != nil {
+			return inventory.Team{}, err
+		}
+		out.Levels = append(out.Levels, inventory.Level{Members: people, AckWithinSeconds: t.Levels[i].AckWithinSeconds})
+	}
 	for _, m := range t.Members {
 		out.Members = append(out.Members, inventory.Contact{ID: m.ID, Name: m.Name, Language: m.Language, TimeZone: m.TimeZone})
 	}
@@ -35,8 +45,8 @@ type PageParams struct {
 	Incident string            `json:"incident"`
 	Team     string            `json:"team"`
 	Contacts []string          `json:"contacts"`
-	Channel  inventory.Channel `json:"channel"`
-	Event    string            `json:"event"` // page or page.standdown
+	Channel  inventory.Channel `json:"channel"` // empty: the least noisy that each has
+	Event    string            `json:"event"`   // page or page.standdown
 	Round    int               `json:"round"`
 	Level    int               `json:"level"`
 	Rung     int               `json:"rung"`
@@ -56,28 +66,39 @@ func (a *Activities) ComposePage(ctx context.Context, p PageParams) (Composed, e
 		return Composed{}, err
 	}
 	out := Composed{Contacts: len(p.Contacts)}
+	urgent := p.Event == "page"
 	var rows []ledger.Notification
 	for _, id := range p.Contacts {
 		contact, ok := a.inv.Contact(id)
-		if !ok || contact.Addresses[p.Channel] == "" {
+		ch := p.Channel
+		if ok && ch == "" {
+			ch = quietChannel(contact)
+		}
+		if !ok || contact.Addresses[ch] == "" {
 			out.Unreachable = append(out.Unreachable, id)
 			continue
 		}
-		step := fmt.Sprintf("%s/%d.%d.%d", PageStep(p.Team), p.Round, p.Level, p.Rung)
-		if p.Event != "page" {
-			step = p.Event + "/" + p.Team
+		if urgent {
+			bundled, tooMany, err := a.spared(ctx, p, id, in.Severity != incident.Sev3)
+			if err != nil {
+				return Composed{}, err
+			}
+			if bundled || tooMany {
+				out.spare(id, bundled)
+				continue
+			}
 		}
-		d := draft{subject: "incident/" + in.ID, event: p.Event, step: step, revision: p.Round, team: p.Team, critical: p.Event == "page", deadline: p.Deadline}
+		d := draft{subject: "incident/" + in.ID, event: p.Event, step: pageStep(p), revision: p.Round, team: p.Team, critical: urgent, deadline: p.Deadline}
 		data := a.baseData(contact)
 		data.Incident, data.Severity, data.Status, data.Team = in.ID, string(in.Severity), string(in.Status), a.teamName(p.Team)
 		data.Finding = strings.TrimSuffix(topology.Describe(a.inv, in.Finding, contact.Language), ".")
-		if p.Channel == inventory.Call { // nobody wants an id spelled to him at night
+		if ch == inventory.Call { // nobody wants an id spelled to him at night
 			data.Finding = message.Cause(a.inv, in.Finding, contact.Language)
 		}
 		data.Servers, data.Total, data.Down, data.Clients = a.servers(in.Servers, contact.Language), len(in.Servers), len(in.Servers)-len(in.Restored), len(in.Clients)
 		data.TakenBy = a.inv.Names().Person(p.TakenBy)
 		data.URL = a.opts.PublicURL + "/incidents/" + in.ID
-		n, err := a.write(d, contact, p.Channel, p.Rung, data)
+		n, err := a.write(d, contact, ch, p.Rung, data)
 		if err != nil {
 			return Composed{}, err
 		}
@@ -88,6 +109,24 @@ func (a *Activities) ComposePage(ctx context.Context, p PageParams) (Composed, e
 		out.Batches = append(out.Batches, []string{id})
 	}
 	return out, err
+}
+
+// spare notes somebody who is not paged though he could be.
+func (c *Composed) spare(id string, bundled bool) {
+	if bundled {
+		c.Bundled = append(c.Bundled, id)
+	} else {
+		c.Spared = append(c.Spared, id)
+	}
+}
+
+// levelNow are whom a level pages now; where nobody is on call, the fallback.
+func (a *Activities) levelNow(ctx context.Context, t *inventory.Team, l *inventory.Level) ([]string, error) {
+	people, err := a.onCall(ctx, t, l)
+	if err == nil && len(people) == 0 {
+		people = roster.Fallback(t)
+	}
+	return people, err
 }
 
 func (a *Activities) teamName(id string) string {
@@ -120,7 +159,11 @@ func (a *Activities) ComposeTask(ctx context.Context, p TaskParams) (Composed, e
 	}
 	var out Composed
 	var rows []ledger.Notification
-	for _, id := range t.Levels[0].Members {
+	people, err := a.levelNow(ctx, t, &t.Levels[0])
+	if err != nil {
+		return Composed{}, err
+	}
+	for _, id := range people {
 		contact, ok := a.inv.Contact(id)
 		if !ok {
 			continue
@@ -156,6 +199,8 @@ type PageStateParams struct {
 	Incident string    `json:"incident"`
 	Team     string    `json:"team"`
 	Since    time.Time `json:"since,omitzero"`
+	// Bundled are members whose page of another team stands for this one's, too.
+	Bundled []string `json:"bundled,omitempty"`
 }
 
 // PageState is the ledger's word on who acknowledged: Escalate reads it before
@@ -168,13 +213,20 @@ type PageState struct {
 
 // PageAcknowledged reads the first acknowledgement of a team's pages after Since.
 func (a *Activities) PageAcknowledged(ctx context.Context, p PageStateParams) (PageState, error) {
-	rows, err := a.store.Notifications(ctx, store.NotificationFilter{Subject: "incident/" + p.Incident, Team: p.Team, Event: "page"})
+	f := store.NotificationFilter{Subject: "incident/" + p.Incident, Team: p.Team, Event: "page"}
+	if len(p.Bundled) > 0 {
+		f.Team = ""
+	}
+	rows, err := a.store.Notifications(ctx, f)
 	if err != nil {
 		return PageState{}, fmt.Errorf("read pages of %s to %s: %w", p.Incident, p.Team, err)
 	}
 	var out PageState
 	for _, n := range rows {
 		at := n.AcknowledgedAt
+		if n.Team != p.Team && !slices.Contains(p.Bundled, n.Contact) {
+			continue
+		}
 		if at.IsZero() || !at.After(p.Since) || (!out.At.IsZero() && !at.Before(out.At)) {
 			continue
 		}

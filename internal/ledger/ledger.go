@@ -127,6 +127,7 @@ type Event struct {
 	AckCode      string    `json:"ackCode,omitempty"`      // the code that a button or a reply carried
 	Acknowledged bool      `json:"acknowledged,omitempty"` // a person acted: pressed 1, pressed the button
 	Declined     bool      `json:"declined,omitempty"`     // pressed 2: can't, page the next
+	HungUp       bool      `json:"hungUp,omitempty"`       // took the call and put it down at once
 	Answer       string    `json:"answer,omitempty"`       // of a question to people on site: yes, no, cant-tell; acknowledges, too
 	OptedOut     bool      `json:"optedOut,omitempty"`     // the recipient wants nothing more by this channel
 	By           string    `json:"by,omitempty"`           // who acted, where several people read the message: a contact's id, or his name there

@@ -34,3 +34,11 @@ func ReplyLine(event, code string, lang inventory.Language) string {
 // CanDecline says whether who gets a message of the event may pass it on to
 // the next person: by 2 on the phone.
 func CanDecline(event string) bool { return event == "page" || event == "task.engineer" }
+
+// TakenAlready tells who acknowledges a page late who has it.
+func TakenAlready(who string, lang inventory.Language) string {
+	if lang == inventory.Russian {
+		return "Принято, спасибо. Инцидентом уже занимается " + who + "."
+	}
+	return "Thank you. " + who + " has it already."
+}

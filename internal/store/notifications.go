@@ -148,8 +148,9 @@ type NotificationFilter struct {
 	Team     string
 	State    ledger.State
 	Event    string
-	After    string // the id of the last one of the page before
-	Limit    int    // 0: no limit
+	Since    time.Time // written then or later
+	After    string    // the id of the last one of the page before
+	Limit    int       // 0: no limit
 }
 
 func (f NotificationFilter) where() where {
@@ -164,6 +165,9 @@ func (f NotificationFilter) where() where {
 	w.equal("team", f.Team)
 	w.equal("state", string(f.State))
 	w.equal("event", f.Event)
+	if !f.Since.IsZero() {
+		w.add("created_at >= ?", micros(f.Since))
+	}
 	if f.After != "" {
 		w.add("(created_at, id) > (SELECT created_at, id FROM notification WHERE id = ?)", f.After)
 	}

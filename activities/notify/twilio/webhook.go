@@ -75,6 +75,7 @@ func (w *Webhook) Status(r *http.Request, body []byte) ([]ledger.Event, error) {
 		status = form.Get("CallStatus")
 		e.ProviderID = sid
 		e.State, e.Class = callState(status, form.Get("AnsweredBy"), e.Code)
+		e.HungUp = hungUp(status, form.Get("AnsweredBy"), form.Get("CallDuration"))
 	} else {
 		return nil, fmt.Errorf("%w: twilio status: neither MessageSid nor CallSid", notify.ErrMalformed)
 	}
@@ -190,6 +191,15 @@ func callState(status, answeredBy, code string) (ledger.State, ledger.Class) {
 	default:
 		return "", ledger.ClassNone
 	}
+}
+
+// atOnce is how long a call may last, in seconds, whose text nobody has listened to.
+const atOnce = 6
+
+// hungUp: a person took the call and put it down before the text was out.
+func hungUp(status, answeredBy, duration string) bool {
+	seconds, err := strconv.Atoi(duration)
+	return status == "completed" && !isMachine(answeredBy) && err == nil && seconds <= atOnce
 }
 
 // failureClass: after Twilio has accepted it, a failure without a code, or
