@@ -11,12 +11,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"vakhta/internal/config"
 	"vakhta/internal/inventory"
 	"vakhta/internal/message"
+	"vakhta/internal/roster"
 	"vakhta/runbooks"
 	"vakhta/runbooks/messages"
 )
@@ -48,6 +50,13 @@ func read(t *testing.T, file string) string {
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	return string(text)
+}
+
+func TestTeamsExampleHasNoGap(t *testing.T) {
+	inv, err := inventory.LoadFiles(filepath.Join(files(t), "teams.yaml"))
+	require.NoError(t, err)
+	from := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	require.Empty(t, roster.Lint(inv, nil, from, from.AddDate(1, 0, 0)))
 }
 
 func TestInventoryExampleLoads(t *testing.T) {

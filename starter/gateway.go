@@ -70,6 +70,7 @@ type gateway struct {
 	metrics *metrics
 	pages   *web.Pages
 	ack     *web.AckPage
+	signer  acklink.Signer
 	log     zerolog.Logger
 	now     func() time.Time
 }
@@ -83,14 +84,14 @@ func newGateway(cfg config.Config, d deps) (*gateway, error) {
 	if err != nil {
 		return nil, refused("linkSecret: %w", err)
 	}
-	g := &gateway{cfg: cfg, deps: d, metrics: newMetrics(), log: d.Log, now: d.Now}
+	g := &gateway{cfg: cfg, deps: d, metrics: newMetrics(), signer: signer, log: d.Log, now: d.Now}
 	if g.now == nil {
 		g.now = time.Now
 	}
 	if g.hooks, err = newHooks(cfg, g.now); err != nil {
 		return nil, err
 	}
-	g.pages = web.New(d.Store, namesOf(d.Inventory), web.Options{Password: cfg.PagesPassword.Reveal(), Now: g.now, Log: d.Log})
+	g.pages = web.New(d.Store, namesOf(d.Inventory), web.Options{Password: cfg.PagesPassword.Reveal(), Now: g.now, Log: d.Log, OnCall: g.turns})
 	g.ack = &web.AckPage{
 		Store: d.Store, Signer: signer, Now: g.now, Log: d.Log,
 		Acknowledged: func(ctx context.Context, n ledger.Notification) {
@@ -142,6 +143,7 @@ func (g *gateway) Handler() http.Handler {
 	mux.Handle("POST "+mattermost.ActionPath, limited(maxCallbackBytes, g.mattermostAction))
 	mux.Handle("POST /callbacks/telegram", limited(maxCallbackBytes, g.telegramUpdate))
 
+	mux.HandleFunc("GET /oncall/{token}", g.oncallFeed)
 	g.ack.Register(mux)
 	g.pages.Register(mux)
 	return g.observed(mux)

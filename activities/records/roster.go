@@ -132,14 +132,16 @@ const (
 
 // spared says why a page needn't be sent: the person has just been paged for
 // the incident by another team, or has had too many pages about small things.
-// A page of a critical incident is never spared for being one too many.
+// Neither the first page of an incident nor any of a critical one is spared for
+// being one too many.
 func (a *Activities) spared(ctx context.Context, p PageParams, contact string, critical bool) (bundled, tooMany bool, err error) {
 	rows, err := a.store.Notifications(ctx, store.NotificationFilter{Contact: contact, Event: "page", Since: a.now().Add(-calmFor)})
 	if err != nil {
 		return false, false, fmt.Errorf("read pages to %s: %w", contact, err)
 	}
-	step, others := pageStep(p), 0
+	step, others, first := pageStep(p), 0, true
 	for _, n := range rows {
+		first = first && n.Subject != "incident/"+p.Incident
 		if n.Channel != p.Channel || n.State == ledger.Dropped || n.State == ledger.Refused {
 			continue
 		}
@@ -154,7 +156,7 @@ func (a *Activities) spared(ctx context.Context, p PageParams, contact string, c
 			bundled = true
 		}
 	}
-	return bundled, !critical && others >= calmPages, nil
+	return bundled, !critical && !first && others >= calmPages, nil
 }
 
 func pageStep(p PageParams) string {

@@ -24,6 +24,7 @@ import (
 	"vakhta/internal/incident"
 	"vakhta/internal/ledger"
 	"vakhta/internal/postmortem"
+	"vakhta/internal/roster"
 	"vakhta/internal/store"
 	"vakhta/internal/topology"
 )
@@ -55,6 +56,8 @@ type Options struct {
 	Password string
 	Now      func() time.Time // nil: time.Now
 	Log      zerolog.Logger
+	// OnCall reads the turns of everybody for the calendar; nil: there is no such page.
+	OnCall func(ctx context.Context, from, to time.Time) ([]roster.Turn, error)
 }
 
 // Pages are the engineers' pages.
@@ -77,6 +80,9 @@ func (p *Pages) Register(mux *http.ServeMux) {
 	mux.Handle("GET /{$}", p.guarded(p.index))
 	mux.Handle("GET /incidents/{id}", p.guarded(p.incident))
 	mux.Handle("GET /postmortems/{id}", p.guarded(p.postmortem))
+	if p.opts.OnCall != nil {
+		mux.Handle("GET /oncall", p.guarded(p.oncall))
+	}
 }
 
 //go:embed templates/*.html templates/page.css
