@@ -13,7 +13,7 @@ TOOLS     := $(BIN)/.tools
 CHECK_DIRS := . internal/devserver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev build devserver test check race lint vuln bench bench-localize bench-infer bench-sweep bench-notify chaos fmt gen compose clean
+.PHONY: help demo dev build devserver test check race lint vuln bench bench-localize bench-infer bench-sweep bench-notify bench-page chaos fmt gen compose clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,10 @@ bench-sweep: ## Measure ping sweeps in two network namespaces, fping in turn (ro
 bench-notify: build ## Measure a message to 18,000 clients, on SQLite and PostgreSQL (ARGS='-only sqlite')
 	.ci/setup tests
 	.ci/with-postgres go run ./internal/lab/notifybench $(ARGS)
+
+bench-page: build ## Measure how soon pages leave, and 1,000 escalations at once, on SQLite and PostgreSQL (ARGS='-only sqlite')
+	.ci/setup tests
+	.ci/with-postgres go run ./internal/lab/pagebench $(ARGS)
 
 chaos: devserver ## A message to 18,000 clients while providers fail and everything of ours is killed (VAKHTA_SEED repeats a run)
 	.ci/setup tests
