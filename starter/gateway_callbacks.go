@@ -10,6 +10,7 @@ import (
 
 	"vakhta/activities/records"
 	"vakhta/internal/incident"
+	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/message"
 	"vakhta/internal/store"
@@ -59,8 +60,8 @@ func (g *gateway) apply(ctx context.Context, provider string, events []ledger.Ev
 // takenBefore says who has a page's incident already, in the language of who
 // acknowledges now; empty if he is the first.
 func (g *gateway) takenBefore(ctx context.Context, n ledger.Notification) (string, error) {
-	if n.Event != "page" {
-		return "", nil
+	if n.Event != "page" || n.Channel == inventory.Slack || n.Channel == inventory.Mattermost {
+		return "", nil // a room's message says so itself
 	}
 	rows, err := g.deps.Store.Notifications(ctx, store.NotificationFilter{Subject: n.Subject, Team: n.Team, Event: n.Event})
 	if err != nil {
