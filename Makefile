@@ -18,7 +18,7 @@ CHECK_DIRS := . internal/devserver
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: build ## Play an outage from the client's cry to the postmortem (SCENARIO=server|pdu|switch|room|uplink, KEEP=1 leaves it running)
+demo: build ## Play an outage, or planned work, from its first word to the postmortem (SCENARIO=server|pdu|switch|room|uplink|maintenance, KEEP=1 leaves it running)
 	$(BIN)/vakhta demo --scenario $(SCENARIO) $(if $(KEEP),--keep) $(ARGS)
 
 dev: build ## Run everything on this machine until Ctrl-C

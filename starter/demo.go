@@ -34,23 +34,29 @@ func newDemoCommand() *cobra.Command {
 	var o demoOptions
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Play one outage from the client's cry to the postmortem",
-		Long: `Play one outage on this machine: the embedded Temporal server, 1,200 simulated
+		Short: "Play one outage, or planned work, from its first word to the postmortem",
+		Long: `Play one story on this machine: the embedded Temporal server, 1,200 simulated
 servers at two sites, and a sandbox in place of the paid providers. Nothing
-leaves this machine. Scenarios: ` + strings.Join(estate.Scenarios, ", ") + `.`,
+leaves this machine. Scenarios: ` + strings.Join(demoScenarios(), ", ") + `;
+the last one is planned work, from its plan to what did not come back after it.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !slices.Contains(estate.Scenarios, o.scenario) {
-				return usageError("--scenario: %q is none of %s", o.scenario, strings.Join(estate.Scenarios, ", "))
+			if !slices.Contains(demoScenarios(), o.scenario) {
+				return usageError("--scenario: %q is none of %s", o.scenario, strings.Join(demoScenarios(), ", "))
 			}
 			return playDemo(cmd, o)
 		},
 	}
-	cmd.Flags().StringVar(&o.scenario, "scenario", "server", "what fails: "+strings.Join(estate.Scenarios, ", "))
+	cmd.Flags().StringVar(&o.scenario, "scenario", "server", "what is played: "+strings.Join(demoScenarios(), ", "))
 	cmd.Flags().BoolVar(&o.keep, "keep", false, "leave everything running afterwards, until Ctrl-C")
 	cmd.Flags().StringVar(&o.dir, "dir", "", "folder for databases and logs (default: .demo here; begun anew each time)")
 	return cmd
 }
+
+// scenarioWork is planned work in place of an outage.
+const scenarioWork = "maintenance"
+
+func demoScenarios() []string { return append(slices.Clone(estate.Scenarios), scenarioWork) }
 
 func newDevCommand() *cobra.Command {
 	var o demoOptions
@@ -77,9 +83,13 @@ func playDemo(cmd *cobra.Command, o demoOptions) error {
 	s := newScreen(cmd.OutOrStdout())
 	return withStand(cmd.Context(), s, o, func(ctx context.Context, h *stand.Stand) error {
 		st := newStory(h, s, o.scenario)
+		tell := st.play
+		if o.scenario == scenarioWork {
+			tell = (&workStory{story: st}).play
+		}
 		play, cancel := context.WithTimeout(ctx, 3*time.Minute)
 		defer cancel()
-		if err := st.play(play); err != nil {
+		if err := tell(play); err != nil {
 			s.line("failed", err.Error(), styleBad)
 			s.places(h)
 			if !o.keep {

@@ -140,6 +140,9 @@ func (t *story) followTimelines(ctx context.Context) {
 
 func (t *story) subjects(ctx context.Context) []string {
 	var out []string
+	if t.work != "" {
+		out = append(out, "maintenance/"+t.work)
+	}
 	if reports, err := t.h.Store.Reports(ctx, store.ReportFilter{Limit: 3}); err == nil {
 		for _, r := range reports {
 			out = append(out, "report/"+r.ID)
@@ -173,7 +176,7 @@ func (t *story) showEntry(e incident.Entry) {
 // end prints the sum of it: figures, histories, where to look.
 func (s *screen) end(h *stand.Stand, t *story) {
 	s.heading("Figures")
-	s.plain("  from the client's message to the answer with the finding   %s", t.answered.Round(time.Millisecond))
+	s.plain("  from the client's message to the answer that explains it   %s", t.answered.Round(time.Millisecond))
 	s.plain("  from the repair to the resolution                          %s", t.healed.Round(time.Millisecond))
 	s.histories(h)
 	s.places(h)

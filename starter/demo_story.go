@@ -25,6 +25,7 @@ type story struct {
 	h         *stand.Stand
 	s         *screen
 	scenario  string
+	work      string // planned work that is played; "" in an outage
 	component string
 	reporter  *inventory.Contact
 	blast     topology.Blast

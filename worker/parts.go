@@ -60,7 +60,7 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 	m.watchProviders(func() []notify.Health { return notify.HealthOf(sender) })
 	return &parts{
 		store:   st,
-		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL, Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders, Hands: hands(cfg.Hands), KeepSweeps: cfg.Probe.Keep, Way: way}),
+		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL, Organizer: cfg.Organizer(), Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders, Hands: hands(cfg.Hands), KeepSweeps: cfg.Probe.Keep, Way: way}),
 		notify:  sender,
 		probe: func(vantage string) *probe.Activities {
 			return probe.New(inv, st, probe.Options{
@@ -109,6 +109,9 @@ func newLinks(cfg config.Config) (records.Links, error) {
 	}
 	return ackLinks{signer: signer, url: cfg.PublicURL}, nil
 }
+
+// Feed is the calendar of a client's planned work.
+func (l ackLinks) Feed(client string) string { return l.url + "/c/" + l.signer.Feed(client) + ".ics" }
 
 // Ack is the page on which a contact confirms that he read a notification.
 func (l ackLinks) Ack(notification, contact string) string {

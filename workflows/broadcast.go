@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"vakhta/activities/records"
+	"vakhta/internal/maintenance"
 	"vakhta/runbooks"
 )
 
@@ -28,7 +29,9 @@ type BroadcastInput struct {
 	Except      []string `json:"except,omitempty"`
 	OnlyChanged bool     `json:"onlyChanged,omitempty"` // skip who was told exactly this
 	Unconfirmed bool     `json:"unconfirmed,omitempty"` // of planned work: skip clients who have confirmed
-	Critical    bool     `json:"critical,omitempty"`
+	// Impacts choose clients of planned work by the worst that befalls them; none: all whom its policy tells.
+	Impacts  []maintenance.Impact `json:"impacts,omitempty"`
+	Critical bool                 `json:"critical,omitempty"`
 	// RequireAck climbs the ladder for everybody who has not confirmed: as the
 	// operator's ladder for the event says, else after RungWait each.
 	RequireAck bool              `json:"requireAck,omitempty"`
@@ -132,7 +135,7 @@ func (b *broadcast) setup(ctx workflow.Context) error {
 func (b *broadcast) compose() records.ComposeParams {
 	return records.ComposeParams{
 		Incident: b.in.Incident, Work: b.in.Work, Event: b.in.Event, Step: b.in.Step, Revision: b.in.Revision, Clients: b.in.Clients, Except: b.in.Except,
-		OnlyChanged: b.in.OnlyChanged, Unconfirmed: b.in.Unconfirmed, Critical: b.in.Critical, Deadline: b.in.Deadline.Std(), NextUpdate: b.in.NextUpdate.Std(),
+		OnlyChanged: b.in.OnlyChanged, Unconfirmed: b.in.Unconfirmed, Impacts: b.in.Impacts, Critical: b.in.Critical, Deadline: b.in.Deadline.Std(), NextUpdate: b.in.NextUpdate.Std(),
 	}
 }
 
@@ -225,11 +228,19 @@ func (b *broadcast) finish(ctx workflow.Context) error {
 	}
 	slices.Sort(b.progress.Unreachable)
 	b.progress.Unreachable = slices.Compact(b.progress.Unreachable) // each rung names them anew
+	who := b.progress.Unreachable
+	if b.in.Work != "" {
+		var err error
+		who, err = record[[]string](ctx, rec.StillSilent, records.SilentParams{Work: b.in.Work, Revision: b.in.Revision, Contacts: who})
+		if err != nil || len(who) == 0 {
+			return err
+		}
+	}
 	// One task for the same people, however many updates don't reach them.
-	sum := sha256.Sum256([]byte(strings.Join(b.progress.Unreachable, ",")))
+	sum := sha256.Sum256([]byte(strings.Join(who, ",")))
 	key := "unreachable/" + hex.EncodeToString(sum[:6])
 	if b.in.Work != "" {
-		text := fmt.Sprintf("%s could not be told of planned work %s, or did not confirm: tell them by hand", some(b.progress.Unreachable), b.in.Work)
+		text := fmt.Sprintf("Clients %s could not be told of planned work %s, or did not confirm: tell them by hand, then: vakhta maintenance told %s CLIENT", some(who), b.in.Work, b.in.Work)
 		return handTask(ctx, b.progress.Subject, key, b.in.Team, text, normal)
 	}
 	text := fmt.Sprintf("No channel reaches %s about incident %s: tell them by hand", some(b.progress.Unreachable), b.in.Incident)

@@ -53,25 +53,27 @@ type world struct {
 	postSave []records.SavePostmortemParams
 
 	// What the world is like; a test sets it before it runs.
-	record     incident.Incident
-	book       runbooks.Runbook
-	team       inventory.Team
-	refuse     func(id string) bool // a notification that its provider refuses
-	ledger     func(records.PageStateParams) records.PageState
-	next       func(records.NextRungParams) records.Composed
-	compose    func(records.ComposeParams) records.Composed
-	noAddress  []string // contacts without an address by any channel of a page
-	watch      func(call int) (probe.WatchResult, error)
-	watched    int
-	condition  func(records.ConditionParams) (bool, error)
-	reporter   records.Reporter
-	explain    records.Explanation
-	replyable  func(records.ReplyParams) bool
-	plan       records.SweepPlan
-	sweep      func(probe.ShardParams) (probe.ShardResult, error)
-	inferences []records.InferParams
-	infer      func(call int) records.Inferred
-	inferred   int
+	record  incident.Incident
+	book    runbooks.Runbook
+	team    inventory.Team
+	refuse  func(id string) bool // a notification that its provider refuses
+	ledger  func(records.PageStateParams) records.PageState
+	next    func(records.NextRungParams) records.Composed
+	compose func(records.ComposeParams) records.Composed
+	// refuseCompose is a message that can't be written.
+	refuseCompose func(records.ComposeParams) error
+	noAddress     []string // contacts without an address by any channel of a page
+	watch         func(call int) (probe.WatchResult, error)
+	watched       int
+	condition     func(records.ConditionParams) (bool, error)
+	reporter      records.Reporter
+	explain       records.Explanation
+	replyable     func(records.ReplyParams) bool
+	plan          records.SweepPlan
+	sweep         func(probe.ShardParams) (probe.ShardResult, error)
+	inferences    []records.InferParams
+	infer         func(call int) records.Inferred
+	inferred      int
 
 	postmortems int // begun by an incident
 	asked       int // updates
@@ -147,6 +149,11 @@ func (w *world) answer() {
 		return one("task/" + p.Key), keep(w, &w.tasks, p)
 	})
 	on(w, rec.ComposeUpdate, func(_ context.Context, p records.ComposeParams) (records.Composed, error) {
+		if w.refuseCompose != nil {
+			if err := w.refuseCompose(p); err != nil {
+				return records.Composed{}, err
+			}
+		}
 		_ = keep(w, &w.composed, composed{p, w.elapsed()})
 		if w.compose != nil {
 			return w.compose(p), nil
@@ -160,6 +167,7 @@ func (w *world) answer() {
 		}
 		return w.next(p), nil
 	})
+	on(w, rec.StillSilent, func(_ context.Context, p records.SilentParams) ([]string, error) { return p.Contacts, nil })
 	on(w, rec.Append, func(_ context.Context, e []incident.Entry) error {
 		for _, line := range e {
 			_ = keep(w, &w.lines, line)

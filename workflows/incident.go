@@ -155,7 +155,12 @@ func launch(ctx workflow.Context, in IncidentInput) (IncidentStatus, error) {
 // openIncident opens the incident of a finding and starts its workflow, or
 // answers with the one that is open.
 func openIncident(ctx workflow.Context, key string, f topology.Finding, sweep string, told []string) (records.Opened, error) {
-	o, err := record[records.Opened](ctx, rec.OpenIncident, records.OpenIncidentParams{RequestKey: key, Finding: f, Sweep: sweep})
+	return openIncidentAs(ctx, records.OpenIncidentParams{RequestKey: key, Finding: f, Sweep: sweep}, told)
+}
+
+// openIncidentAs opens an incident, or joins the one that is open, and starts its workflow.
+func openIncidentAs(ctx workflow.Context, p records.OpenIncidentParams, told []string) (records.Opened, error) {
+	o, err := record[records.Opened](ctx, rec.OpenIncident, p)
 	if err != nil || !o.Created {
 		return o, err
 	}

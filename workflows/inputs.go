@@ -15,7 +15,8 @@ type LocalizeInput struct {
 	Client     string   `json:"client,omitempty"`
 	Site       string   `json:"site,omitempty"`
 	Components []string `json:"components,omitempty"`
-	All        bool     `json:"all,omitempty"` // the whole estate
+	All        bool     `json:"all,omitempty"`  // the whole estate
+	Work       string   `json:"work,omitempty"` // everything that planned work touches
 	// Routine: nobody waits for the answer. What was seen is learned, and kept
 	// only if something was found.
 	Routine bool `json:"routine,omitempty"`

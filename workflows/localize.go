@@ -33,13 +33,13 @@ func Localize(ctx workflow.Context, in LocalizeInput) (LocalizeResult, error) {
 
 func (in LocalizeInput) validate() error {
 	set := 0
-	for _, given := range []bool{in.Client != "", in.Site != "", len(in.Components) > 0, in.All} {
+	for _, given := range []bool{in.Client != "", in.Site != "", len(in.Components) > 0, in.All, in.Work != ""} {
 		if given {
 			set++
 		}
 	}
 	if set != 1 {
-		return invalid(`scope: give exactly one of "client", "site", "components" and "all", for example {"client":"acme"}`)
+		return invalid(`scope: give exactly one of "client", "site", "components", "work" and "all", for example {"client":"acme"}`)
 	}
 	if in.TimeoutMillis < 0 || in.TimeoutMillis > 30_000 {
 		return invalid("timeoutMs: %d must be between 0 and 30000", in.TimeoutMillis)
@@ -53,6 +53,8 @@ func (in LocalizeInput) scopeName() string {
 		return in.Client
 	case in.Site != "":
 		return in.Site
+	case in.Work != "":
+		return in.Work
 	case in.All:
 		return "all"
 	default:
@@ -121,7 +123,7 @@ func stageOf(inferred records.Inferred) string {
 }
 
 func (l *localization) scope() records.Scope {
-	return records.Scope{Client: l.in.Client, Site: l.in.Site, Components: l.in.Components, All: l.in.All}
+	return records.Scope{Client: l.in.Client, Site: l.in.Site, Components: l.in.Components, All: l.in.All, Work: l.in.Work}
 }
 
 func (l *localization) expect(plan records.SweepPlan) {

@@ -2,14 +2,15 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
 
 	"vakhta/activities/records"
+	"vakhta/internal/incident"
 	"vakhta/internal/maintenance"
-	"vakhta/runbooks"
 )
 
 // MaintenanceInput starts Maintenance: the life of one planned work, from its
@@ -23,39 +24,50 @@ type MaintenanceInput struct {
 
 // MaintenanceStatus is where a planned work stands.
 type MaintenanceStatus struct {
-	Work      maintenance.Work       `json:"work"` // without its machines, which the store has
-	Clients   int                    `json:"clients"`
-	Servers   int                    `json:"servers"`
+	Work      maintenance.Work       `json:"work"`    // without its machines, which the store has
+	Clients   int                    `json:"clients"` // who lose service
+	Servers   int                    `json:"servers"` // that lose it
+	Slowed    int                    `json:"slowed,omitempty"`
+	Degraded  int                    `json:"degraded,omitempty"`
 	Reduced   int                    `json:"reduced"`
 	Conflicts []maintenance.Conflict `json:"conflicts,omitempty"` // overridden
 	Next      string                 `json:"next,omitempty"`      // what happens next by itself
 	NextAt    time.Time              `json:"nextAt,omitzero"`
-	Incidents []string               `json:"incidents,omitempty"` // what the sweep after the work found
+	Before    string                 `json:"before,omitempty"`     // sweep before it began
+	DownThen  int                    `json:"downBefore,omitempty"` // machines down in that sweep
+	After     string                 `json:"after,omitempty"`      // sweep after it
+	Incidents []string               `json:"incidents,omitempty"`  // what the sweep after the work found
 }
 
 const (
-	// warnBefore is how long before the end the owner is asked.
+	// warnBefore is how long before the end the owner is asked, of a short
+	// window in its last quarter.
 	warnBefore = 15 * time.Minute
-	// overrun is for how long a work is taken to go on that nobody ended in time.
+	// overrun is for how long a work is taken to go on that nobody ended in time,
+	// a short one for half of its window.
 	overrun = 30 * time.Minute
 )
 
 // Maintenance carries a planned work through its life: computed and kept, it
-// waits for a second person's approval; then its clients are told and confirm,
-// and are reminded; the window opens by itself; the owner is asked before its
-// end, and the clients are told of a delay; when it is completed everything
-// that it touched is swept, and what didn't come back is an incident.
+// waits for a second person's approval; then its clients are told when the
+// policy says so, confirm, and are reminded; the window opens by itself after
+// a sweep; the owner is asked before its end, and the clients are told of a
+// delay; when it is completed or rolled back everything that it touched is
+// swept once more, and what didn't come back is an incident.
 func Maintenance(ctx workflow.Context, in MaintenanceInput) (MaintenanceStatus, error) {
 	if err := in.validate(); err != nil {
 		return MaintenanceStatus{}, err
 	}
-	m := &maintained{in: in, status: MaintenanceStatus{Work: in.Work}}
+	m := &maintained{in: in, status: MaintenanceStatus{Work: in.Work}, told: map[maintenance.Impact]time.Time{}}
 	m.work().Status, m.work().PlannedBy = maintenance.Planned, in.By
 	m.work().Revision = max(m.work().Revision, 1)
 	if err := m.setup(ctx); err != nil {
 		return m.status, err
 	}
 	if err := m.plan(ctx); err != nil {
+		return m.status, err
+	}
+	if err := m.save(ctx, "planned", in.Act, fmt.Sprintf("Planned: %d machines of %d clients lose service", m.status.Servers, m.status.Clients)); err != nil {
 		return m.status, err
 	}
 	err := m.live(ctx)
@@ -78,7 +90,7 @@ func (in *MaintenanceInput) validate() error {
 		return invalid("work.endsAt: is not after work.startsAt")
 	}
 	if w.Notices == nil {
-		w.Notices = maintenance.DefaultNotices
+		w.Notices = maintenance.DefaultPolicy()
 	}
 	return nil
 }
@@ -100,6 +112,11 @@ type maintained struct {
 	deeds    []*deed
 	announce workflow.CancelFunc // of the announcement that climbs; nil: none
 	sent     int                 // messages without a natural name, counted
+	lines    int                 // of the timeline, counted
+	// told is up to when those whom an impact befalls have been told what fell
+	// due; who is not here has not been told of the work at all.
+	told   map[maintenance.Impact]time.Time
+	warned time.Time // the end of which the owner was asked
 }
 
 func (m *maintained) work() *maintenance.Work { return &m.status.Work }
@@ -110,42 +127,58 @@ func (m *maintained) plan(ctx workflow.Context) error {
 	if err != nil {
 		return applicationError(err)
 	}
-	m.status.Work, m.status.Clients, m.status.Servers, m.status.Reduced, m.status.Conflicts = p.Work, p.Clients, p.Servers, p.Reduced, p.Conflicts
+	s := &m.status
+	s.Work, s.Clients, s.Servers, s.Reduced, s.Conflicts = p.Work, p.Clients, p.Servers, p.Reduced, p.Conflicts
+	s.Slowed, s.Degraded = p.Slowed, p.Degraded
 	return nil
 }
 
-func (m *maintained) save(ctx workflow.Context) error { return act(ctx, rec.SaveWork, *m.work()) }
+// seen are the changes that the calendars of clients show.
+var seen = []string{"moved", "begun", "extended", "completed", "rolled-back", "cancelled", "lapsed"}
+
+// save keeps the work, with a line of its timeline.
+func (m *maintained) save(ctx workflow.Context, kind string, by Act, text string) error {
+	m.lines++
+	if slices.Contains(seen, kind) {
+		m.work().Sequence++
+	}
+	subject := "maintenance/" + m.work().ID
+	return act(ctx, rec.SaveWork, records.SaveWorkParams{Work: *m.work(), Entries: []incident.Entry{{
+		Key: fmt.Sprintf("%s/life/%d/%s", subject, m.lines, kind), Subject: subject, At: workflow.Now(ctx).UTC(), Kind: kind, Actor: by.By, Via: by.Via, Text: text,
+	}}})
+}
+
+// itself is who does what falls due.
+var itself = Act{By: "vakhta"}
 
 // live does what is given, and what falls due, until the work is over.
 func (m *maintained) live(ctx workflow.Context) error {
 	for !m.work().Status.Over() {
-		what, at := m.next(workflow.Now(ctx))
-		m.status.Next, m.status.NextAt = what, at
+		d := m.next()
+		m.status.Next, m.status.NextAt = d.what, d.at
 		if err := m.show(ctx); err != nil {
 			return err
 		}
-		given, err := workflow.AwaitWithTimeout(ctx, at.Sub(workflow.Now(ctx)), func() bool { return len(m.deeds) > 0 })
+		given, err := workflow.AwaitWithTimeout(ctx, d.at.Sub(workflow.Now(ctx)), func() bool { return len(m.deeds) > 0 })
 		if err != nil {
 			return err
 		}
 		if given {
-			d := m.deeds[0]
+			next := m.deeds[0]
 			m.deeds = m.deeds[1:]
-			d.err = m.do(ctx, d)
-			d.done = true
+			next.err = m.do(ctx, next)
+			next.done = true
 			continue
 		}
-		err = m.due(ctx, what)
-		if err == nil {
-			continue
-		}
-		if ctx.Err() != nil {
-			return err
-		}
-		// One message that fails must not end the life of a work.
-		workflow.GetLogger(ctx).Error("What fell due failed", "work", m.work().ID, "due", what, "error", err)
-		if err := m.task(ctx, "failed/"+what, fmt.Sprintf("Of planned work %s this failed: %s; look at it, and tell the clients by hand", m.work().ID, what)); err != nil {
-			return err
+		if err := m.due(ctx, d); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			// One message that fails must not end the life of a work.
+			workflow.GetLogger(ctx).Error("What fell due failed", "work", m.work().ID, "due", d.what, "error", err)
+			if err := m.task(ctx, "failed/"+d.what, fmt.Sprintf("Of planned work %s this failed: %s; look at it, and tell the clients by hand", m.work().ID, d.what)); err != nil {
+				return err
+			}
 		}
 	}
 	m.status.Next, m.status.NextAt = "", time.Time{}
@@ -161,139 +194,75 @@ func (m *maintained) live(ctx workflow.Context) error {
 // What falls due.
 const (
 	dueLapse    = "it lapses: nobody has approved it"
+	dueAnnounce = "it is announced"
 	dueReminder = "clients who have not confirmed are reminded"
 	dueBegin    = "it begins"
 	dueWarning  = "the owner is asked whether it ends in time"
 	dueOverrun  = "clients are told of a delay"
 )
 
-// next is what falls due next, and when.
-func (m *maintained) next(now time.Time) (string, time.Time) {
+// falling is what falls due next.
+type falling struct {
+	what   string
+	at     time.Time
+	impact maintenance.Impact // whose clients an announcement or a reminder is for
+}
+
+// next is what falls due next.
+func (m *maintained) next() falling {
 	w := m.work()
 	switch w.Status {
 	case maintenance.Planned:
-		return dueLapse, w.StartsAt
+		return falling{what: dueLapse, at: w.StartsAt}
 	case maintenance.Approved:
-		if r := w.Reminders(now); len(r) > 0 {
-			return dueReminder, r[0]
+		first := falling{what: dueBegin, at: w.StartsAt}
+		for _, i := range w.Told() {
+			n := falling{what: dueAnnounce, at: w.AnnounceAt(i), impact: i}
+			if told, already := m.told[i]; already {
+				n.what = dueReminder
+				var left bool
+				if n.at, left = w.NextReminder(i, told); !left {
+					continue
+				}
+			}
+			if n.at.Before(first.at) {
+				first = n
+			}
 		}
-		return dueBegin, w.StartsAt
+		return first
 	default:
-		if at := w.EndsAt.Add(-warnBefore); at.After(now) {
-			return dueWarning, at
+		if at := w.EndsAt.Add(-min(warnBefore, w.EndsAt.Sub(w.StartsAt)/4)); !m.warned.Equal(w.EndsAt) {
+			return falling{what: dueWarning, at: at}
 		}
-		return dueOverrun, w.EndsAt
+		return falling{what: dueOverrun, at: w.EndsAt}
 	}
 }
 
 // due does what has fallen due.
-func (m *maintained) due(ctx workflow.Context, what string) error {
+func (m *maintained) due(ctx workflow.Context, d falling) error {
 	w := m.work()
-	switch what {
+	switch d.what {
 	case dueLapse:
 		w.Status = maintenance.Cancelled
-		if err := m.save(ctx); err != nil {
+		if err := m.save(ctx, "lapsed", itself, "Nobody had approved it before its start: cancelled, and nobody was told"); err != nil {
 			return err
 		}
 		return m.task(ctx, "lapsed", fmt.Sprintf("Planned work %s was to begin and nobody had approved it: it is cancelled, nobody was told of it", w.ID))
+	case dueAnnounce:
+		return m.proclaim(ctx, d.impact, "maintenance.announced")
 	case dueReminder:
+		m.told[d.impact] = workflow.Now(ctx)
 		m.sent++
-		return m.broadcast(ctx, BroadcastInput{Event: "maintenance.reminder", Step: fmt.Sprintf("reminder/%d", m.sent), Unconfirmed: true})
+		return m.broadcast(ctx, BroadcastInput{
+			Event: "maintenance.reminder", Step: fmt.Sprintf("reminder/%d", m.sent), Unconfirmed: true, Impacts: []maintenance.Impact{d.impact},
+		})
 	case dueBegin:
-		return m.begin(ctx)
+		return m.begin(ctx, itself)
 	case dueWarning:
-		return m.task(ctx, fmt.Sprintf("ends/%d", w.EndsAt.Unix()), fmt.Sprintf("Planned work %s is to end in %s: complete it, or extend it", w.ID, warnBefore))
+		m.warned = w.EndsAt
+		return m.task(ctx, fmt.Sprintf("ends/%d", w.EndsAt.Unix()), fmt.Sprintf("Planned work %s is to end at %s UTC: complete it, or extend it", w.ID, w.EndsAt.UTC().Format("15:04")))
 	default:
-		return m.extend(ctx, w.EndsAt.Add(overrun))
-	}
-}
-
-func (m *maintained) begin(ctx workflow.Context) error {
-	m.retract() // who has not confirmed by now is told that it has begun
-	m.work().Status = maintenance.Running
-	if err := m.save(ctx); err != nil {
-		return err
-	}
-	return m.broadcast(ctx, BroadcastInput{Event: "maintenance.begun", Step: "begun"})
-}
-
-// extend moves the end of a running work, and tells everybody.
-func (m *maintained) extend(ctx workflow.Context, end time.Time) error {
-	m.work().EndsAt = end.UTC()
-	if err := m.save(ctx); err != nil {
-		return err
-	}
-	m.sent++
-	return m.broadcast(ctx, BroadcastInput{Event: "maintenance.delayed", Step: fmt.Sprintf("delayed/%d", m.sent)})
-}
-
-// complete ends the work: everything that it touched is swept first, and what
-// didn't come back is an incident before its owner notices. Everybody else
-// hears that it is done.
-func (m *maintained) complete(ctx workflow.Context) error {
-	w := m.work()
-	w.Status = maintenance.Completed
-	if now := workflow.Now(ctx); now.After(w.StartsAt) && now.Before(w.EndsAt) {
-		w.EndsAt = now.UTC()
-	}
-	if err := m.save(ctx); err != nil { // what is down from now on is news
-		return err
-	}
-	var found LocalizeResult
-	err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID: LocalizeID("maintenance-"+w.ID, fmt.Sprint(w.Revision)), StaticSummary: "after planned work " + w.ID,
-	}), Localize, LocalizeInput{Components: w.Components}).Get(ctx, &found)
-	if err != nil {
-		workflow.GetLogger(ctx).Error("The sweep after planned work failed", "work", w.ID, "error", err)
-		if err := m.task(ctx, "unswept", fmt.Sprintf("After planned work %s the machines could not be swept: check by hand that all are back", w.ID)); err != nil {
-			return err
-		}
-	}
-	var except []string
-	for i, f := range found.Findings {
-		o, err := openIncident(ctx, fmt.Sprintf("maintenance/%s/%d/%d", w.ID, w.Revision, i), f, found.Sweep, nil)
-		if err != nil {
-			return err
-		}
-		m.status.Incidents = append(m.status.Incidents, o.Incident.ID)
-		except = append(except, o.Incident.Clients...) // they hear of it from the incident
-	}
-	return m.broadcast(ctx, BroadcastInput{Event: "maintenance.done", Step: "done", Except: except})
-}
-
-// broadcast tells one message about the work, and waits until it is sent.
-func (m *maintained) broadcast(ctx workflow.Context, in BroadcastInput) error {
-	if m.status.Clients == 0 { // only redundancy is lost: nobody needs to know
-		return nil
-	}
-	in.Work, in.Revision, in.Team = m.work().ID, m.work().Revision, m.work().Owner
-	_, err := startBroadcast(ctx, in)
-	return err
-}
-
-// proclaim tells everybody of the work's present revision, and climbs until
-// each has confirmed or it begins. It goes on in the background.
-func (m *maintained) proclaim(ctx workflow.Context, event string) error {
-	m.retract()
-	if m.status.Clients == 0 {
-		return nil
-	}
-	w, now := m.work(), workflow.Now(ctx)
-	until := max(w.StartsAt.Sub(now), time.Minute)
-	child, cancel := workflow.WithCancel(ctx)
-	future := broadcastChild(child, BroadcastInput{
-		Work: w.ID, Team: w.Owner, Event: event, Step: "announce", Revision: w.Revision, RequireAck: true,
-		RungWait: runbooks.Duration(min(24*time.Hour, until/4).Round(time.Second)), Window: w.StartsAt,
-	}, until+24*time.Hour)
-	m.announce = cancel
-	return future.GetChildWorkflowExecution().Get(ctx, nil)
-}
-
-// retract ends the announcement that climbs: what has not left is taken back.
-func (m *maintained) retract() {
-	if m.announce != nil {
-		m.announce()
-		m.announce = nil
+		return m.extend(ctx, itself, w.EndsAt.Add(min(overrun, w.EndsAt.Sub(w.StartsAt)/2)))
 	}
 }
 
@@ -303,16 +272,16 @@ func (m *maintained) task(ctx workflow.Context, key, text string) error {
 
 // show draws where the work stands, for the Temporal UI.
 func (m *maintained) show(ctx workflow.Context) error {
-	w := m.work()
+	w, s := m.work(), &m.status
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s** %s, revision %d: %s\n\n", w.Status, w.ID, w.Revision, w.TitleIn("en"))
 	fmt.Fprintf(&b, "- window: %s to %s\n", w.StartsAt.UTC().Format(time.RFC3339), w.EndsAt.UTC().Format(time.RFC3339))
-	fmt.Fprintf(&b, "- takes down %d machines of %d clients; %d machines lose redundancy only\n", m.status.Servers, m.status.Clients, m.status.Reduced)
-	if m.status.Next != "" {
-		fmt.Fprintf(&b, "- next: %s, %s\n", m.status.Next, m.status.NextAt.UTC().Format(time.RFC3339))
+	fmt.Fprintf(&b, "- takes down %d machines of %d clients; %d machines work worse; %d lose redundancy only\n", s.Servers, s.Clients, s.Degraded, s.Reduced)
+	if s.Next != "" {
+		fmt.Fprintf(&b, "- next: %s, %s\n", s.Next, s.NextAt.UTC().Format(time.RFC3339))
 	}
-	if len(m.status.Incidents) > 0 {
-		fmt.Fprintf(&b, "- did not come back: incidents %s\n", strings.Join(m.status.Incidents, ", "))
+	if len(s.Incidents) > 0 {
+		fmt.Fprintf(&b, "- did not come back: incidents %s\n", strings.Join(s.Incidents, ", "))
 	}
 	workflow.SetCurrentDetails(ctx, b.String())
 	return upsert(ctx, AttrStatus.ValueSet(string(w.Status)))

@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
+	"vakhta/activities/records"
 	"vakhta/internal/maintenance"
 )
 
@@ -18,6 +19,13 @@ type WorkUpdate struct {
 type ExtendUpdate struct {
 	Act
 	EndsAt time.Time `json:"endsAt"`
+}
+
+// ToldUpdate says that By has told a client of the work himself: it counts as
+// the client's confirmation.
+type ToldUpdate struct {
+	Act
+	Client string `json:"client"`
 }
 
 // RescheduleUpdate moves a work that has not begun.
@@ -37,6 +45,7 @@ var plainActs = []struct {
 	{UpdateApprove, maintenance.Approve, "Approve the work: its clients are told"},
 	{UpdateBegin, maintenance.Begin, "Begin before the window does"},
 	{UpdateComplete, maintenance.Complete, "The work is done: sweep, and tell everybody"},
+	{UpdateRollBack, maintenance.RollBack, "The work is broken off and all is as before: sweep, and tell everybody"},
 	{UpdateCancel, maintenance.Cancel, "The work will not be done"},
 }
 
@@ -53,7 +62,15 @@ func (m *maintained) setup(ctx workflow.Context) error {
 			return fmt.Errorf("set update %s: %w", a.name, err)
 		}
 	}
-	err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateExtend, func(ctx workflow.Context, u ExtendUpdate) (MaintenanceStatus, error) {
+	err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateTold, func(ctx workflow.Context, u ToldUpdate) (MaintenanceStatus, error) {
+		return m.status, applicationError(act(ctx, rec.TellWork, records.ToldParams{Work: m.work().ID, Client: u.Client, By: u.By}))
+	}, workflow.UpdateHandlerOptions{Description: "You have told a client yourself: it counts as his confirmation", Validator: func(u ToldUpdate) error {
+		return firstOf(u.validate(), required("client", u.Client))
+	}})
+	if err != nil {
+		return fmt.Errorf("set update %s: %w", UpdateTold, err)
+	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateExtend, func(ctx workflow.Context, u ExtendUpdate) (MaintenanceStatus, error) {
 		return m.give(ctx, &deed{act: maintenance.Extend, by: u.Act, end: u.EndsAt})
 	}, workflow.UpdateHandlerOptions{Description: "Move the end of the running work; its clients are told", Validator: func(u ExtendUpdate) error {
 		if !u.EndsAt.After(m.work().StartsAt) {
@@ -109,53 +126,79 @@ func (m *maintained) do(ctx workflow.Context, d *deed) error {
 	w := m.work()
 	switch d.act {
 	case maintenance.Approve:
-		w.Status, w.ApprovedBy, w.Announced = maintenance.Approved, d.by.By, workflow.Now(ctx).UTC()
-		if err := m.save(ctx); err != nil {
+		w.Status, w.ApprovedBy = maintenance.Approved, d.by.By
+		if err := m.save(ctx, "approved", d.by, "Approved"); err != nil {
 			return err
 		}
-		return m.proclaim(ctx, "maintenance.announced")
+		return m.catchUp(ctx)
 	case maintenance.Begin:
-		return m.begin(ctx)
+		return m.begin(ctx, d.by)
 	case maintenance.Extend:
-		return m.extend(ctx, d.end)
+		return m.extend(ctx, d.by, d.end)
 	case maintenance.Complete:
-		return m.complete(ctx)
+		return m.end(ctx, d.by, maintenance.Completed, "maintenance.done")
+	case maintenance.RollBack:
+		return m.end(ctx, d.by, maintenance.RolledBack, "maintenance.rolledback")
 	case maintenance.Cancel:
-		return m.cancel(ctx)
+		return m.cancel(ctx, d.by)
 	default:
 		return m.reschedule(ctx, d)
 	}
 }
 
-func (m *maintained) cancel(ctx workflow.Context) error {
+// catchUp announces at once what is due already: whoever approves sees it begin.
+func (m *maintained) catchUp(ctx workflow.Context) error {
+	for _, i := range m.work().Told() {
+		if _, told := m.told[i]; told || m.work().AnnounceAt(i).After(workflow.Now(ctx)) {
+			continue
+		}
+		if err := m.proclaim(ctx, i, "maintenance.announced"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *maintained) cancel(ctx workflow.Context, by Act) error {
 	m.retract()
-	was := m.work().Status
 	m.work().Status = maintenance.Cancelled
-	if err := m.save(ctx); err != nil {
+	if err := m.save(ctx, "cancelled", by, "Cancelled"); err != nil {
 		return err
 	}
-	if was == maintenance.Planned { // nobody was told
-		return nil
-	}
-	return m.broadcast(ctx, BroadcastInput{Event: "maintenance.cancelled", Step: "cancelled"})
+	return m.tellKnowing(ctx, "maintenance.cancelled", "cancelled")
 }
 
 // reschedule moves the work: a new revision, which everybody confirms anew. A
-// time at which it breaks a redundancy is refused, and nothing has changed.
+// time at which it breaks a redundancy is refused, and nothing has changed. Who
+// has not heard of the old time hears of the new one when it is due.
 func (m *maintained) reschedule(ctx workflow.Context, d *deed) error {
 	before := m.status
 	w := m.work()
-	if w.Status == maintenance.Approved {
+	if len(m.told) > 0 {
 		w.MovedFrom = w.StartsAt
-		w.Revision++
 	}
+	w.Revision++
+	was := w.StartsAt
 	w.StartsAt, w.EndsAt, w.Override = d.start.UTC(), d.end.UTC(), d.override
 	if err := m.plan(ctx); err != nil {
 		m.status = before
 		return err
 	}
+	const form = "2006-01-02 15:04 UTC"
+	err := m.save(ctx, "moved", d.by, fmt.Sprintf("Moved from %s to %s, revision %d", was.UTC().Format(form), m.work().StartsAt.Format(form), m.work().Revision))
+	if err != nil {
+		return err
+	}
+	for _, i := range m.work().Told() {
+		if _, told := m.told[i]; !told {
+			continue
+		}
+		if err := m.proclaim(ctx, i, "maintenance.moved"); err != nil {
+			return err
+		}
+	}
 	if m.work().Status != maintenance.Approved {
 		return nil
 	}
-	return m.proclaim(ctx, "maintenance.moved")
+	return m.catchUp(ctx)
 }

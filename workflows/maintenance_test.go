@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
+
 	"vakhta/activities/records"
 	"vakhta/internal/incident"
 	"vakhta/internal/maintenance"
@@ -19,6 +21,10 @@ type works struct {
 	saved    []maintenance.Work
 	refuse   error // of the next plan
 	messages []string
+	missing  []records.Missing
+	silenced records.Silenced
+	slowed   int      // clients whose machines work worse
+	impacts  []string // of each message
 }
 
 // planned prepares a world with a work that begins in ten days, at hour 240,
@@ -30,21 +36,24 @@ func planned(t *testing.T) (*world, *works, MaintenanceInput) {
 		if kept.refuse != nil {
 			return records.PlannedWork{}, kept.refuse
 		}
-		return records.PlannedWork{Work: m, Clients: 2, Servers: 24}, keep(w, &kept.saved, m)
+		return records.PlannedWork{Work: m, Clients: 2, Servers: 24, Slowed: kept.slowed}, keep(w, &kept.saved, m)
 	})
-	on(w, rec.SaveWork, func(_ context.Context, m maintenance.Work) error { return keep(w, &kept.saved, m) })
+	on(w, rec.SaveWork, func(_ context.Context, p records.SaveWorkParams) error { return keep(w, &kept.saved, p.Work) })
+	on(w, rec.WhatIsMissing, func(context.Context, records.MissingParams) ([]records.Missing, error) { return kept.missing, nil })
+	on(w, rec.SilencedAlerts, func(context.Context, string) (records.Silenced, error) { return kept.silenced, nil })
 	w.compose = func(p records.ComposeParams) records.Composed {
 		who := ""
 		if p.Unconfirmed {
 			who = " to who has not confirmed"
 		}
+		_ = keep(w, &kept.impacts, fmt.Sprint(p.Impacts))
 		_ = keep(w, &kept.messages, fmt.Sprintf("%.1f %s r%d%s", w.elapsed().Hours(), p.Event, p.Revision, who))
 		return one(fmt.Sprintf("%s/%d", p.Step, p.Revision))
 	}
 	start := w.start.Add(240 * time.Hour).UTC()
 	return w, kept, MaintenanceInput{Act: Act{By: "ivan", Via: "cli"}, Work: maintenance.Work{
 		ID: "feed-b", Title: map[string]string{"ru": "Замена ввода", "en": "Replacement of a feed"}, Components: []string{"feed-b"},
-		StartsAt: start, EndsAt: start.Add(3 * time.Hour), Notices: []time.Duration{24 * time.Hour, time.Hour}, Owner: "emergency",
+		StartsAt: start, EndsAt: start.Add(3 * time.Hour), Notices: maintenance.Policy{maintenance.Outage: {240 * time.Hour, 24 * time.Hour, time.Hour}}, Owner: "emergency",
 	}}
 }
 
@@ -94,7 +103,10 @@ func TestWhatDoesNotComeBackIsAnIncidentAndItsClientsHearThatAlone(t *testing.T)
 		}
 		return before(p)
 	}
-	w.infer = func(int) records.Inferred {
+	w.infer = func(call int) records.Inferred {
+		if call == 1 { // before the work
+			return records.Inferred{}
+		}
 		return records.Inferred{Findings: []topology.Finding{{Component: "s1", Explains: []string{"s1"}}}, Down: 1}
 	}
 	w.open = func(p records.OpenIncidentParams) (records.Opened, error) {
@@ -111,6 +123,77 @@ func TestWhatDoesNotComeBackIsAnIncidentAndItsClientsHearThatAlone(t *testing.T)
 	equal(t, "incidents", s.Incidents, []string{"s1-1"})
 	equal(t, "left out", except, []string{"acme"})
 	equal(t, "messages", kept.messages, []string{"1.0 maintenance.announced r1", "2.0 maintenance.begun r1", "3.0 maintenance.done r1"})
+}
+
+func TestWhatWasUpBeforeAndIsNotNowIsAnIncident(t *testing.T) {
+	w, kept, in := planned(t)
+	kept.missing = []records.Missing{{Component: "s2", Down: true, Text: "it is off now"}, {Component: "s3", Text: "the supply that pdu-b feeds has none now"}}
+	kept.silenced.ByRegion = map[string][]string{"msk": {"a1"}}
+	var opened []string
+	w.open = func(p records.OpenIncidentParams) (records.Opened, error) {
+		opened = append(opened, fmt.Sprintf("%s %v working %v after %s", p.RequestKey, p.Finding.Explains, p.Working, p.Work))
+		return records.Opened{Incident: incident.Incident{ID: p.Finding.Component + "-1"}}, nil
+	}
+	w.OnWorkflow(Triage, mock.Anything, TriageInput{Region: "msk", Pending: []string{"a1"}}).Return(nil).Once()
+	w.update(time.Hour, UpdateApprove, petr).mustBeDoneLater(t)
+	w.update(2*time.Hour, UpdateBegin, petr).mustBeDoneLater(t)
+	w.update(3*time.Hour, UpdateRollBack, petr).mustBeDoneLater(t)
+	w.maintain(in)
+	s := must[MaintenanceStatus](w)
+	equal(t, "incidents", s.Incidents, []string{"s2-1", "s3-1"})
+	equal(t, "opened", opened, []string{"maintenance/feed-b/1/s2 [s2] working false after feed-b", "maintenance/feed-b/1/s3 [] working true after feed-b"})
+	if s.Work.Status != maintenance.RolledBack || s.Before == "" || s.After == "" {
+		t.Errorf("%+v", s)
+	}
+	equal(t, "messages", kept.messages[2:], []string{"3.0 maintenance.rolledback r1"})
+	w.AssertExpectations(t)
+}
+
+func TestEachImpactIsToldByItsOwnPolicy(t *testing.T) {
+	w, kept, in := planned(t)
+	in.Work.Notices = maintenance.Policy{maintenance.Outage: {72 * time.Hour, time.Hour}, maintenance.Degraded: {24 * time.Hour}}
+	kept.slowed = 1
+	w.update(time.Hour, UpdateApprove, petr).mustBeDoneLater(t)
+	w.update(2*time.Hour, UpdateReschedule, RescheduleUpdate{petr.Act, in.Work.StartsAt.Add(24 * time.Hour), in.Work.EndsAt.Add(24 * time.Hour), ""}).mustBeDoneLater(t)
+	w.update(200*time.Hour, UpdateReschedule, RescheduleUpdate{petr.Act, in.Work.StartsAt, in.Work.EndsAt, ""}).mustBeDoneLater(t)
+	w.update(220*time.Hour, UpdateCancel, petr).mustBeDoneLater(t)
+	w.maintain(in)
+	s := must[MaintenanceStatus](w)
+	equal(t, "messages", kept.messages, []string{
+		"192.0 maintenance.announced r2", "200.0 maintenance.moved r3", "216.0 maintenance.announced r3", "220.0 maintenance.cancelled r3",
+	})
+	equal(t, "impacts", kept.impacts, []string{"[outage]", "[outage]", "[degraded]", "[outage degraded]"})
+	if !s.Work.MovedFrom.Equal(in.Work.StartsAt.Add(24 * time.Hour)) {
+		t.Errorf("moved from %s, want the time that was announced", s.Work.MovedFrom)
+	}
+}
+
+func TestAMessageThatFailsIsATaskAndTheWorkGoesOn(t *testing.T) {
+	w, kept, in := planned(t)
+	before := w.compose
+	w.refuseCompose = func(p records.ComposeParams) error {
+		if p.Event == "maintenance.reminder" {
+			return invalid("event: has no text")
+		}
+		return nil
+	}
+	w.compose = before
+	w.update(time.Hour, UpdateApprove, petr).mustBeDoneLater(t)
+	w.update(241*time.Hour, UpdateComplete, petr).mustBeDoneLater(t)
+	w.maintain(in)
+	if s := must[MaintenanceStatus](w); s.Work.Status != maintenance.Completed {
+		t.Errorf("%+v", s)
+	}
+	equal(t, "messages", kept.messages, []string{"1.0 maintenance.announced r1", "240.0 maintenance.begun r1", "241.0 maintenance.done r1"})
+	var failed int
+	for _, task := range w.tasks {
+		if strings.HasPrefix(task.Key, "failed/") && task.Team == "emergency" && strings.Contains(task.Text, "by hand") {
+			failed++
+		}
+	}
+	if failed != 2 {
+		t.Errorf("%d tasks, want one for each reminder that failed: %+v", failed, w.tasks)
+	}
 }
 
 func TestAMovedWorkIsConfirmedAnew(t *testing.T) {
@@ -133,7 +216,7 @@ func TestAMovedWorkIsConfirmedAnew(t *testing.T) {
 	}
 	equal(t, "messages", kept.messages, []string{"1.0 maintenance.announced r1", "3.0 maintenance.moved r2", "4.0 maintenance.cancelled r2"})
 	if !slices.ContainsFunc(w.drops, func(d records.DropParams) bool {
-		return d.Subject == "maintenance/feed-b" && d.StepPrefix == "announce"
+		return d.Subject == "maintenance/feed-b" && d.StepPrefix == "announce/outage"
 	}) {
 		t.Errorf("drops %+v, want what had not left of the old time taken back", w.drops)
 	}

@@ -70,6 +70,8 @@ const (
 	UpdateExtend         = "extend"
 	UpdateComplete       = "complete"
 	UpdateReschedule     = "reschedule"
+	UpdateRollBack       = "rollBack"
+	UpdateTold           = "told"
 )
 
 // Queries.

@@ -43,6 +43,7 @@ type report struct {
 	id     string
 	who    records.Reporter
 	answer ReportAnswer
+	phase  string             // of the planned work that the answer names
 	spoken int                // how many replies were begun
 	done   workflow.WaitGroup // replies under way
 	chain  workflow.Mutex     // replies leave in the order they were said
@@ -76,15 +77,52 @@ func (r *report) run(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
+	r.answer.Work, r.phase = why.Work, why.Phase
 	switch {
-	case why.Work != "":
-		r.answer.Work = why.Work
-		return r.finish(ctx, "planned", "report.planned", fmt.Sprintf("Planned work %s explains it", why.Work), nil)
 	case len(why.Incidents) > 0:
 		r.join(ctx, why.Incidents)
+		if why.Phase == records.PhaseRunning {
+			r.planned(ctx)
+		}
 		return r.finish(ctx, "incident", "report.incident", "Open incident explains it: "+strings.Join(why.Incidents, ", "), why.Incidents)
+	case why.Phase == records.PhaseRunning:
+		r.planned(ctx)
+		if !why.Whole {
+			return r.beside(ctx)
+		}
+		return r.finish(ctx, "planned", "", fmt.Sprintf("Planned work %s explains it", why.Work), nil)
 	}
 	return r.check(ctx)
+}
+
+// planned tells him of the work that runs on his machines.
+func (r *report) planned(ctx workflow.Context) {
+	r.say(ctx, records.ReplyParams{Event: "report.planned", Work: r.answer.Work, Total: r.who.Servers})
+}
+
+// beside looks whether something of his is down that the work, of which he has
+// been told, does not explain. Nothing is: he hears no more.
+func (r *report) beside(ctx workflow.Context) error {
+	r.answer.Kind, r.answer.Stage = "planned", "checking"
+	found, err := r.localize(ctx, false)
+	if err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		workflow.GetLogger(ctx).Error("What planned work does not explain could not be checked", "report", r.id, "error", err)
+		if err := r.task(ctx, "unchecked", fmt.Sprintf("Report %s of %s: planned work %s explains some of his machines, and the others could not be checked; look at them", r.id, r.who.Client, r.answer.Work)); err != nil {
+			return err
+		}
+		return r.finish(ctx, "planned", "", fmt.Sprintf("Planned work %s explains it; his other machines could not be checked", r.answer.Work), nil)
+	}
+	r.answer.Progress = found.Progress
+	switch {
+	case len(found.Findings) > 0:
+		return r.found(ctx, found)
+	case len(found.Unexplained) > 0:
+		return r.unclear(ctx, found)
+	}
+	return r.finish(ctx, "planned", "", fmt.Sprintf("Planned work %s explains it; nothing else of his is down", r.answer.Work), nil)
 }
 
 // stranger answers somebody whom the inventory doesn't know, and gives an
@@ -110,8 +148,8 @@ func (r *report) task(ctx workflow.Context, key, text string) error {
 // check localizes over all of the client's machines, telling him how far it is.
 func (r *report) check(ctx workflow.Context) error {
 	r.answer.Stage = "checking"
-	r.say(ctx, records.ReplyParams{Event: "report.received", Total: r.who.Servers, Sites: replySites(r.who.Sites)})
-	found, err := r.localize(ctx)
+	r.say(ctx, records.ReplyParams{Event: "report.received", Total: r.who.Servers, Sites: replySites(r.who.Sites), Work: r.answer.Work})
+	found, err := r.localize(ctx, true)
 	if err != nil {
 		if ctx.Err() != nil {
 			return err
@@ -145,7 +183,8 @@ func (r *report) unclear(ctx workflow.Context, found LocalizeResult) error {
 	return r.finish(ctx, "unclear", "report.progress", text, nil)
 }
 
-func (r *report) localize(ctx workflow.Context) (LocalizeResult, error) {
+// localize checks all of his machines; aloud, he hears how far it is.
+func (r *report) localize(ctx workflow.Context, aloud bool) (LocalizeResult, error) {
 	var out LocalizeResult
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:    LocalizeID(r.who.Client, r.id),
@@ -160,7 +199,9 @@ func (r *report) localize(ctx workflow.Context) (LocalizeResult, error) {
 		var p LocalizeProgress
 		c.Receive(ctx, &p)
 		r.answer.Progress = p
-		r.say(ctx, progressReply(p))
+		if aloud {
+			r.say(ctx, progressReply(p))
+		}
 	})
 	for !finished {
 		sel.Select(ctx)
@@ -175,7 +216,11 @@ func (r *report) found(ctx workflow.Context, found LocalizeResult) error {
 	var ids []string
 	var his []topology.Finding
 	for i, f := range found.Findings {
-		opened, err := openIncident(ctx, fmt.Sprintf("%s/%d", r.id, i), f, found.Sweep, []string{r.who.Contact})
+		p := records.OpenIncidentParams{RequestKey: fmt.Sprintf("%s/%d", r.id, i), Finding: f, Sweep: found.Sweep}
+		if r.phase == records.PhaseRunning || r.phase == records.PhaseFinished {
+			p.Beside = r.answer.Work
+		}
+		opened, err := openIncidentAs(ctx, p, []string{r.who.Contact})
 		if err != nil {
 			return err
 		}
@@ -214,15 +259,17 @@ func (r *report) join(ctx workflow.Context, incidents []string) {
 	}
 }
 
-// finish gives the answer, records it, and waits until every reply has left.
+// finish gives the answer by a message of the event, if there is more to say, records it, and waits until every reply has left.
 func (r *report) finish(ctx workflow.Context, kind, event, summary string, incidents []string) error {
 	r.answer.Kind, r.answer.Incident, r.answer.Summary, r.answer.Stage = kind, incidents, summary, "answered"
 	p := progressReply(r.answer.Progress)
-	p.Event, p.Incidents, p.Work = event, incidents, r.answer.Work
+	p.Event, p.Incidents = event, incidents
 	if p.Total == 0 {
 		p.Total = r.who.Servers
 	}
-	r.say(ctx, p)
+	if event != "" { // else he has been told
+		r.say(ctx, p)
+	}
 	closing := records.CloseReportParams{Report: r.id, Answer: kind, Summary: summary}
 	if len(incidents) > 0 {
 		closing.Incident = incidents[0]

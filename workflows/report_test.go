@@ -22,18 +22,34 @@ func TestReportIsAnsweredByWhatIsKnown(t *testing.T) {
 		return probe.ShardResult{BySite: []probe.SiteCount{{Site: p.Vantage, Down: 1}}}, nil
 	}
 	const received = "reply/1 report.received rung 0; "
+	underWork := records.Explanation{Work: "m1", Phase: records.PhaseRunning}
 	for name, c := range map[string]struct {
 		set  func(*world)
 		kind string
 		last string // the event of the last reply
 		task string
 	}{
-		"a stranger":     {func(w *world) { w.reporter = records.Reporter{} }, "unknown-client", "report.unknown-client", "stranger"},
-		"planned work":   {func(w *world) { w.explain.Work = "m1" }, "planned", "report.planned", ""},
-		"all is well":    {func(*world) {}, "healthy", "report.healthy", ""},
-		"no machine":     {func(w *world) { w.plan, w.reporter.Servers = records.SweepPlan{}, 0 }, "unclear", "report.progress", "unclear"},
-		"not explained":  {func(w *world) { w.sweep = down }, "unclear", "report.progress", "unclear"},
-		"not to be told": {func(w *world) { w.plan.Total = 4 }, "unclear", "report.progress", "unclear"},
+		"a stranger":   {func(w *world) { w.reporter = records.Reporter{} }, "unknown-client", "report.unknown-client", "stranger"},
+		"planned work": {func(w *world) { w.explain = underWork }, "planned", "report.planned", ""},
+		"all of it planned": {func(w *world) {
+			w.explain = underWork
+			w.explain.Whole = true
+			w.plan = records.SweepPlan{} // a sweep would be unclear
+		}, "planned", "report.planned", ""},
+		"planned, and all that is down": {func(w *world) {
+			w.explain, w.sweep = underWork, down
+			w.infer = func(int) records.Inferred { return records.Inferred{WasSo: 2, Down: 2} }
+		}, "planned", "report.planned", ""},
+		"planned, and more": {func(w *world) {
+			w.explain, w.sweep = underWork, down
+			w.infer = func(int) records.Inferred { return records.Inferred{WasSo: 1, Down: 2, Unexplained: []string{"s2"}} }
+		}, "unclear", "report.progress", "unclear"},
+		"planned, and not checked": {func(w *world) { w.explain, w.reporter.Client = underWork, "nobody" }, "planned", "report.planned", "unchecked"},
+		"work that is over":        {func(w *world) { w.explain.Work, w.explain.Phase = "m1", records.PhaseFinished }, "healthy", "report.healthy", ""},
+		"all is well":              {func(*world) {}, "healthy", "report.healthy", ""},
+		"no machine":               {func(w *world) { w.plan, w.reporter.Servers = records.SweepPlan{}, 0 }, "unclear", "report.progress", "unclear"},
+		"not explained":            {func(w *world) { w.sweep = down }, "unclear", "report.progress", "unclear"},
+		"not to be told":           {func(w *world) { w.plan.Total = 4 }, "unclear", "report.progress", "unclear"},
 		"unknown": {func(w *world) {
 			w.sweep = func(p probe.ShardParams) (probe.ShardResult, error) {
 				return probe.ShardResult{BySite: []probe.SiteCount{{Site: p.Vantage, Unknown: 1}}}, nil
@@ -73,6 +89,25 @@ func TestReportIsAnsweredByWhatIsKnown(t *testing.T) {
 	}
 }
 
+func TestAFailureBesidePlannedWorkIsFoundAndFlagged(t *testing.T) {
+	w := newWorld(t)
+	w.explain = records.Explanation{Work: "m1", Phase: records.PhaseRunning}
+	w.infer = func(int) records.Inferred { return records.Inferred{Findings: []topology.Finding{pduDown()}, Down: 2} }
+	var opened records.OpenIncidentParams
+	w.open = func(p records.OpenIncidentParams) (records.Opened, error) {
+		opened = p
+		return records.Opened{Incident: w.record, Created: true}, nil
+	}
+	w.OnWorkflow(Incident, mock.Anything, mock.Anything).Return(IncidentStatus{}, nil)
+	w.playReport()
+	if a := must[ReportAnswer](w); a.Kind != "finding" || a.Work != "m1" || opened.Beside != "m1" {
+		t.Errorf("answer %+v, opened %+v", a, opened)
+	}
+	if want := "reply/1 report.planned rung 0; reply/2 report.finding rung 0"; w.said() != want {
+		t.Errorf("said %s, want %s", w.said(), want)
+	}
+}
+
 func TestRepliesLeaveInTheOrderTheyWereSaidOneForEachSite(t *testing.T) {
 	w := newWorld(t)
 	w.playReport()
@@ -85,7 +120,7 @@ func TestRepliesLeaveInTheOrderTheyWereSaidOneForEachSite(t *testing.T) {
 
 func TestRefusedReplyClimbsToTheNextChannelThenToAPerson(t *testing.T) {
 	w := newWorld(t)
-	w.explain.Work = "m1"
+	w.explain = records.Explanation{Work: "m1", Phase: records.PhaseRunning, Whole: true}
 	w.refuse = func(id string) bool { return strings.HasPrefix(id, "reply/") }
 	w.replyable = func(p records.ReplyParams) bool { return p.Rung < 2 }
 	w.playReport()

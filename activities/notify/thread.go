@@ -7,6 +7,12 @@ import (
 	"vakhta/internal/ledger"
 )
 
+// How a mail carries a calendar. There is no METHOD: it is to be kept, not answered.
+const (
+	CalendarFile = "maintenance.ics"
+	CalendarType = "text/calendar; charset=utf-8"
+)
+
 // Threading are the headers by which mail programs show all mails of a subject
 // as one conversation, and fold a repeat with the mail that it repeats. The root
 // of the thread is an id that no mail carries: so the order of arrival is free.

@@ -3,6 +3,8 @@ package records
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"vakhta/internal/incident"
 	"vakhta/internal/store"
@@ -12,16 +14,25 @@ import (
 type TriageScope struct {
 	Components []string `json:"components"`        // known ones, by id
 	Unknown    []string `json:"unknown,omitempty"` // alerts that name nothing in the inventory, by id
+	// Silenced counts alerts about what planned work takes down now: they are
+	// recorded on the work's timeline, and looked at again when it ends.
+	Silenced int `json:"silenced,omitempty"`
 }
 
-// ScopeAlerts resolves firing alerts to components.
+// ScopeAlerts resolves firing alerts to components, without those that planned
+// work explains.
 func (a *Activities) ScopeAlerts(ctx context.Context, ids []string) (TriageScope, error) {
 	alerts, err := a.alerts(ctx, ids)
 	if err != nil {
 		return TriageScope{}, err
 	}
+	planned, err := a.underWork(ctx)
+	if err != nil {
+		return TriageScope{}, err
+	}
 	known := map[string]bool{}
 	var out TriageScope
+	var silenced []incident.Entry
 	for _, al := range alerts {
 		if !al.Firing || al.Incident != "" {
 			continue
@@ -30,11 +41,51 @@ func (a *Activities) ScopeAlerts(ctx context.Context, ids []string) (TriageScope
 			out.Unknown = append(out.Unknown, al.ID)
 			continue
 		}
+		if work := planned[al.Component]; work != "" {
+			out.Silenced++
+			silenced = append(silenced, incident.Entry{
+				Key: "alert/" + al.ID + "/" + al.StartsAt.UTC().Format(time.RFC3339) + "/" + work, Subject: "maintenance/" + work, At: al.ReceivedAt, Kind: "alert",
+				Actor: al.Source, Text: fmt.Sprintf("Alert on %s: %s; the work explains it", al.Component, al.Summary),
+			})
+			continue
+		}
 		known[al.Component] = true
 	}
 	out.Components = sorted(known)
+	if len(silenced) > 0 {
+		err = a.append(ctx, silenced...)
+	}
+	return out, err
+}
+
+// Silenced are alerts, by the region whose triage they are for.
+type Silenced struct {
+	ByRegion map[string][]string `json:"byRegion,omitempty"`
+}
+
+// SilencedAlerts are the alerts that still fire, belong to no incident, and are
+// about what a work touches: its end ends their silence.
+func (a *Activities) SilencedAlerts(ctx context.Context, work string) (Silenced, error) {
+	touched, err := a.resolveIn(ctx, Scope{Work: work})
+	if err != nil {
+		return Silenced{}, err
+	}
+	alerts, err := a.store.Alerts(ctx, store.AlertFilter{Firing: true, Loose: true, Limit: mostSilenced})
+	if err != nil {
+		return Silenced{}, fmt.Errorf("read the alerts that still fire: %w", err)
+	}
+	out := Silenced{ByRegion: map[string][]string{}}
+	for _, al := range alerts {
+		c, known := a.inv.Component(al.Component)
+		if _, about := slices.BinarySearch(touched, al.Component); about && known {
+			out.ByRegion[siteOf(c)] = append(out.ByRegion[siteOf(c)], al.ID)
+		}
+	}
 	return out, nil
 }
+
+// mostSilenced bounds the alerts that are handed back to triage by name.
+const mostSilenced = 5000
 
 // LinkAlertsParams ties alerts to the incident that explains them.
 type LinkAlertsParams struct {

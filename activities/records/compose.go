@@ -11,24 +11,27 @@ import (
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
+	"vakhta/internal/maintenance"
 	"vakhta/internal/message"
 	"vakhta/internal/store"
 )
 
 // ComposeParams says which message goes to whom about an incident or planned work.
 type ComposeParams struct {
-	Incident    string        `json:"incident,omitempty"`
-	Work        string        `json:"work,omitempty"` // planned work, in place of an incident
-	Event       string        `json:"event"`
-	Step        string        `json:"step"`
-	Revision    int           `json:"revision"`
-	Clients     []string      `json:"clients,omitempty"`     // empty: all that the incident hits
-	Except      []string      `json:"except,omitempty"`      // clients or contacts
-	OnlyChanged bool          `json:"onlyChanged,omitempty"` // skip who was told exactly this already
-	Unconfirmed bool          `json:"unconfirmed,omitempty"` // of planned work: skip clients who have confirmed this revision
-	Critical    bool          `json:"critical,omitempty"`
-	Deadline    time.Duration `json:"deadline,omitempty"` // old news is dropped; 0: never
-	NextUpdate  time.Duration `json:"nextUpdate,omitempty"`
+	Incident    string   `json:"incident,omitempty"`
+	Work        string   `json:"work,omitempty"` // planned work, in place of an incident
+	Event       string   `json:"event"`
+	Step        string   `json:"step"`
+	Revision    int      `json:"revision"`
+	Clients     []string `json:"clients,omitempty"`     // empty: all that the incident hits
+	Except      []string `json:"except,omitempty"`      // clients or contacts
+	OnlyChanged bool     `json:"onlyChanged,omitempty"` // skip who was told exactly this already
+	Unconfirmed bool     `json:"unconfirmed,omitempty"` // of planned work: skip clients who have confirmed this revision
+	// Impacts choose clients of planned work by the worst that befalls them; none: all whom its policy tells.
+	Impacts    []maintenance.Impact `json:"impacts,omitempty"`
+	Critical   bool                 `json:"critical,omitempty"`
+	Deadline   time.Duration        `json:"deadline,omitempty"` // old news is dropped; 0: never
+	NextUpdate time.Duration        `json:"nextUpdate,omitempty"`
 }
 
 // Composed are the notifications in the ledger, in batches for delivery.
@@ -57,7 +60,7 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 	if err != nil {
 		return Composed{}, err
 	}
-	d := draft{subject: about.subject, event: p.Event, step: p.Step, revision: p.Revision, critical: p.Critical, deadline: p.Deadline}
+	d := draft{subject: about.subject, event: p.Event, step: p.Step, revision: p.Revision, critical: p.Critical, deadline: p.Deadline, calendar: about.calendar}
 	var out Composed
 	ways, err := a.newWays(ctx)
 	if err != nil {
@@ -65,7 +68,7 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 	}
 	box, plan, except := a.newOutbox(), a.newPlanner(), set(p.Except)
 	defer box.leave()
-	confirmed, err := a.unread(ctx, about, p)
+	confirmed, err := a.unread(ctx, p)
 	if err != nil {
 		return Composed{}, err
 	}
@@ -228,6 +231,7 @@ type draft struct {
 	facts                string
 	critical             bool
 	deadline             time.Duration
+	calendar             func(contact *inventory.Contact) string
 }
 
 // write renders one notification.
@@ -252,5 +256,8 @@ func (a *Activities) write(d draft, contact *inventory.Contact, ch inventory.Cha
 		return n, fmt.Errorf("render %s for contact %s by %s: %w", d.event, contact.ID, ch, err)
 	}
 	n.Title, n.Body = text.Title, text.Text
+	if d.calendar != nil && ch == inventory.Email {
+		n.Calendar = d.calendar(contact)
+	}
 	return n, nil
 }

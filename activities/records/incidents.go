@@ -24,6 +24,14 @@ type OpenIncidentParams struct {
 	Title      string            `json:"title,omitempty"`
 	Severity   incident.Severity `json:"severity,omitempty"` // default: by what it takes down
 	Sweep      string            `json:"sweep,omitempty"`
+	// Work is the planned work after which it came to light; the timeline, and
+	// with it the postmortem, refers to it.
+	Work string `json:"work,omitempty"`
+	// Beside is planned work on machines of the client who reported it, which
+	// does not explain it: it runs, or has just ended.
+	Beside string `json:"beside,omitempty"`
+	// Working: what is lost carries nobody alone. No machine and no client is hit.
+	Working bool `json:"working,omitempty"`
 }
 
 // Opened is the incident, and whether this request opened it.
@@ -56,9 +64,12 @@ func (a *Activities) openIncident(ctx context.Context, p OpenIncidentParams) (Op
 		return Opened{Incident: over}, err
 	}
 	if in, ok, err := a.openWith(ctx, c.ID); err != nil || ok {
-		return Opened{Incident: in}, err
+		return Opened{Incident: in}, a.referTo(ctx, err, in.ID, p)
 	}
-	servers := a.affected(p.Finding)
+	servers := []string{}
+	if !p.Working {
+		servers = a.affected(p.Finding)
+	}
 	in := incident.Incident{
 		Component: c.ID, Site: c.Site, Status: incident.Investigating, Severity: p.Severity, Finding: p.Finding, Sweep: p.Sweep,
 		Servers: servers, Clients: a.clientsOf(servers), Restored: []string{}, Title: p.Title, OpenedAt: a.now(),
@@ -76,7 +87,27 @@ func (a *Activities) openIncident(ctx context.Context, p OpenIncidentParams) (Op
 	if err != nil {
 		return Opened{}, fmt.Errorf("open incident for %s: %w", c.ID, err)
 	}
-	return Opened{Incident: got, Created: created}, a.append(ctx, a.opening(got)...)
+	return Opened{Incident: got, Created: created}, a.referTo(ctx, a.append(ctx, a.opening(got)...), got.ID, p)
+}
+
+// referTo says on an incident's timeline what it has to do with planned work,
+// unless something went wrong before.
+func (a *Activities) referTo(ctx context.Context, before error, in string, p OpenIncidentParams) error {
+	work, how := p.Work, "It came to light after planned work %s: %s"
+	if work == "" {
+		work, how = p.Beside, "Planned work %s, on machines of who reported it, does not explain it: %s"
+	}
+	if before != nil || work == "" {
+		return before
+	}
+	w, err := a.store.MaintenanceBare(ctx, work)
+	if err != nil {
+		return permanent(err)
+	}
+	subject := "incident/" + in
+	return a.append(ctx, incident.Entry{
+		Key: subject + "/work/" + work, Subject: subject, At: a.now(), Kind: "work", Actor: "vakhta", Text: fmt.Sprintf(how, w.ID, w.TitleIn("en")),
+	})
 }
 
 // overSince finds the incident of the same component that was resolved after

@@ -38,7 +38,7 @@ func (a *Activities) news(ctx context.Context, obs []topology.Observation) (kept
 	stands := map[string]bool{}
 	kept = make([]topology.Observation, 0, len(obs))
 	for _, o := range obs {
-		if o.Result != topology.Up && (planned[o.Component] || o.Vantage != topology.Hands && old.has(&o)) {
+		if o.Result != topology.Up && (planned[o.Component] != "" || o.Vantage != topology.Hands && old.has(&o)) {
 			if c, ok := a.inv.Component(o.Component); ok && c.Kind == inventory.KindServer && reaches(o.Probe) {
 				wasSo[o.Component] = true
 			}
@@ -95,22 +95,23 @@ func (a *Activities) oldSilence(ctx context.Context, ids []string) (habitually, 
 	return out, nil
 }
 
-// underWork are the components that planned work takes down now.
-func (a *Activities) underWork(ctx context.Context) (map[string]bool, error) {
+// underWork are the components that planned work takes down now, and which work.
+func (a *Activities) underWork(ctx context.Context) (map[string]string, error) {
 	works, err := a.store.Maintenances(ctx, a.now(), a.now())
 	if err != nil {
 		return nil, fmt.Errorf("look for planned work: %w", err)
 	}
-	out := map[string]bool{}
-	for _, m := range works {
+	out := map[string]string{}
+	for i := range works {
+		m := &works[i]
 		if !m.Explains(a.now()) {
 			continue
 		}
-		for _, id := range m.Components {
-			out[id] = true
+		for _, id := range m.Off() {
+			out[id] = m.ID
 		}
-		for _, id := range a.graph.Blast(m.Components...).Servers {
-			out[id] = true
+		for _, id := range a.graph.Blast(m.Dark()...).Servers {
+			out[id] = m.ID
 		}
 	}
 	return out, nil

@@ -2,11 +2,11 @@ package records
 
 import (
 	"context"
-	"slices"
 
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/maintenance"
+	"vakhta/internal/maintnote"
 	"vakhta/internal/message"
 )
 
@@ -19,6 +19,8 @@ type occasion struct {
 	// no news. data is what the message says to one of his contacts.
 	facts func(client, event string) string
 	data  func(client *inventory.Client, contact *inventory.Contact, p ComposeParams) message.Data
+	// calendar is what a mail to one of a client's contacts carries; nil: none.
+	calendar func(contact *inventory.Contact) string
 }
 
 func (a *Activities) occasion(ctx context.Context, p ComposeParams) (occasion, error) {
@@ -27,7 +29,7 @@ func (a *Activities) occasion(ctx context.Context, p ComposeParams) (occasion, e
 		if err != nil {
 			return occasion{}, permanent(err)
 		}
-		return a.workOccasion(w), nil
+		return a.workOccasion(w, p.Impacts...), nil
 	}
 	in, err := a.incident(ctx, p.Incident)
 	if err != nil {
@@ -43,32 +45,45 @@ func (a *Activities) occasion(ctx context.Context, p ComposeParams) (occasion, e
 	}, nil
 }
 
-// workOccasion is planned work: it is told to whoever loses service.
-func (a *Activities) workOccasion(w maintenance.Work) occasion {
-	clients := make([]string, 0, len(w.ByClient))
-	for id := range w.ByClient {
-		clients = append(clients, id)
-	}
-	slices.Sort(clients)
+// workOccasion is planned work: it is told to whom one of the impacts befalls;
+// without impacts, to all whom the policy tells anything.
+func (a *Activities) workOccasion(w maintenance.Work, impacts ...maintenance.Impact) occasion {
 	return occasion{
-		subject: "maintenance/" + w.ID, clients: clients,
+		subject: "maintenance/" + w.ID, clients: w.Audience(impacts...),
 		facts: func(string, string) string { return "" },
 		data: func(client *inventory.Client, contact *inventory.Contact, _ ComposeParams) message.Data {
 			d := a.baseData(contact)
 			d.Client = client.Name
-			d.Work = workIn(&w, contact.Language)
-			d.Servers = a.servers(w.ByClient[client.ID], contact.Language)
-			d.Total, d.Checked, d.Down = len(d.Servers), len(d.Servers), len(d.Servers)
+			a.workInto(&d, &w, client.ID, contact.Language)
 			d.Text = w.TextIn(string(contact.Language))
+			if a.links != nil {
+				d.CalendarURL = a.links.Feed(client.ID)
+			}
 			return d
+		},
+		calendar: func(contact *inventory.Contact) string {
+			n, ok := w.Notice(contact.Client, string(contact.Language), maintenance.NewIssuer(a.opts.PublicURL, a.opts.Organizer), a.now())
+			if !ok {
+				return ""
+			}
+			return maintnote.Calendar("", n)
 		},
 	}
 }
 
-// workIn is a work as a message in a language tells of it.
-func workIn(w *maintenance.Work, lang inventory.Language) message.Work {
-	return message.Work{
-		ID: w.ID, Title: w.TitleIn(string(lang)), StartsAt: w.StartsAt, EndsAt: w.EndsAt, AnnouncedAt: w.Announced, MovedFrom: w.MovedFrom,
+// workInto is a work as a message to a client tells of it.
+func (a *Activities) workInto(d *message.Data, w *maintenance.Work, client string, lang inventory.Language) {
+	impact, servers := w.Of(client)
+	d.Work = message.Work{
+		ID: w.ID, Title: w.TitleIn(string(lang)), StartsAt: w.StartsAt, EndsAt: w.EndsAt, AnnouncedAt: w.Announced, MovedFrom: w.MovedFrom, Impact: string(impact),
+	}
+	if impact == maintenance.Outage {
+		d.Work.Degraded = len(w.Degraded[client])
+	}
+	d.Servers = a.servers(servers, lang)
+	d.Total, d.Checked = len(d.Servers), len(d.Servers)
+	if impact == maintenance.Outage {
+		d.Down = len(d.Servers)
 	}
 }
 

@@ -274,17 +274,34 @@ func (a *Activities) incidentsData(ctx context.Context, d *message.Data, contact
 }
 
 func (a *Activities) workData(ctx context.Context, d *message.Data, contact *inventory.Contact, client, work string) error {
-	now := a.now()
-	works, err := a.store.MaintenancesFor(ctx, client, now, now)
+	w, err := a.store.MaintenanceFor(ctx, work, client)
 	if err != nil {
-		return fmt.Errorf("read planned work %s: %w", work, err)
+		return permanent(fmt.Errorf("read planned work %s: %w", work, err))
 	}
-	for _, w := range works {
-		if w.ID != work {
-			continue
+	counts := [3]int{d.Total, d.Checked, d.Down}
+	a.workInto(d, &w, client, contact.Language)
+	d.Total, d.Checked, d.Down = counts[0], counts[1], counts[2] // of the check, not of the work
+	d.Work.Phase, d.Work.Why = phaseOf(&w, a.now()), w.TextIn(string(contact.Language))
+	rows, err := a.store.Standings(ctx, store.NotificationFilter{Subject: "maintenance/" + w.ID, Client: client})
+	if err != nil {
+		return fmt.Errorf("read what %s was told of planned work %s: %w", client, work, err)
+	}
+	said := map[string]bool{}
+	for _, n := range rows {
+		if n.State != ledger.Dropped && n.State != ledger.Refused {
+			said[fmt.Sprint(n.Step, n.Revision)] = true
 		}
-		d.Work = workIn(&w, contact.Language)
-		d.Servers = a.servers(w.ByClient[client], contact.Language)
+	}
+	d.Work.Times = len(said)
+	known, err := a.store.Confirmations(ctx, w.ID, w.Revision, client)
+	if err != nil {
+		return err
+	}
+	if c, ok := known[client]; ok {
+		d.Work.ConfirmedAt = c.At
+		if who, ok := a.inv.Contact(c.Contact); ok {
+			d.Work.ConfirmedBy = who.Name
+		}
 	}
 	return nil
 }

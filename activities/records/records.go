@@ -24,12 +24,16 @@ import (
 type Links interface {
 	// Ack is the page on which a contact confirms that he read a notification.
 	Ack(notification, contact string) string
+	// Feed is the calendar of planned work on a client's machines.
+	Feed(client string) string
 }
 
 // Options are what an operator can set.
 type Options struct {
 	// PublicURL is where clients and engineers reach the gateway, no slash at the end.
 	PublicURL string
+	// Organizer is the mail address that calendars name; empty: noc at the host of PublicURL.
+	Organizer string
 	// Rates are the messages per second that the first provider of each channel
 	// allows; they tell how long a broadcast will take.
 	Rates map[inventory.Channel]float64

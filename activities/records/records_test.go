@@ -33,6 +33,8 @@ var theEstate = sync.OnceValues(func() (*inventory.Inventory, error) {
 
 type links struct{}
 
+func (links) Feed(client string) string { return "https://v.example/c/" + client + ".ics" }
+
 func (links) Ack(notification, _ string) string { return "https://v.example/a/" + notification }
 
 // rig is the activities over a real store, the lab's estate, and a clock.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
+	"vakhta/internal/maintenance"
 )
 
 // TakeReportParams names a stored report, or makes one of Client and Text.
@@ -126,23 +128,68 @@ func compare(a, b string) int {
 // Explanation is what we knew before the client wrote.
 type Explanation struct {
 	Incidents []string `json:"incidents,omitempty"` // open ones that hit his machines
-	Work      string   `json:"work,omitempty"`      // planned work that is under way on them
+	Work      string   `json:"work,omitempty"`      // planned work on his machines
+	Phase     string   `json:"phase,omitempty"`     // of the work: PhaseRunning, PhaseFinished, PhaseImminent
+	// Whole: the work takes down every machine of his; nothing else can be.
+	Whole bool `json:"whole,omitempty"`
 }
 
-// Explain looks for planned work and open incidents that touch the client's machines.
+// The phases of planned work as a client who reports a failure meets it. Only
+// one that runs explains that a machine is down.
+const (
+	PhaseRunning  = "running"
+	PhaseFinished = "finished"
+	PhaseImminent = "imminent"
+)
+
+const (
+	// finishedFor is how long a work that is over may be why something is down.
+	finishedFor = 3 * time.Hour
+	// imminentFor is how long before its start a work is named to who reports.
+	imminentFor = 2 * time.Hour
+)
+
+// phaseOf is how a work meets a report now; "" if it has nothing to do with it.
+func phaseOf(w *maintenance.Work, now time.Time) string {
+	switch {
+	case w.Explains(now):
+		return PhaseRunning
+	case (w.Status == maintenance.Completed || w.Status == maintenance.RolledBack) && !w.EndsAt.Before(now.Add(-finishedFor)):
+		return PhaseFinished
+	case w.Status == maintenance.Approved && w.StartsAt.After(now):
+		return PhaseImminent
+	default:
+		return ""
+	}
+}
+
+// Explain looks for planned work and open incidents that touch the client's
+// machines. Of several works the one counts that explains most.
 func (a *Activities) Explain(ctx context.Context, client string) (Explanation, error) {
 	var e Explanation
 	now := a.now()
-	works, err := a.store.MaintenancesFor(ctx, client, now, now)
+	works, err := a.store.MaintenancesFor(ctx, client, now.Add(-finishedFor), now.Add(imminentFor))
 	if err != nil {
 		return e, fmt.Errorf("look for planned work of %s: %w", client, err)
 	}
+	rank := []string{"", PhaseImminent, PhaseFinished, PhaseRunning}
+	down := map[string]bool{}
 	for i := range works {
-		if works[i].Explains(now) && len(works[i].ByClient[client]) > 0 {
-			e.Work = works[i].ID
-			break
+		w := &works[i]
+		phase := phaseOf(w, now)
+		if impact, _ := w.Of(client); impact == maintenance.NoImpact || impact == maintenance.ReducedRedundancy {
+			continue
+		}
+		if slices.Index(rank, phase) > slices.Index(rank, e.Phase) {
+			e.Work, e.Phase = w.ID, phase
+		}
+		if phase == PhaseRunning {
+			for _, server := range w.ByClient[client] {
+				down[server] = true
+			}
 		}
 	}
+	e.Whole = len(down) > 0 && len(down) == len(a.inv.ServersOf(client))
 	open, err := a.store.OpenIncidentsOf(ctx, client)
 	if err != nil {
 		return e, fmt.Errorf("look for open incidents of %s: %w", client, err)

@@ -40,7 +40,7 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 	}
 	how := toneOf(about, c)
 	how.confirm = p.Confirm || p.Unacknowledged
-	confirmed, err := a.unread(ctx, about, c)
+	confirmed, err := a.unread(ctx, c)
 	if err != nil {
 		return Composed{}, err
 	}
@@ -104,7 +104,7 @@ func (r *climb) next(ctx context.Context, contact *inventory.Contact, tried []in
 	}
 	d := draft{
 		subject: r.about.subject, event: r.p.Event, step: r.p.Step, revision: r.p.Revision, critical: r.p.Critical, deadline: r.p.Deadline,
-		facts: r.about.facts(client.ID, r.p.Event),
+		facts: r.about.facts(client.ID, r.p.Event), calendar: r.about.calendar,
 	}
 	row, err := r.a.write(d, contact, ch, rung, r.about.data(client, contact, r.p))
 	if err != nil {

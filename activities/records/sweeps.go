@@ -16,6 +16,8 @@ type Scope struct {
 	Site       string   `json:"site,omitempty"`
 	Components []string `json:"components,omitempty"`
 	All        bool     `json:"all,omitempty"`
+	// Work is planned work: all that it touches, and what feeds it.
+	Work string `json:"work,omitempty"`
 }
 
 // PlanSweepParams asks for the first round of a sweep.
@@ -48,7 +50,7 @@ type SweepPlan struct {
 // Of a large estate some machines of each failure domain are asked everything,
 // the others are pinged; where a domain is not well, the second round asks all of it.
 func (a *Activities) PlanSweep(ctx context.Context, p PlanSweepParams) (SweepPlan, error) {
-	servers, err := a.resolve(p.Scope)
+	servers, err := a.resolveIn(ctx, p.Scope)
 	if err != nil {
 		return SweepPlan{}, err
 	}
@@ -60,6 +62,9 @@ func (a *Activities) PlanSweep(ctx context.Context, p PlanSweepParams) (SweepPla
 		q.first(servers)
 	}
 	q.fromOutside(servers)
+	if p.Scope.Work != "" {
+		q.links(servers)
+	}
 	plan.Shards, err = q.keep(ctx, p.Sweep, 1)
 	return plan, err
 }
@@ -134,7 +139,7 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	}
 	inf := a.graph.Infer(obs)
 	out := Inferred{Findings: a.sayAbsent(inf.Findings, p.Absent), Unexplained: inf.Unexplained, Blind: inf.Blind, Down: inf.Down}
-	if out.WasSo, err = a.countIn(p.Scope, wasSo); err != nil {
+	if out.WasSo, err = a.countIn(ctx, p.Scope, wasSo); err != nil {
 		return out, err
 	}
 	n := a.newRound(p, inf, rounds)
@@ -206,11 +211,11 @@ func (a *Activities) learn(ctx context.Context, p InferParams, obs []topology.Ob
 }
 
 // countIn counts the servers that are in the scope.
-func (a *Activities) countIn(s Scope, servers map[string]bool) (n int, err error) {
+func (a *Activities) countIn(ctx context.Context, s Scope, servers map[string]bool) (n int, err error) {
 	if len(servers) == 0 {
 		return 0, nil
 	}
-	scope, err := a.resolve(s)
+	scope, err := a.resolveIn(ctx, s)
 	for _, id := range scope {
 		if servers[id] {
 			n++

@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"vakhta/internal/incident"
 	"vakhta/internal/maintenance"
 	"vakhta/internal/store"
 )
@@ -15,10 +17,12 @@ import (
 // PlannedWork is a work as it was computed; whose machines it touches is in the
 // store only, for there may be thousands.
 type PlannedWork struct {
-	Work      maintenance.Work       `json:"work"` // without its machines
-	Clients   int                    `json:"clients"`
-	Servers   int                    `json:"servers"` // that lose service
-	Reduced   int                    `json:"reduced"` // that lose redundancy only
+	Work      maintenance.Work       `json:"work"`               // without its machines
+	Clients   int                    `json:"clients"`            // who lose service
+	Servers   int                    `json:"servers"`            // that lose service
+	Slowed    int                    `json:"slowed,omitempty"`   // clients of whom machines work worse, and none goes off
+	Degraded  int                    `json:"degraded,omitempty"` // machines that work worse
+	Reduced   int                    `json:"reduced"`            // that lose redundancy only
 	Conflicts []maintenance.Conflict `json:"conflicts,omitempty"`
 }
 
@@ -33,7 +37,7 @@ func (a *Activities) PlanWork(ctx context.Context, w maintenance.Work) (PlannedW
 	if len(out.Conflicts) > 0 && strings.TrimSpace(w.Override) == "" {
 		return out, invalid("components: %s; move the work, or give a reason to override", conflictText(out.Conflicts))
 	}
-	if len(full.ByClient)+len(full.Reduced) == 0 {
+	if len(full.Audience(maintenance.Impacts...)) == 0 {
 		return out, invalid("components: no client's machine leans on %s; check the inventory", strings.Join(w.Components, ", "))
 	}
 	if err := a.store.PutMaintenance(ctx, full); err != nil {
@@ -61,7 +65,7 @@ func (a *Activities) MeasureWork(ctx context.Context, w maintenance.Work) (Measu
 	if err != nil {
 		return MeasuredWork{}, err
 	}
-	plan, err := a.planFor(ctx, a.workOccasion(full), ComposeParams{Work: w.ID, Event: "maintenance.announced"}, true)
+	plan, err := a.planFor(ctx, a.workOccasion(full, maintenance.Outage), ComposeParams{Work: w.ID, Event: "maintenance.announced"}, true)
 	return MeasuredWork{planned, plan}, err
 }
 
@@ -81,18 +85,18 @@ func (a *Activities) measure(ctx context.Context, w maintenance.Work) (out Plann
 		c := &out.Conflicts[i]
 		c.Servers = c.Servers[:min(len(c.Servers), 10)]
 	}
-	touched := map[string]bool{}
-	for client, servers := range w.ByClient {
-		out.Servers += len(servers)
-		touched[client] = true
-	}
-	for _, servers := range w.Reduced {
-		out.Reduced += len(servers)
-	}
-	out.Clients = len(touched)
+	out.Clients, out.Slowed = len(w.ByClient), len(w.Audience(maintenance.Degraded))
+	out.Servers, out.Degraded, out.Reduced = count(w.ByClient), count(w.Degraded), count(w.Reduced)
 	out.Work = w
-	out.Work.ByClient, out.Work.Reduced = nil, nil
+	out.Work.ByClient, out.Work.Degraded, out.Work.Reduced = nil, nil, nil
 	return out, w, nil
+}
+
+func count(by map[string][]string) (n int) {
+	for _, servers := range by {
+		n += len(servers)
+	}
+	return n
 }
 
 // others are the works and open incidents that may stand in the way of a work.
@@ -104,7 +108,7 @@ func (a *Activities) others(ctx context.Context, w maintenance.Work) ([]maintena
 	var out []maintenance.Other
 	for _, o := range works {
 		if o.ID != w.ID && !o.Status.Over() {
-			out = append(out, maintenance.Other{Name: "maintenance/" + o.ID, Components: o.Components, From: o.StartsAt, To: o.EndsAt})
+			out = append(out, maintenance.Other{Name: "maintenance/" + o.ID, Components: o.Off(), From: o.StartsAt, To: o.EndsAt})
 		}
 	}
 	open, err := a.store.Incidents(ctx, store.IncidentFilter{Open: true})
@@ -113,7 +117,7 @@ func (a *Activities) others(ctx context.Context, w maintenance.Work) ([]maintena
 	}
 	for _, in := range open {
 		if in.Component != "" && !in.Drill {
-			out = append(out, maintenance.Other{Name: "incident/" + in.ID, Components: []string{in.Component}, From: in.OpenedAt})
+			out = append(out, maintenance.Other{Name: "incident/" + in.ID, Components: []string{cmp.Or(in.Finding.Component, in.Component)}, From: in.OpenedAt})
 		}
 	}
 	return out, nil
@@ -127,14 +131,19 @@ func conflictText(all []maintenance.Conflict) string {
 	return strings.Join(parts, "; ")
 }
 
+// SaveWorkParams are what has changed of a work, and the lines of its timeline
+// that say so.
+type SaveWorkParams struct {
+	Work    maintenance.Work `json:"work"`
+	Entries []incident.Entry `json:"entries,omitempty"`
+}
+
 // SaveWork keeps what has changed of a work; whose machines it touches stays.
-func (a *Activities) SaveWork(ctx context.Context, w maintenance.Work) error {
-	kept, err := a.store.Maintenance(ctx, w.ID)
-	if err != nil {
-		return permanent(err)
+func (a *Activities) SaveWork(ctx context.Context, p SaveWorkParams) error {
+	if err := a.store.SetMaintenance(ctx, p.Work); err != nil {
+		return permanent(permanentConflict(err))
 	}
-	w.ByClient, w.Reduced = kept.ByClient, kept.Reduced
-	return permanentConflict(a.store.PutMaintenance(ctx, w))
+	return a.Append(ctx, p.Entries)
 }
 
 // Unread says who has not confirmed a work's present revision.
@@ -151,13 +160,13 @@ func (a *Activities) WorkUnread(ctx context.Context, work string) (Unread, error
 	if err != nil {
 		return Unread{}, permanent(err)
 	}
-	confirmed, err := a.confirmed(ctx, "maintenance/"+w.ID, w.Revision)
+	confirmed, err := a.store.Confirmations(ctx, w.ID, w.Revision, "")
 	if err != nil {
 		return Unread{}, err
 	}
 	out := Unread{Clients: len(w.ByClient)}
 	for _, client := range slices.Sorted(maps.Keys(w.ByClient)) {
-		if confirmed[client] {
+		if _, knows := confirmed[client]; knows {
 			out.Confirmed++
 		} else {
 			out.Unread = append(out.Unread, client)
@@ -166,20 +175,29 @@ func (a *Activities) WorkUnread(ctx context.Context, work string) (Unread, error
 	return out, nil
 }
 
-// confirmed are the clients of whom somebody has confirmed any message about a
-// subject's revision.
-func (a *Activities) confirmed(ctx context.Context, subject string, revision int) (map[string]bool, error) {
-	rows, err := a.store.Standings(ctx, store.NotificationFilter{Subject: subject, Revision: &revision})
+// SilentParams name contacts whom a work's revision may not have reached.
+type SilentParams struct {
+	Work     string   `json:"work"`
+	Revision int      `json:"revision"`
+	Contacts []string `json:"contacts"`
+}
+
+// StillSilent are the clients of those contacts of whom nobody has confirmed:
+// another contact's word, or that one of us told them, is enough.
+func (a *Activities) StillSilent(ctx context.Context, p SilentParams) ([]string, error) {
+	known, err := a.store.Confirmations(ctx, p.Work, p.Revision, "")
 	if err != nil {
-		return nil, fmt.Errorf("read who has confirmed %s: %w", subject, err)
+		return nil, err
 	}
-	out := map[string]bool{}
-	for _, n := range rows {
-		if !n.AcknowledgedAt.IsZero() {
-			out[n.Client] = true
+	silent := map[string]bool{}
+	for _, id := range p.Contacts {
+		if c, ok := a.inv.Contact(id); ok {
+			if _, knows := known[c.Client]; !knows {
+				silent[c.Client] = true
+			}
 		}
 	}
-	return out, nil
+	return sorted(silent), nil
 }
 
 // ToldParams says that a person told a client by himself.
@@ -192,28 +210,31 @@ type ToldParams struct {
 // TellWork records that a person has told a client of a work: it counts as his
 // confirmation, and the ladder climbs for him no more.
 func (a *Activities) TellWork(ctx context.Context, p ToldParams) error {
-	w, err := a.store.Maintenance(ctx, p.Work)
+	w, err := a.store.MaintenanceFor(ctx, p.Work, p.Client)
 	if err != nil {
 		return permanent(err)
 	}
-	if len(w.ByClient[p.Client]) == 0 {
-		return invalid("client: the work %s takes down nothing of %q", w.ID, p.Client)
+	if impact, _ := w.Of(p.Client); impact == maintenance.NoImpact {
+		return invalid("client: the work %s touches nothing of %q", w.ID, p.Client)
 	}
-	rows, err := a.store.Standings(ctx, store.NotificationFilter{Subject: "maintenance/" + w.ID, Revision: &w.Revision, Client: p.Client})
-	if err != nil {
-		return err
+	if w.Status.Over() {
+		return invalid("work: %s is %s", w.ID, w.Status)
 	}
-	if len(rows) == 0 {
-		return invalid("client: %s has no message about %s yet; announce it first", p.Client, w.ID)
-	}
-	_, _, err = a.store.Acknowledge(ctx, rows[0].ID, "told by "+p.By, a.now())
-	return err
+	return a.store.TellMaintenance(ctx, w.ID, w.Revision, p.Client, p.By, a.now())
 }
 
 // unread leaves out who needs no reminder.
-func (a *Activities) unread(ctx context.Context, o occasion, p ComposeParams) (map[string]bool, error) {
+func (a *Activities) unread(ctx context.Context, p ComposeParams) (map[string]bool, error) {
 	if p.Work == "" {
 		return nil, nil
 	}
-	return a.confirmed(ctx, o.subject, p.Revision)
+	known, err := a.store.Confirmations(ctx, p.Work, p.Revision, "")
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]bool, len(known))
+	for client := range known {
+		out[client] = true
+	}
+	return out, nil
 }

@@ -11,6 +11,7 @@ import (
 	"vakhta/internal/lab/crowd"
 	"vakhta/internal/ledger"
 	"vakhta/internal/maintenance"
+	"vakhta/internal/maintnote"
 )
 
 // work is a work that takes everybody of the crowd down.
@@ -35,6 +36,14 @@ func TestAWorkIsToldToWhoLosesServiceUntilHeConfirms(t *testing.T) {
 	n := told["c00001-duty"]
 	if len(told) != 3 || n.Subject != "maintenance/feed" || !strings.Contains(n.Body, "srv-00001") || strings.Contains(n.Body, "srv-00002") {
 		t.Fatalf("%d told, one of them %+v; want each about his own machine", len(told), n)
+	}
+	notices, err := maintnote.Read([]byte(n.Calendar))
+	if err != nil || len(notices) != 1 || notices[0].Account != "c00001" || notices[0].Maintenance != "feed" || !slices.Equal(notices[0].Objects, []string{"srv-00001"}) ||
+		notices[0].Status != maintnote.Confirmed || notices[0].Impact != maintnote.Outage {
+		t.Errorf("the calendar: %+v, %v", notices, err)
+	}
+	if !strings.Contains(n.Body, "https://v.example/c/c00001.ics") {
+		t.Errorf("no link to his calendar in %s", n.Body)
 	}
 	for _, n := range told {
 		r.becomes(n.ID, ledger.Accepted)
@@ -65,9 +74,14 @@ func TestAWorkIsToldToWhoLosesServiceUntilHeConfirms(t *testing.T) {
 	if u := must[records.Unread](t)(r.WorkUnread(t.Context(), "feed")); u.Confirmed != 0 || len(u.Unread) != 3 {
 		t.Errorf("%+v, want nobody to have confirmed revision 2", u)
 	}
-	r.wantInvalid(r.TellWork(t.Context(), records.ToldParams{Work: "feed", Client: "c00002", By: "petrov"}), records.TypeInvalid, "announce it first")
+	if err := r.TellWork(t.Context(), records.ToldParams{Work: "feed", Client: "c00002", By: "petrov"}); err != nil {
+		t.Error("a client without a message was told by hand:", err)
+	}
+	if u := must[records.Unread](t)(r.WorkUnread(t.Context(), "feed")); u.Confirmed != 1 || len(u.Unread) != 2 {
+		t.Errorf("%+v, want the one who was told by hand", u)
+	}
 	r.wantInvalid(r.TellWork(t.Context(), records.ToldParams{Work: "feed", Client: "nobody", By: "petrov"}), records.TypeInvalid, "nothing of")
-	r.wantInvalid(r.SaveWork(t.Context(), maintenance.Work{ID: "nowhere"}), records.TypeNotFound, "nowhere")
+	r.wantInvalid(r.SaveWork(t.Context(), records.SaveWorkParams{Work: maintenance.Work{ID: "nowhere"}}), records.TypeNotFound, "nowhere")
 }
 
 func TestAWorkThatBreaksARedundancyNeedsAReason(t *testing.T) {

@@ -72,9 +72,33 @@ func (s Signer) URL(public, notification, contact string) string {
 	return strings.TrimRight(public, "/") + "/a/" + url.PathEscape(s.Sign(notification, contact))
 }
 
+// Feed makes the token of the calendar of a client's planned work.
+func (s Signer) Feed(client string) string {
+	return sum(s.keys[0], "vakhta-feed-1\x00"+client) + "." + client
+}
+
+// VerifyFeed checks such a token, and answers whose calendar it opens.
+func (s Signer) VerifyFeed(token string) (client string, err error) {
+	client, err = Parse(token)
+	if err != nil {
+		return "", err
+	}
+	for _, key := range s.keys {
+		if hmac.Equal([]byte(token), []byte(sum(key, "vakhta-feed-1\x00"+client)+"."+client)) {
+			return client, nil
+		}
+	}
+	return "", ErrInvalid
+}
+
+// mac is of a notification to a contact. The separator keeps ("ab","c") and
+// ("a","bc") apart.
 func mac(key []byte, notification, contact string) string {
+	return sum(key, "vakhta-ack-1\x00"+notification+"\x00"+contact)
+}
+
+func sum(key []byte, what string) string {
 	h := hmac.New(sha256.New, key)
-	// The separator keeps ("ab","c") and ("a","bc") apart.
-	h.Write([]byte("vakhta-ack-1\x00" + notification + "\x00" + contact))
+	h.Write([]byte(what))
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:macBytes])
 }

@@ -261,3 +261,14 @@ func (t *Telegram) ValidateAndSetDefaults() error {
 	}
 	return urlOr("https://api.telegram.org", &t.URL)
 }
+
+// Organizer is the mail address that calendars name: the sender's; empty without one.
+func (c Config) Organizer() string {
+	switch p := c.Providers; {
+	case p.SendGrid != nil:
+		return p.SendGrid.From
+	case p.SMTP != nil:
+		return p.SMTP.From
+	}
+	return ""
+}

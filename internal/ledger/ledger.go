@@ -64,9 +64,10 @@ type Notification struct {
 	Rung     int                `json:"rung"`     // place in the ladder, from 0
 	Critical bool               `json:"critical"` // an unknown is sent once more, marked as a repeat
 	Title    string             `json:"title,omitempty"`
-	Body     string             `json:"body"`           // plain text; what is spoken, for a call
-	HTML     string             `json:"html,omitempty"` // email only
-	AckCode  string             `json:"ackCode"`        // unique, 6 characters; spoken or typed to acknowledge
+	Body     string             `json:"body"`               // plain text; what is spoken, for a call
+	HTML     string             `json:"html,omitempty"`     // email only
+	Calendar string             `json:"calendar,omitempty"` // email only: iCalendar, attached
+	AckCode  string             `json:"ackCode"`            // unique, 6 characters; spoken or typed to acknowledge
 	State    State              `json:"state"`
 	Class    Class              `json:"class,omitempty"`
 	Attempts int                `json:"attempts"`

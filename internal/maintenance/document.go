@@ -2,10 +2,13 @@ package maintenance
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -18,12 +21,42 @@ type document struct {
 	ID         string            `yaml:"id"`
 	Title      map[string]string `yaml:"title"`
 	Text       map[string]string `yaml:"text"`
-	Components []string          `yaml:"components"`
+	Components []part            `yaml:"components"`
+	Impact     Impact            `yaml:"impact"` // of components that give none
 	Start      string            `yaml:"start"`
 	End        string            `yaml:"end"`
 	TimeZone   string            `yaml:"timezone"`
 	Owner      string            `yaml:"owner"`
-	Notices    []string          `yaml:"notices"`
+	Notices    notices           `yaml:"notices"`
+}
+
+// part is a component as it is written: its id, or {id: …, impact: …}.
+type part struct {
+	ID     string `yaml:"id"`
+	Impact Impact `yaml:"impact"`
+}
+
+// UnmarshalYAML reads either form.
+func (p *part) UnmarshalYAML(text []byte) error {
+	if yaml.Unmarshal(text, &p.ID) == nil {
+		return nil
+	}
+	type plain part
+	return yaml.UnmarshalWithOptions(text, (*plain)(p), yaml.Strict())
+}
+
+// notices are times before the start as they are written: one list for whoever
+// loses service, or a list for each impact.
+type notices map[Impact][]string
+
+// UnmarshalYAML reads either form.
+func (n *notices) UnmarshalYAML(text []byte) error {
+	var list []string
+	if yaml.Unmarshal(text, &list) == nil {
+		*n = notices{Outage: list}
+		return nil
+	}
+	return yaml.Unmarshal(text, (*map[Impact][]string)(n))
 }
 
 var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
@@ -61,20 +94,14 @@ func (d *document) work(inv *inventory.Inventory) (Work, error) {
 			say("title.%s: missing; clients read it", lang)
 		}
 	}
-	if len(d.Components) == 0 {
-		say("components: empty; name what is switched off")
-	}
-	for i, id := range d.Components {
-		if _, ok := inv.Component(id); !ok {
-			say("components[%d]: the inventory has no %q", i, id)
-		}
-	}
 	if d.Owner != "" {
 		if _, ok := inv.Team(d.Owner); !ok {
 			say("owner: the inventory has no team %q", d.Owner)
 		}
 	}
-	w := Work{ID: d.ID, Title: d.Title, Text: d.Text, Components: d.Components, Owner: d.Owner, Status: Planned, Notices: DefaultNotices}
+	w := Work{ID: d.ID, Title: d.Title, Text: d.Text, Owner: d.Owner, Status: Planned}
+	d.parts(&w, inv, say)
+	d.policy(&w, say)
 	zone, err := time.LoadLocation(d.TimeZone)
 	if err != nil || d.TimeZone == "" {
 		say("timezone: %q is none; write it as Europe/Moscow", d.TimeZone)
@@ -89,18 +116,60 @@ func (d *document) work(inv *inventory.Inventory) (Work, error) {
 	if len(wrong) == 0 && !w.EndsAt.After(w.StartsAt) {
 		say("end: is not after the start")
 	}
-	if d.Notices != nil {
-		w.Notices = nil
+	return w, errors.Join(wrong...)
+}
+
+// parts reads the components and what happens to each.
+func (d *document) parts(w *Work, inv *inventory.Inventory, say func(string, ...any)) {
+	if len(d.Components) == 0 {
+		say("components: empty; name what is switched off")
 	}
-	for i, n := range d.Notices {
-		before, err := time.ParseDuration(n)
-		if err != nil || before <= 0 {
-			say("notices[%d]: %q is no time before the start; write 72h, 24h or 1h", i, n)
+	if d.Impact != "" && !slices.Contains(Impacts, d.Impact) {
+		say("impact: %q is none of %v", d.Impact, Impacts)
+	}
+	for i, c := range d.Components {
+		if _, ok := inv.Component(c.ID); !ok {
+			say("components[%d]: the inventory has no %q", i, c.ID)
+		}
+		impact := cmp.Or(c.Impact, d.Impact, Outage)
+		if c.Impact != "" && !slices.Contains(Impacts, c.Impact) {
+			say("components[%d].impact: %q is none of %v", i, c.Impact, Impacts)
+		}
+		if slices.Contains(w.Components, c.ID) {
+			say("components[%d]: %s is there twice", i, c.ID)
+		}
+		w.Components = append(w.Components, c.ID)
+		if impact == Outage {
 			continue
 		}
-		w.Notices = append(w.Notices, before)
+		if w.Impacts == nil {
+			w.Impacts = map[string]Impact{}
+		}
+		w.Impacts[c.ID] = impact
 	}
-	return w, errors.Join(wrong...)
+}
+
+// policy reads when clients are told; what the document doesn't speak of is as by default.
+func (d *document) policy(w *Work, say func(string, ...any)) {
+	w.Notices = DefaultPolicy()
+	for _, impact := range slices.Sorted(maps.Keys(d.Notices)) {
+		if !slices.Contains(Impacts, impact) {
+			say("notices: %q is none of %v", impact, Impacts)
+			continue
+		}
+		delete(w.Notices, impact)
+		for i, text := range d.Notices[impact] {
+			before, err := Before(text)
+			if err != nil {
+				say("notices.%s[%d]: %w", impact, i, err)
+				continue
+			}
+			w.Notices[impact] = append(w.Notices[impact], before)
+		}
+	}
+	if len(w.Notices[Outage]) == 0 {
+		say("notices: whoever loses service must be told before; give at least one time, such as 72h")
+	}
 }
 
 // wallForm is a time by the clock on the wall.

@@ -102,11 +102,17 @@ func TestADocumentIsReadAndItsMistakesAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := time.Date(2026, 11, 30, 23, 0, 0, 0, time.UTC); !w.StartsAt.Equal(want) || w.EndsAt.Sub(w.StartsAt) != 3*time.Hour || w.Status != maintenance.Planned || len(w.Notices) != 2 {
+	if want := time.Date(2026, 11, 30, 23, 0, 0, 0, time.UTC); !w.StartsAt.Equal(want) || w.EndsAt.Sub(w.StartsAt) != 3*time.Hour || w.Status != maintenance.Planned || len(w.Notices[maintenance.Outage]) != 2 || len(w.Notices[maintenance.Degraded]) != 2 {
 		t.Errorf("%+v", w)
 	}
-	if r := w.Reminders(w.StartsAt.Add(-48 * time.Hour)); len(r) != 1 || !r[0].Equal(w.StartsAt.Add(-time.Hour)) {
-		t.Errorf("reminders %v, want the one an hour before", r)
+	if at := w.AnnounceAt(maintenance.Outage); w.StartsAt.Sub(at) != 72*time.Hour {
+		t.Errorf("announced at %s, want 72 hours before", at)
+	}
+	if r, ok := w.NextReminder(maintenance.Outage, w.StartsAt.Add(-48*time.Hour)); !ok || !r.Equal(w.StartsAt.Add(-time.Hour)) {
+		t.Errorf("reminded at %v, want an hour before", r)
+	}
+	if _, ok := w.NextReminder(maintenance.Outage, w.StartsAt.Add(-time.Hour)); ok {
+		t.Error("a reminder after the last one")
 	}
 	for says, change := range map[string][2]string{
 		"id:":                  {"id: feed-b\n", ""},
@@ -116,7 +122,12 @@ func TestADocumentIsReadAndItsMistakesAreNamed(t *testing.T) {
 		"start:":               {"2026-12-01 02:00", "tomorrow"},
 		"is not after":         {"2026-12-01 05:00", "2026-12-01 01:00"},
 		"owner:":               {"emergency", "nobody"},
-		"notices[0]":           {"72h", "3 days"},
+		"notices.outage[0]":    {"72h", "3 days"},
+		"must be told before":  {"[72h, 1h]", "[]"},
+		"notices: \"gone\"":    {"[72h, 1h]", "{gone: [1h]}"},
+		"impact: \"all\"":      {"owner:", "impact: all\nowner:"},
+		"].impact:":            {"[feed-b]", "[{id: feed-b, impact: some}]"},
+		"is there twice":       {"[feed-b]", "[feed-b, feed-b]"},
 		"work.yaml:1:1":        {"id: feed-b", "idd: feed-b"},
 		"comes twice":          {"timezone: Europe/Moscow\nstart: 2026-12-01 02:00", "timezone: Europe/Berlin\nstart: 2026-10-25 02:30"},
 		"the clock leaps over": {"timezone: Europe/Moscow\nstart: 2026-12-01 02:00", "timezone: Europe/Berlin\nstart: 2026-03-29 02:30"},
@@ -127,6 +138,38 @@ func TestADocumentIsReadAndItsMistakesAreNamed(t *testing.T) {
 	}
 	if _, err := maintenance.Read("work.yaml", nil, inv); err == nil || !strings.Contains(err.Error(), "is empty") {
 		t.Errorf("nothing: %v", err)
+	}
+}
+
+func TestImpactsAndNoticesAreReadPerComponentAndPerImpact(t *testing.T) {
+	inv := load(t, estateText)
+	text := strings.NewReplacer("[feed-b]", "[{id: pdu-b, impact: reduced-redundancy}, s2]", "[72h, 1h]", "{outage: [14d, 90m], degraded: []}").Replace(good)
+	w, err := maintenance.Read("work.yaml", []byte(text), inv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.ImpactOf("pdu-b") != maintenance.ReducedRedundancy || w.ImpactOf("s2") != maintenance.Outage || !slices.Equal(w.Dark(), []string{"s2"}) || len(w.Off()) != 2 {
+		t.Errorf("%v, dark %v, off %v", w.Impacts, w.Dark(), w.Off())
+	}
+	if told := w.Told(); len(told) != 1 || w.StartsAt.Sub(w.AnnounceAt(maintenance.Outage)) != 14*24*time.Hour {
+		t.Errorf("told are %v, notices %v", told, w.Notices)
+	}
+}
+
+func TestAClientCountsByTheWorstThatBefallsHim(t *testing.T) {
+	w := maintenance.Work{
+		Notices:  maintenance.DefaultPolicy(),
+		ByClient: map[string][]string{"a": {"s1"}}, Degraded: map[string][]string{"a": {"s2"}, "b": {"s3"}}, Reduced: map[string][]string{"b": {"s4"}, "c": {"s5"}},
+	}
+	for want, impacts := range map[string][]maintenance.Impact{
+		"a b": nil, "a": {maintenance.Outage}, "b": {maintenance.Degraded}, "c": {maintenance.ReducedRedundancy},
+	} {
+		if got := strings.Join(w.Audience(impacts...), " "); got != want {
+			t.Errorf("audience of %v: %s, want %s", impacts, got, want)
+		}
+	}
+	if i, servers := w.Of("b"); i != maintenance.Degraded || !slices.Equal(servers, []string{"s3"}) {
+		t.Errorf("b: %s %v", i, servers)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 var heard = []string{
 	"report.received", "report.progress", "report.unknown-client", "page.standdown", EventQuestionStandDown,
 	"maintenance.begun", "maintenance.delayed", "maintenance.done", "maintenance.cancelled",
+	"maintenance.rolledback",
 }
 
 // WantsAck says whether a message of the event asks to be acknowledged: by a

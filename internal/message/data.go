@@ -48,8 +48,10 @@ type Data struct {
 	Work     Work     // report.planned
 	Question Question // hands.question, hands.standdown
 	TakenBy  string   // page.standdown: who has it; hands.standdown: who answered
-	Text     string   // free text: the client's own words, a task's text, a summary
-	URL      string   // incident.postmortem: where it is published
+	// CalendarURL is where a client's planned work can be subscribed to.
+	CalendarURL string
+	Text        string // free text: the client's own words, a task's text, a summary
+	URL         string // incident.postmortem: where it is published
 
 	// Repeat: the message was sent before and may have arrived.
 	Repeat bool
@@ -77,4 +79,15 @@ type Work struct {
 	StartsAt, EndsAt, AnnouncedAt time.Time
 	// MovedFrom is the start that was announced before; zero: it has not moved.
 	MovedFrom time.Time
+	// Impact is the worst that befalls the recipient's machines, those in
+	// Servers: outage, degraded, reduced-redundancy.
+	Impact   string
+	Degraded int // machines of his that work worse, beside those that go off
+
+	// What a client hears of it who reports a failure.
+	Phase       string    // running, finished, imminent
+	Why         string    // what is done
+	Times       int       // how often he was written to about it
+	ConfirmedAt time.Time // zero: he has not confirmed
+	ConfirmedBy string    // who of his contacts did
 }

@@ -35,10 +35,11 @@ func night(lang inventory.Language) message.Data {
 			{Name: "Москва", Total: 250, Checked: 213, Down: 24}, {Name: "Санкт-Петербург", Total: 250},
 		},
 		ETA: now.Add(78 * time.Minute), NextUpdateMinutes: 15,
-		AckCode: "4F7K2M", AckURL: "https://vakhta.example.net/ack/bi03ZjNh.Qm9vYmVyVG9rZW4",
+		AckCode: "4F7K2M", AckURL: "https://vakhta.example.net/ack/bi03ZjNh.Qm9vYmVyVG9rZW4", CalendarURL: "https://vakhta.example.net/c/Zm9v.acme.ics",
 		Work: message.Work{
 			ID: "m-12", Title: "Замена ввода питания Б в зале 2",
 			StartsAt: now.Add(-2 * time.Hour), EndsAt: now.Add(3 * time.Hour), AnnouncedAt: now.AddDate(0, 0, -14), MovedFrom: now.Add(-26 * time.Hour),
+			Impact: "outage", Degraded: 2, Phase: "running", Why: "Меняем автомат ввода.", Times: 4, ConfirmedAt: now.AddDate(0, 0, -13), ConfirmedBy: "Ирина Соколова",
 		},
 		Question: message.Question{
 			Text: "Горит ли лампа блока питания, который включён в PDU B?", Short: "лампа БП от PDU B горит?", What: "сервер msk-r2-k14-u07", Label: "ACME-0406",
@@ -60,6 +61,7 @@ func night(lang inventory.Language) message.Data {
 			Text: "Is the lamp of the power supply on PDU B lit?", Short: "is the PSU lamp on PDU B lit?", What: "server msk-r2-k14-u07", Label: "ACME-0406",
 			Place: "Moscow, room 2, rack K14, unit 7", Spot: "rack K14 U7 ACME-0406", Answer: "no",
 		}
+		d.Work.Why, d.Work.ConfirmedBy = "We replace the breaker of the feed.", "Irene Falcon"
 		d.Work.Title, d.Text = "Replacement of power feed B in room 2", "The electrician is in the room, replacing a breaker."
 		for i := range d.Servers {
 			d.Servers[i].Place = fmt.Sprintf("Moscow, room 2, rack K14, unit %d", i+1)
@@ -75,6 +77,7 @@ func one(lang inventory.Language) message.Data {
 	d.Sites = slices.Clone(d.Sites[:1])
 	d.Sites[0].Total, d.Sites[0].Checked, d.Sites[0].Down = 1, 1, 1
 	d.ETA, d.NextUpdateMinutes, d.Status = time.Time{}, 0, "investigating"
+	d.Work.Impact, d.Work.Degraded, d.Work.Phase, d.Work.Times, d.Work.ConfirmedAt = "degraded", 0, "finished", 1, time.Time{}
 	d.Question.Reminder, d.Question.Answer = true, "" // a question that is asked again, and withdrawn
 	return d
 }

@@ -99,6 +99,11 @@ func (d drafter) cause() string {
 			b.WriteString("\n- " + e.Text)
 		}
 	}
+	for _, e := range d.entries {
+		if e.Kind == "work" {
+			b.WriteString("\n\n" + sentence(e.Text))
+		}
+	}
 	b.WriteString("\n\nWhy it failed is for people to write.")
 	return b.String()
 }

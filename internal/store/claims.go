@@ -34,18 +34,19 @@ func (s *Store) Claim(ctx context.Context, ids []string, lease time.Duration, no
 	}
 	for i := range claims.Claimed {
 		n := &claims.Claimed[i]
-		n.Title, n.Body, n.HTML = texts[n.ID].title, texts[n.ID].body, texts[n.ID].html
+		t := texts[n.ID]
+		n.Title, n.Body, n.HTML, n.Calendar = t.title, t.body, t.html, t.calendar
 	}
 	return claims, nil
 }
 
 // wording is what a notification says.
-type wording struct{ id, title, body, html string }
+type wording struct{ id, title, body, html, calendar string }
 
 func (s *Store) texts(ctx context.Context, ids []string) (map[string]wording, error) {
 	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT notification, `+textColumns+` FROM notification_text
 		WHERE notification IN `+s.dialect.each, list(ids))), func(r row) (w wording, err error) {
-		err = r.Scan(&w.id, &w.title, &w.body, &w.html)
+		err = r.Scan(&w.id, &w.title, &w.body, &w.html, &w.calendar)
 		return w, err
 	})
 	texts := make(map[string]wording, len(all))

@@ -379,7 +379,7 @@ func (s *Store) Acknowledge(ctx context.Context, codeOrID, via string, at time.T
 			return err
 		}
 		text := tx.QueryRowContext(ctx, `SELECT `+textColumns+` FROM notification_text WHERE notification = $1`, n.ID)
-		if err := text.Scan(&n.Title, &n.Body, &n.HTML); err != nil {
+		if err := text.Scan(&n.Title, &n.Body, &n.HTML, &n.Calendar); err != nil {
 			return err
 		}
 		if first = n.AcknowledgedAt.IsZero(); !first {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"vakhta/internal/maintenance"
@@ -18,12 +17,35 @@ const (
 // PutMaintenance keeps planned work. An older revision than the one that is
 // there is ErrConflict; the same one is written again.
 func (s *Store) PutMaintenance(ctx context.Context, m maintenance.Work) error {
+	return s.putMaintenance(ctx, m, func(tx *transaction) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM maintenance_client WHERE maintenance = $1`, m.ID); err != nil {
+			return err
+		}
+		var rows [][]any
+		for _, client := range m.Audience(maintenance.Impacts...) {
+			rows = append(rows, []any{m.ID, client, list(m.ByClient[client]), list(m.Degraded[client]), list(m.Reduced[client])})
+		}
+		_, err := s.dialect.insert(ctx, tx, `INSERT INTO maintenance_client (maintenance, client, servers, degraded, reduced)`, "", rows)
+		return err
+	})
+}
+
+// SetMaintenance keeps what has changed of planned work; whose machines it
+// touches stays as it is.
+func (s *Store) SetMaintenance(ctx context.Context, m maintenance.Work) error {
+	if _, err := s.MaintenanceBare(ctx, m.ID); err != nil {
+		return err
+	}
+	return s.putMaintenance(ctx, m, func(*transaction) error { return nil })
+}
+
+func (s *Store) putMaintenance(ctx context.Context, m maintenance.Work, clients func(*transaction) error) error {
 	title, err := encode(m.Title)
 	if err != nil {
 		return fmt.Errorf("keep maintenance %s: %w", m.ID, err)
 	}
 	rest := m // what has no column of its own
-	rest.Title, rest.Components, rest.ByClient, rest.Reduced = nil, nil, nil, nil
+	rest.Title, rest.Components, rest.ByClient, rest.Degraded, rest.Reduced = nil, nil, nil, nil, nil
 	document, err := encode(rest)
 	if err != nil {
 		return fmt.Errorf("keep maintenance %s: %w", m.ID, err)
@@ -39,20 +61,7 @@ func (s *Store) PutMaintenance(ctx context.Context, m maintenance.Work) error {
 		if n == 0 {
 			return fmt.Errorf("revision %d is older than what is kept: %w", m.Revision, ErrConflict)
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM maintenance_client WHERE maintenance = $1`, m.ID); err != nil {
-			return err
-		}
-		var rows [][]any
-		for client, servers := range m.ByClient {
-			rows = append(rows, []any{m.ID, client, list(servers), list(m.Reduced[client])})
-		}
-		for client, servers := range m.Reduced {
-			if _, both := m.ByClient[client]; !both {
-				rows = append(rows, []any{m.ID, client, "[]", list(servers)})
-			}
-		}
-		_, err = s.dialect.insert(ctx, tx, `INSERT INTO maintenance_client (maintenance, client, servers, reduced)`, "", rows)
-		return err
+		return clients(tx)
 	})
 	if err != nil {
 		return fmt.Errorf("keep maintenance %s: %w", m.ID, err)
@@ -62,7 +71,7 @@ func (s *Store) PutMaintenance(ctx context.Context, m maintenance.Work) error {
 
 // Maintenance reads planned work.
 func (s *Store) Maintenance(ctx context.Context, id string) (maintenance.Work, error) {
-	m, err := one(scanMaintenance(s.reader.QueryRowContext(ctx, selectMaintenance+` WHERE id = $1`, id)))("maintenance", id)
+	m, err := s.MaintenanceBare(ctx, id)
 	if err != nil {
 		return m, err
 	}
@@ -71,8 +80,25 @@ func (s *Store) Maintenance(ctx context.Context, id string) (maintenance.Work, e
 	return all[0], err
 }
 
+// MaintenanceBare reads planned work without whose machines it touches.
+func (s *Store) MaintenanceBare(ctx context.Context, id string) (maintenance.Work, error) {
+	return one(scanMaintenance(s.reader.QueryRowContext(ctx, selectMaintenance+` WHERE id = $1`, id)))("maintenance", id)
+}
+
+// MaintenanceFor reads planned work with one client's machines only.
+func (s *Store) MaintenanceFor(ctx context.Context, id, client string) (maintenance.Work, error) {
+	m, err := s.MaintenanceBare(ctx, id)
+	if err != nil {
+		return m, err
+	}
+	all := []maintenance.Work{m}
+	err = s.affectedBy(ctx, all, client)
+	return all[0], err
+}
+
 // Maintenances lists the planned work that touches the time between from and
-// to, or is under way, by its start; zero instants are no limit.
+// to, or is under way, by its start; zero instants are no limit. Whose machines
+// it touches is not read: there may be millions.
 func (s *Store) Maintenances(ctx context.Context, from, to time.Time) ([]maintenance.Work, error) {
 	return s.maintenances(ctx, "", from, to)
 }
@@ -94,7 +120,7 @@ func (s *Store) maintenances(ctx context.Context, client string, from, to time.T
 		w.add("id IN (SELECT maintenance FROM maintenance_client WHERE client = ?)", client)
 	}
 	all, err := collect(ask(s.reader.QueryContext(ctx, selectMaintenance+w.String()+` ORDER BY starts_at, id`, w.args...)), scanMaintenance)
-	if err == nil {
+	if err == nil && client != "" {
 		err = s.affectedBy(ctx, all, client)
 	}
 	if err != nil {
@@ -124,23 +150,23 @@ func (s *Store) affectedBy(ctx context.Context, all []maintenance.Work, client s
 	if len(all) == 0 {
 		return nil
 	}
-	ids := make([]string, len(all))
+	ids, at := make([]string, len(all)), make(map[string]*maintenance.Work, len(all))
 	for i := range all {
-		ids[i] = all[i].ID
+		ids[i], at[all[i].ID] = all[i].ID, &all[i]
 	}
 	w := where{args: []any{list(ids)}, conditions: []string{"maintenance IN " + s.dialect.each}}
 	w.equal("client", client)
-	type line struct{ maintenance, client, servers, reduced string }
-	lines, err := collect(ask(s.reader.QueryContext(ctx, `SELECT maintenance, client, servers, reduced FROM maintenance_client`+w.String(), w.args...)), func(r row) (l line, err error) {
-		err = r.Scan(&l.maintenance, &l.client, &l.servers, &l.reduced)
+	type line struct{ maintenance, client, servers, degraded, reduced string }
+	lines, err := collect(ask(s.reader.QueryContext(ctx, `SELECT maintenance, client, servers, degraded, reduced FROM maintenance_client`+w.String(), w.args...)), func(r row) (l line, err error) {
+		err = r.Scan(&l.maintenance, &l.client, &l.servers, &l.degraded, &l.reduced)
 		return l, err
 	})
 	if err != nil {
 		return err
 	}
 	for _, l := range lines {
-		m := &all[slices.Index(ids, l.maintenance)]
-		if err := errors.Join(touched(&m.ByClient, l.client, l.servers), touched(&m.Reduced, l.client, l.reduced)); err != nil {
+		m := at[l.maintenance]
+		if err := errors.Join(touched(&m.ByClient, l.client, l.servers), touched(&m.Degraded, l.client, l.degraded), touched(&m.Reduced, l.client, l.reduced)); err != nil {
 			return err
 		}
 	}
@@ -149,6 +175,9 @@ func (s *Store) affectedBy(ctx context.Context, all []maintenance.Work, client s
 
 // touched adds a client's servers, if there are any.
 func touched(by *map[string][]string, client, text string) error {
+	if text == "[]" {
+		return nil
+	}
 	var servers []string
 	if err := decode(text, &servers); err != nil || len(servers) == 0 {
 		return err

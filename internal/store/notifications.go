@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	textColumns        = `title, body, html`
+	textColumns        = `title, body, html, calendar`
 	selectNotification = `SELECT ` + standingColumns + `, ` + textColumns + ` FROM notification JOIN notification_text ON notification = id`
 	insertNotification = `INSERT INTO notification (` + standingColumns + `)`
 )
 
 func scanNotification(r row) (n ledger.Notification, err error) {
-	err = scanInto(r, &n, &n.Title, &n.Body, &n.HTML)
+	err = scanInto(r, &n, &n.Title, &n.Body, &n.HTML, &n.Calendar)
 	return n, err
 }
 
@@ -80,7 +80,7 @@ func (s *Store) enqueue(ctx context.Context, tx *transaction, keys []string, ns 
 		rows, texts := make([][]any, len(keys)), make(map[string][]any, len(keys))
 		for i, key := range keys {
 			n := coded(ns[key], ledger.AckCode(key, salt))
-			rows[i], texts[n.ID] = standingValues(n), []any{n.ID, n.Title, n.Body, n.HTML}
+			rows[i], texts[n.ID] = standingValues(n), []any{n.ID, n.Title, n.Body, n.HTML, n.Calendar}
 		}
 		inserted, err := s.dialect.insertReturning(ctx, tx, insertNotification, `ON CONFLICT DO NOTHING RETURNING id`, rows)
 		if err != nil {

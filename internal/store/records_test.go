@@ -270,7 +270,7 @@ func TestMaintenanceExplainsWhatItTouches(t *testing.T) {
 		m := maintenance.Work{
 			ID: "m-1", Title: map[string]string{"ru": "Замена PDU", "en": "PDU replacement"}, Components: []string{"pdu-1"},
 			StartsAt: t0, EndsAt: at(time.Hour), Announced: at(-time.Hour), Revision: 2,
-			ByClient: map[string][]string{"acme": {"srv-1", "srv-2"}, "globex": {"srv-9"}},
+			ByClient: map[string][]string{"acme": {"srv-1", "srv-2"}, "globex": {"srv-9"}}, Degraded: map[string][]string{"acme": {"srv-3"}, "hooli": {"srv-4"}},
 		}
 		require.NoError(t, st.PutMaintenance(ctx, m))
 		got, err := st.Maintenance(ctx, "m-1")
@@ -295,9 +295,29 @@ func TestMaintenanceExplainsWhatItTouches(t *testing.T) {
 		require.Empty(t, works)
 		works, err = st.Maintenances(ctx, time.Time{}, time.Time{})
 		require.NoError(t, err)
-		require.Equal(t, []maintenance.Work{m}, works)
+		bare := m
+		bare.ByClient, bare.Degraded = nil, nil
+		require.Equal(t, []maintenance.Work{bare}, works)
 
-		m.Revision, m.ByClient = 3, map[string][]string{"globex": {"srv-9"}}
+		require.NoError(t, st.TellMaintenance(ctx, "m-1", 2, "acme", "petrov", t0))
+		require.NoError(t, st.TellMaintenance(ctx, "m-1", 2, "acme", "ivanov", at(time.Hour)), "told again")
+		known, err := st.Confirmations(ctx, "m-1", 2, "")
+		require.NoError(t, err)
+		require.Equal(t, map[string]Confirmation{"acme": {Client: "acme", Via: "told by petrov", At: t0}}, known)
+		counts, err := st.MaintenanceCounts(ctx, works)
+		require.NoError(t, err)
+		require.Equal(t, map[string]WorkCount{"m-1": {Clients: 2, Degraded: 1, Confirmed: 1}}, counts)
+		moved := m
+		moved.Revision, moved.ByClient = 3, nil
+		require.NoError(t, st.SetMaintenance(ctx, moved))
+		got, err = st.MaintenanceFor(ctx, "m-1", "acme")
+		require.NoError(t, err)
+		require.Equal(t, map[string][]string{"acme": {"srv-1", "srv-2"}}, got.ByClient, "as before")
+		known, err = st.Confirmations(ctx, "m-1", 3, "")
+		require.NoError(t, err)
+		require.Empty(t, known, "a new revision is confirmed anew")
+
+		m.Revision, m.ByClient, m.Degraded = 3, map[string][]string{"globex": {"srv-9"}}, nil
 		require.NoError(t, st.PutMaintenance(ctx, m))
 		works, err = st.MaintenancesFor(ctx, "acme", t0, t0)
 		require.NoError(t, err)

@@ -35,7 +35,8 @@ var _ notify.Batcher = (*Channel)(nil)
 func (c *Channel) Most() int { return most }
 
 // Bundle implements [notify.Batcher]. Mails of one event and language have the
-// most in common.
+// most in common. A request has one attachment for all: who gets a calendar of
+// his own gets a request of his own.
 func (c *Channel) Bundle(messages []notify.Addressed) [][]notify.Addressed {
 	type kind struct {
 		event, language string
@@ -44,7 +45,7 @@ func (c *Channel) Bundle(messages []notify.Addressed) [][]notify.Addressed {
 	at := map[kind]int{}
 	var bundles, alone [][]notify.Addressed
 	for _, m := range messages {
-		if strings.Contains(m.Body, ownText) || strings.Contains(m.HTML, ownHTML) {
+		if m.Calendar != "" || strings.Contains(m.Body, ownText) || strings.Contains(m.HTML, ownHTML) {
 			alone = append(alone, []notify.Addressed{m})
 			continue
 		}

@@ -5,6 +5,7 @@ package sendgrid
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -112,6 +113,14 @@ func (c *Channel) compose(n ledger.Notification, to string) *mail.SGMailV3 {
 	m.AddContent(mail.NewContent("text/plain", n.Body))
 	if n.HTML != "" {
 		m.AddContent(mail.NewContent("text/html", n.HTML))
+	}
+	if n.Calendar != "" {
+		a := mail.NewAttachment()
+		a.SetFilename(notify.CalendarFile)
+		a.SetType("text/calendar")
+		a.SetDisposition("attachment")
+		a.SetContent(base64.StdEncoding.EncodeToString([]byte(n.Calendar)))
+		m.AddAttachment(a)
 	}
 	untracked(m)
 	for name, value := range c.threading(n) {

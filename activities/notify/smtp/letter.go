@@ -3,6 +3,7 @@ package smtp
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/wneessen/go-mail"
 
@@ -32,6 +33,11 @@ func (c *Channel) compose(n ledger.Notification, to string) ([]byte, error) {
 	m.SetBodyString(mail.TypeTextPlain, n.Body)
 	if n.HTML != "" {
 		m.AddAlternativeString(mail.TypeTextHTML, n.HTML)
+	}
+	if n.Calendar != "" {
+		if err := m.AttachReader(notify.CalendarFile, strings.NewReader(n.Calendar), mail.WithFileContentType(notify.CalendarType)); err != nil {
+			return nil, fmt.Errorf("attach the calendar: %w", err)
+		}
 	}
 	var out bytes.Buffer
 	if _, err := m.WriteTo(&out); err != nil {

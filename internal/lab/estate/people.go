@@ -108,7 +108,7 @@ func clientAddresses(i int, id string, language inventory.Language) map[inventor
 		a[inventory.Telegram] = fmt.Sprint(1100 + i)
 	}
 	if i%4 == 1 || i%4 == 2 {
-		a[inventory.SMS] = phone
+		a[inventory.SMS], a[inventory.Call] = phone, phone
 	}
 	if i%4 == 3 {
 		a[inventory.Email] = "tech@" + id + ".example"

@@ -235,7 +235,7 @@ func (r *recorder) work() {
 	require.NoError(t, s.Client.GetWorkflow(ctx, moved, "").Get(ctx, nil))
 	r.keep(map[string]string{
 		"work-done": done, "work-moved": moved,
-		"work-announced": workflows.BroadcastID("maintenance/w-moved", "announce", 1), "work-delayed": workflows.BroadcastID("maintenance/w-done", "delayed/1", 1),
+		"work-announced": workflows.BroadcastID("maintenance/w-moved", "announce/outage", 1), "work-delayed": workflows.BroadcastID("maintenance/w-done", "delayed/1", 1),
 	})
 }
 

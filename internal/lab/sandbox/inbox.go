@@ -23,8 +23,9 @@ type Item struct {
 	Subject    string            `json:"subject,omitempty"`
 	Text       string            `json:"text,omitempty"`
 	HTML       string            `json:"html,omitempty"`
-	Headers    map[string]string `json:"headers,omitempty"` // of a mail
-	Args       map[string]string `json:"args,omitempty"`    // custom_args
+	Calendar   string            `json:"calendar,omitempty"` // attached to a mail
+	Headers    map[string]string `json:"headers,omitempty"`  // of a mail
+	Args       map[string]string `json:"args,omitempty"`     // custom_args
 	Categories []string          `json:"categories,omitempty"`
 	Status     string            `json:"status"`
 	ErrorCode  int               `json:"errorCode,omitempty"`

@@ -20,6 +20,7 @@ type mailSend struct {
 	ReplyTo          *mailAddress      `json:"reply_to"`
 	Subject          string            `json:"subject"`
 	Content          []mailContent     `json:"content"`
+	Attachments      []mailAttachment  `json:"attachments"`
 	Headers          map[string]string `json:"headers"`
 	CustomArgs       map[string]string `json:"custom_args"`
 	Categories       []string          `json:"categories"`
@@ -45,6 +46,12 @@ type personalization struct {
 type mailAddress struct {
 	Email string `json:"email"`
 	Name  string `json:"name"`
+}
+
+type mailAttachment struct {
+	Content  string `json:"content"` // base64
+	Type     string `json:"type"`
+	Filename string `json:"filename"`
 }
 
 type mailContent struct {
@@ -164,13 +171,23 @@ func (s *Sandbox) acceptMail(m *mailSend, id string) {
 				ID:      fmt.Sprintf("%s.recvd-sandbox-%d.0", id, n),
 				Subject: replace(subject), Text: replace(text), HTML: replace(html),
 				Args: union(m.CustomArgs, p.CustomArgs), Headers: union(m.Headers, p.Headers),
-				Categories: m.Categories,
+				Categories: m.Categories, Calendar: m.calendar(),
 			}
 			n++
 			s.inbox.add(it, "accepted")
 			s.mailLife(it.ID, to.Email, it.Args, m.Categories)
 		}
 	}
+}
+
+// calendar is the calendar that is attached; what is no base64 is refused as the provider does, by silence.
+func (m *mailSend) calendar() string {
+	for _, a := range m.Attachments {
+		if text, err := base64.StdEncoding.DecodeString(a.Content); err == nil && strings.HasPrefix(a.Type, "text/calendar") {
+			return string(text)
+		}
+	}
+	return ""
 }
 
 func (m *mailSend) content(kind string) string {

@@ -98,6 +98,8 @@ func readPart(it *Item, contentType, encoding string, body io.Reader) error {
 		it.Text = words
 	case "text/html":
 		it.HTML = words
+	case "text/calendar":
+		it.Calendar = string(text)
 	}
 	return nil
 }
