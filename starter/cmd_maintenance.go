@@ -29,7 +29,7 @@ func newMaintenanceCommand(a *app) *cobra.Command {
 		Args:  aCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newMaintenancePlanCommand(a), newMaintenanceListCommand(a), newMaintenanceShowCommand(a), newMaintenanceUnreadCommand(a), newMaintenanceToldCommand(a))
+	cmd.AddCommand(newMaintenancePlanCommand(a), newMaintenanceListCommand(a), newMaintenanceShowCommand(a), newMaintenanceUnreadCommand(a), newMaintenanceToldCommand(a), newMaintenanceImportCommand(a), newMaintenanceCalendarCommand(a))
 	for _, spec := range maintenanceActs() {
 		cmd.AddCommand(spec.command(a, "maintenance", workflows.MaintenanceID, a.printMaintenanceState))
 	}
@@ -176,12 +176,24 @@ func (a *app) maintenanceState(ctx context.Context, c client.Client, work string
 func printMeasured(out io.Writer, p records.MeasuredWork) error {
 	w := p.Work
 	fmt.Fprintf(out, "%s  %s\n%s to %s\n", w.ID, w.TitleIn("en"), local(w.StartsAt), local(w.EndsAt))
-	fmt.Fprintf(out, "outage: %d machines of %d clients; reduced redundancy: %d machines\n", p.Servers, p.Clients, p.Reduced)
+	fmt.Fprintln(out, impactLine(p.Servers, p.Clients, p.Degraded, p.Slowed, p.Reduced))
+	for _, i := range w.Told() {
+		fmt.Fprintf(out, "told at %s: whom it means %s\n", local(w.AnnounceAt(i)), i)
+	}
 	for _, c := range p.Conflicts {
 		fmt.Fprintf(out, "conflict: together with %s it takes down %s, which would survive either\n", c.With, strings.Join(c.Servers, ", "))
 	}
 	fmt.Fprintln(out, "\nthe announcement:")
 	return printPlan(out, p.Announcement)
+}
+
+// impactLine says whom a work touches, and how.
+func impactLine(servers, clients, degraded, slowed, reduced int) string {
+	line := fmt.Sprintf("outage: %d machines of %d clients", servers, clients)
+	if degraded > 0 {
+		line += fmt.Sprintf("; degraded: %d machines, %d clients with nothing worse", degraded, slowed)
+	}
+	return line + fmt.Sprintf("; reduced redundancy: %d machines", reduced)
 }
 
 func newMaintenanceListCommand(a *app) *cobra.Command {
@@ -192,7 +204,7 @@ func newMaintenanceListCommand(a *app) *cobra.Command {
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			return a.withContacts(ctx, func(inv *inventory.Inventory, st *store.Store) error {
+			return a.withContacts(ctx, func(_ *inventory.Inventory, st *store.Store) error {
 				from := time.Now()
 				if all {
 					from = time.Time{}
@@ -208,15 +220,15 @@ func newMaintenanceListCommand(a *app) *cobra.Command {
 					_, err := fmt.Fprintln(cmd.OutOrStdout(), "no work is planned")
 					return err
 				}
-				acts := records.New(st, inv, nil, nil, nil, records.Options{})
+				counts, err := st.MaintenanceCounts(ctx, works)
+				if err != nil {
+					return unavailable("%w", err)
+				}
 				t := newTable(cmd.OutOrStdout(), "WORK", "STATUS", "REV", "BEGINS", "ENDS", "CLIENTS", "CONFIRMED", "TITLE")
 				for i := range works {
 					w := &works[i]
-					u, err := acts.WorkUnread(ctx, w.ID)
-					if err != nil {
-						return unavailable("%w", err)
-					}
-					t.row(w.ID, string(w.Status), fmt.Sprint(w.Revision), local(w.StartsAt), local(w.EndsAt), fmt.Sprint(u.Clients), fmt.Sprint(u.Confirmed), w.TitleIn("en"))
+					c := counts[w.ID]
+					t.row(w.ID, string(w.Status), fmt.Sprint(w.Revision), local(w.StartsAt), local(w.EndsAt), fmt.Sprint(c.Clients), fmt.Sprint(c.Confirmed), w.TitleIn("en"))
 				}
 				return t.flush()
 			})
@@ -233,18 +245,26 @@ func newMaintenanceShowCommand(a *app) *cobra.Command {
 		Args:  exactArgs(1, "WORK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			return a.withContacts(ctx, func(inv *inventory.Inventory, st *store.Store) error {
-				u, err := a.workUnread(ctx, inv, st, args[0])
-				if err != nil {
-					return err
+			return a.withContacts(ctx, func(_ *inventory.Inventory, st *store.Store) error {
+				w, err := st.MaintenanceBare(ctx, args[0])
+				if errors.Is(err, store.ErrNotFound) {
+					return notFound("there is no planned work %q; vakhta maintenance list shows them", args[0])
 				}
+				if err != nil {
+					return unavailable("%w", err)
+				}
+				counts, err := st.MaintenanceCounts(ctx, []maintenance.Work{w})
+				if err != nil {
+					return unavailable("%w", err)
+				}
+				u := counts[w.ID]
 				return a.withTemporal(ctx, func(c client.Client) error {
 					state, err := a.maintenanceState(ctx, c, args[0])
 					if err != nil {
 						return err
 					}
 					if a.json {
-						return printJSON(cmd.OutOrStdout(), map[string]any{"state": state, "unread": u})
+						return printJSON(cmd.OutOrStdout(), map[string]any{"state": state, "counts": u})
 					}
 					return printMaintenance(cmd.OutOrStdout(), state, &u)
 				})
@@ -264,12 +284,12 @@ func (a *app) workUnread(ctx context.Context, inv *inventory.Inventory, st *stor
 	return u, nil
 }
 
-func printMaintenance(out io.Writer, s workflows.MaintenanceStatus, u *records.Unread) error {
+func printMaintenance(out io.Writer, s workflows.MaintenanceStatus, u *store.WorkCount) error {
 	w := s.Work
 	fmt.Fprintf(out, "%s  %s\n", w.ID, w.TitleIn("en"))
 	fmt.Fprintf(out, "%s, revision %d; planned by %s, approved by %s\n", w.Status, w.Revision, cmp.Or(w.PlannedBy, "nobody"), cmp.Or(w.ApprovedBy, "nobody yet"))
 	fmt.Fprintf(out, "%s to %s; switches off %s\n", local(w.StartsAt), local(w.EndsAt), strings.Join(w.Components, ", "))
-	fmt.Fprintf(out, "outage: %d machines of %d clients; reduced redundancy: %d machines\n", s.Servers, s.Clients, s.Reduced)
+	fmt.Fprintln(out, impactLine(s.Servers, s.Clients, s.Degraded, s.Slowed, s.Reduced))
 	for _, c := range s.Conflicts {
 		fmt.Fprintf(out, "overridden (%s): together with %s it takes down %s\n", w.Override, c.With, strings.Join(c.Servers, ", "))
 	}

@@ -32,6 +32,7 @@ func maintenanceActs() []actSpec {
 			},
 		},
 		{use: "complete WORK", short: "The work is done: everything that it touched is swept", update: workflows.UpdateComplete, args: []string{"WORK"}, build: plain},
+		{use: "rollback WORK", short: "The work is broken off and all is as before: swept, and told", update: workflows.UpdateRollBack, args: []string{"WORK"}, build: plain},
 		{use: "cancel WORK", short: "The work will not be done; whoever was told is told", update: workflows.UpdateCancel, args: []string{"WORK"}, build: plain},
 		{
 			use: "reschedule WORK", short: "Move a work that has not begun; everybody confirms anew", update: workflows.UpdateReschedule, args: []string{"WORK"},

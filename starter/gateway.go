@@ -20,6 +20,7 @@ import (
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
+	"vakhta/internal/maintenance"
 	"vakhta/internal/roster"
 	"vakhta/internal/web"
 	"vakhta/workflows"
@@ -42,6 +43,8 @@ type facts interface {
 	Acknowledge(ctx context.Context, codeOrID, via string, at time.Time) (n ledger.Notification, first bool, err error)
 	AnswerQuestion(ctx context.Context, id string, r incident.Reply) (q incident.Question, first bool, err error)
 	Question(ctx context.Context, id string) (incident.Question, error)
+	MaintenanceBare(ctx context.Context, id string) (maintenance.Work, error)
+	MaintenancesFor(ctx context.Context, client string, from, to time.Time) ([]maintenance.Work, error)
 }
 
 // flows is what the gateway needs of Temporal; client.Client fulfils it.
@@ -117,6 +120,7 @@ const (
 const (
 	maxReportBytes   = 64 << 10
 	maxAlertBytes    = 8 << 20 // a group of thousands of alerts
+	maxNoticeBytes   = 8 << 20 // a mail with its attachments
 	maxPagerBytes    = 512_000 // PagerDuty's own limit
 	maxCallbackBytes = 4 << 20
 )
@@ -131,6 +135,8 @@ func (g *gateway) Handler() http.Handler {
 	mux.Handle("POST /v1/reports", g.authenticated(maxReportBytes, g.takeReport))
 	mux.Handle("GET /v1/reports/{id}", g.authenticated(0, g.answerReport))
 	mux.Handle("POST /v1/alerts/alertmanager", g.authenticated(maxAlertBytes, g.takeAlertmanager))
+	mux.Handle("POST /v1/maintnotes", g.authenticated(maxNoticeBytes, g.takeNotices))
+	mux.HandleFunc("GET /c/{token}", g.feed)
 	mux.Handle("POST /v2/enqueue", limited(maxPagerBytes, g.takePagerDuty))
 
 	mux.Handle("POST /callbacks/sendgrid", limited(maxCallbackBytes, g.sendgridCallback))

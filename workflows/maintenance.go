@@ -153,15 +153,23 @@ var itself = Act{By: "vakhta"}
 
 // live does what is given, and what falls due, until the work is over.
 func (m *maintained) live(ctx workflow.Context) error {
+	upstream := workflow.GetSignalChannel(ctx, SignalUpstream)
 	for !m.work().Status.Over() {
 		d := m.next()
 		m.status.Next, m.status.NextAt = d.what, d.at
 		if err := m.show(ctx); err != nil {
 			return err
 		}
-		given, err := workflow.AwaitWithTimeout(ctx, d.at.Sub(workflow.Now(ctx)), func() bool { return len(m.deeds) > 0 })
+		given, err := workflow.AwaitWithTimeout(ctx, d.at.Sub(workflow.Now(ctx)), func() bool { return len(m.deeds) > 0 || upstream.Len() > 0 })
 		if err != nil {
 			return err
+		}
+		var u UpstreamSignal
+		if upstream.ReceiveAsync(&u) {
+			if err := m.heed(ctx, u); err != nil {
+				return err
+			}
+			continue
 		}
 		if given {
 			next := m.deeds[0]

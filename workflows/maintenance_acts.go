@@ -36,6 +36,44 @@ type RescheduleUpdate struct {
 	Override string    `json:"override,omitempty"` // why it may run although a redundancy is broken
 }
 
+// UpstreamSignal is a newer notice of whoever does the work that a draft was made of.
+type UpstreamSignal struct {
+	Sequence  int       `json:"sequence"`
+	StartsAt  time.Time `json:"startsAt"`
+	EndsAt    time.Time `json:"endsAt"`
+	Cancelled bool      `json:"cancelled,omitempty"`
+}
+
+// heed takes a notice of the upstream: a draft follows it, for nobody was told;
+// of one that is approved a person decides.
+func (m *maintained) heed(ctx workflow.Context, u UpstreamSignal) error {
+	w := m.work()
+	if w.Upstream == nil || u.Sequence <= w.Upstream.Sequence {
+		return nil
+	}
+	w.Upstream.Sequence = u.Sequence
+	moved := !u.StartsAt.Equal(w.StartsAt) || !u.EndsAt.Equal(w.EndsAt)
+	by := Act{By: w.Upstream.Provider, Via: "maintnote"}
+	switch {
+	case w.Status == maintenance.Planned && u.Cancelled:
+		return m.cancel(ctx, by)
+	case w.Status == maintenance.Planned && moved:
+		d := &deed{act: maintenance.Reschedule, by: by, start: u.StartsAt, end: u.EndsAt, override: w.Override}
+		return m.reschedule(ctx, d)
+	case !u.Cancelled && !moved:
+		return m.save(ctx, "upstream", by, fmt.Sprintf("%s has sent notice %d; the time is the same", by.By, u.Sequence))
+	}
+	what := "has cancelled it: cancel it, too"
+	if !u.Cancelled {
+		const form = "2006-01-02 15:04 UTC"
+		what = fmt.Sprintf("has moved it to %s until %s: reschedule it", u.StartsAt.UTC().Format(form), u.EndsAt.UTC().Format(form))
+	}
+	if err := m.save(ctx, "upstream", by, by.By+" "+what); err != nil {
+		return err
+	}
+	return m.task(ctx, fmt.Sprintf("upstream/%d", u.Sequence), fmt.Sprintf("Planned work %s is approved, and %s %s", w.ID, by.By, what))
+}
+
 // plainActs are the updates that need nothing but who gives them.
 var plainActs = []struct {
 	name string

@@ -100,6 +100,7 @@ const (
 	SignalFollow       = "follow"       // RemoteHands: FollowSignal
 	SignalHandsState   = "handsState"   // RemoteHands to its incident: HandsStatus
 	SignalProgress     = "progress"     // Localize to its parent: LocalizeProgress
+	SignalUpstream     = "upstream"     // Maintenance: UpstreamSignal
 	SignalPageState    = "pageState"    // Escalate to its incident: EscalateStatus
 )
 
