@@ -39,8 +39,10 @@ func TestAClientsCalendarIsBehindALinkThatNobodyCanGuess(t *testing.T) {
 func TestAnUpstreamsNoticeBecomesADraft(t *testing.T) {
 	h := newGatehouse(t)
 	at := time.Date(2031, 12, 1, 2, 0, 0, 0, time.UTC)
-	n := maintnote.Notice{UID: "7@dc.example", Start: at, End: at.Add(time.Hour), Stamp: at, Summary: "Rack 1", Organizer: "noc@dc.example", Provider: "dc.example", Account: "we",
-		Maintenance: "CHG-7", Objects: []string{"MSK-K1", "circuit-9"}, Impact: maintnote.Outage, Status: maintnote.Confirmed}
+	n := maintnote.Notice{
+		UID: "7@dc.example", Start: at, End: at.Add(time.Hour), Stamp: at, Summary: "Rack 1", Organizer: "noc@dc.example", Provider: "dc.example", Account: "we",
+		Maintenance: "CHG-7", Objects: []string{"MSK-K1", "circuit-9"}, Impact: maintnote.Outage, Status: maintnote.Confirmed,
+	}
 	post := func(n maintnote.Notice) (int, string) {
 		return h.send("POST", "/v1/maintnotes", maintnote.Calendar("", n), bearer())
 	}

@@ -13,8 +13,10 @@ func TestADraftGuessesComponentsFromTheObjectsOfANotice(t *testing.T) {
 	text := strings.Replace(strings.NewReplacer("feed-a", "msk-feed-a", "feed-b", "msk-feed-b").Replace(estateText), "id: s2,", "id: s2, label: VK-0042,", 1)
 	inv := load(t, text)
 	at := time.Date(2026, 12, 1, 2, 0, 0, 0, time.UTC)
-	n := maintnote.Notice{Provider: "power.example", Maintenance: "CHG/2026 #7", UID: "7@power.example", Sequence: 2, Start: at, End: at.Add(time.Hour), Summary: "Breaker",
-		Objects: []string{"contract 12: MSK_FEED_B", "vk-0042", "circuit-9"}, Impact: maintnote.ReducedRedundancy}
+	n := maintnote.Notice{
+		Provider: "power.example", Maintenance: "CHG/2026 #7", UID: "7@power.example", Sequence: 2, Start: at, End: at.Add(time.Hour), Summary: "Breaker",
+		Objects: []string{"contract 12: MSK_FEED_B", "vk-0042", "circuit-9"}, Impact: maintnote.ReducedRedundancy,
+	}
 	d, err := maintenance.Draft(n, inv)
 	if err != nil {
 		t.Fatal(err)
