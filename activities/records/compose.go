@@ -100,6 +100,9 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 				out.Unreachable = append(out.Unreachable, contact.ID)
 				continue
 			}
+			if confirmed[client.ID] && ladder[0] == inventory.Call && message.WantsAck(p.Event) {
+				continue // nobody who knows is called
+			}
 			n, err := a.write(d, contact, ladder[0], 0, about.data(client, contact, p))
 			if err != nil {
 				return Composed{}, err

@@ -48,7 +48,7 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 	defer r.box.leave()
 	for _, contact := range a.contactsOf(about, c) {
 		switch s, told := last[contact.ID]; {
-		case p.Unacknowledged && confirmed[contact.Client]: // by another message, or another of his contacts
+		case (p.Unacknowledged || p.Confirm) && confirmed[contact.Client]: // by another message, or another of his contacts
 		case told && unsettled(s.top):
 			r.out.Contacts++
 			r.box.have(s.top)
