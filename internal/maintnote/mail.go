@@ -45,8 +45,8 @@ func parts(h textproto.MIMEHeader, body io.Reader, depth int) ([]string, error) 
 		var out []string
 		for r := multipart.NewReader(body, params["boundary"]); ; {
 			p, err := r.NextRawPart()
-			if err != nil { // the end, or cut off: what came before counts
-				return out, nil
+			if err != nil { // the end, or cut off
+				return out, nil //nolint:nilerr // as many notices as arrived whole
 			}
 			inner, err := parts(p.Header, p, depth+1)
 			if err != nil {

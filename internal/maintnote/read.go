@@ -110,7 +110,7 @@ func parse(p property) property {
 	text, quoted := p.value, false
 	var parts []string
 	from := 0
-	for i := 0; i < len(text); i++ {
+	for i := range len(text) {
 		switch c := text[i]; {
 		case c == '"':
 			quoted = !quoted
