@@ -288,11 +288,12 @@ func with(list []string, id string) []string {
 func pageLine(p records.PageParams, c records.Composed) string {
 	paged := minus(minus(minus(p.Contacts, c.Unreachable), c.Spared), c.Bundled)
 	var parts []string
-	if len(paged) > 0 {
+	switch {
+	case len(paged) > 0:
 		parts = append(parts, fmt.Sprintf("Paging %s of team %s by %s", strings.Join(paged, ", "), p.Team, p.Channel))
-	} else if len(c.Unreachable) == len(p.Contacts) {
+	case len(c.Unreachable) == len(p.Contacts):
 		parts = append(parts, fmt.Sprintf("Nobody of level %d of team %s can be paged by %s: no address", p.Level, p.Team, p.Channel))
-	} else {
+	default:
 		parts = append(parts, fmt.Sprintf("Level %d of team %s, by %s", p.Level, p.Team, p.Channel))
 	}
 	if len(c.Unreachable) > 0 && len(c.Unreachable) < len(p.Contacts) {
