@@ -59,6 +59,7 @@ func approved(t *testing.T, url string) map[inventory.Language]twilio.Templates 
 				t.Fatal(err)
 			}
 			req.SetBasicAuth(sid, token)
+			req.Close = true // no idle connection that a test of a shut door might catch as it ends
 			res, err := http.DefaultClient.Do(req)
 			if err != nil {
 				t.Fatal(err)
