@@ -16,44 +16,44 @@ import (
 	"vakhta/internal/inventory"
 )
 
-// document is a work as an engineer writes it.
-type document struct {
+// Document is a work as an engineer writes it, times by the clock on the wall.
+type Document struct {
 	ID         string            `yaml:"id"`
 	Title      map[string]string `yaml:"title"`
 	Text       map[string]string `yaml:"text"`
-	Components []part            `yaml:"components"`
+	Components []Part            `yaml:"components"`
 	Impact     Impact            `yaml:"impact"` // of components that give none
 	Start      string            `yaml:"start"`
 	End        string            `yaml:"end"`
 	TimeZone   string            `yaml:"timezone"`
 	Owner      string            `yaml:"owner"`
-	Notices    notices           `yaml:"notices"`
+	Notices    Notices           `yaml:"notices"`
 }
 
-// part is a component as it is written: its id, or {id: …, impact: …}.
-type part struct {
+// Part is a component as it is written: its id, or {id: …, impact: …}.
+type Part struct {
 	ID     string `yaml:"id"`
 	Impact Impact `yaml:"impact"`
 }
 
 // UnmarshalYAML reads either form.
-func (p *part) UnmarshalYAML(text []byte) error {
+func (p *Part) UnmarshalYAML(text []byte) error {
 	if yaml.Unmarshal(text, &p.ID) == nil {
 		return nil
 	}
-	type plain part
+	type plain Part
 	return yaml.UnmarshalWithOptions(text, (*plain)(p), yaml.Strict())
 }
 
-// notices are times before the start as they are written: one list for whoever
+// Notices are times before the start as they are written: one list for whoever
 // loses service, or a list for each impact.
-type notices map[Impact][]string
+type Notices map[Impact][]string
 
 // UnmarshalYAML reads either form.
-func (n *notices) UnmarshalYAML(text []byte) error {
+func (n *Notices) UnmarshalYAML(text []byte) error {
 	var list []string
 	if yaml.Unmarshal(text, &list) == nil {
-		*n = notices{Outage: list}
+		*n = Notices{Outage: list}
 		return nil
 	}
 	return yaml.Unmarshal(text, (*map[Impact][]string)(n))
@@ -64,7 +64,7 @@ var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 // Read reads a YAML (or JSON) document of one work and checks it against the
 // inventory. Errors name the file, the field and the remedy; all are told at once.
 func Read(name string, text []byte, inv *inventory.Inventory) (Work, error) {
-	var d document
+	var d Document
 	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&d)
 	var positioned yaml.Error
 	switch {
@@ -76,14 +76,16 @@ func Read(name string, text []byte, inv *inventory.Inventory) (Work, error) {
 	case err != nil:
 		return Work{}, fmt.Errorf("%s: %w", name, err)
 	}
-	w, err := d.work(inv)
+	w, err := d.Work(inv)
 	if err != nil {
 		return Work{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return w, nil
 }
 
-func (d *document) work(inv *inventory.Inventory) (Work, error) {
+// Work checks the document against the inventory. Errors name the field and the
+// remedy; all are told at once.
+func (d *Document) Work(inv *inventory.Inventory) (Work, error) {
 	var wrong []error
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 	if !idForm.MatchString(d.ID) {
@@ -120,7 +122,7 @@ func (d *document) work(inv *inventory.Inventory) (Work, error) {
 }
 
 // parts reads the components and what happens to each.
-func (d *document) parts(w *Work, inv *inventory.Inventory, say func(string, ...any)) {
+func (d *Document) parts(w *Work, inv *inventory.Inventory, say func(string, ...any)) {
 	if len(d.Components) == 0 {
 		say("components: empty; name what is switched off")
 	}
@@ -150,7 +152,7 @@ func (d *document) parts(w *Work, inv *inventory.Inventory, say func(string, ...
 }
 
 // policy reads when clients are told; what the document doesn't speak of is as by default.
-func (d *document) policy(w *Work, say func(string, ...any)) {
+func (d *Document) policy(w *Work, say func(string, ...any)) {
 	w.Notices = DefaultPolicy()
 	for _, impact := range slices.Sorted(maps.Keys(d.Notices)) {
 		if !slices.Contains(Impacts, impact) {
