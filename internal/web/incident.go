@@ -107,7 +107,7 @@ func (p *Pages) incident(w http.ResponseWriter, r *http.Request) {
 		v.Questions = append(v.Questions, questionView{q, p.names.Question(q), cmp.Or(q.Team, "an engineer"), p.names.Person(q.AnsweredBy)})
 	}
 	v.HasPostmortem = err == nil
-	frame := page{Title: inc.Title, Content: v}
+	frame := page{Title: inc.Title, OnCall: p.opts.OnCall != nil, Content: v}
 	if inc.Status != incident.Resolved {
 		frame.Refresh = 5
 	}

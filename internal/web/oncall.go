@@ -45,7 +45,7 @@ type oncallView struct {
 	Days      []dayMark
 	Rows      []rowName
 	Gaps      int
-	On        []roster.Turn // right now
+	On        []roster.Turn // right now; persons by name
 }
 
 // oncall draws who is on call from today's midnight on.
@@ -57,7 +57,7 @@ func (p *Pages) oncall(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, "calendar", err)
 		return
 	}
-	show(w, p.opts.Log, http.StatusOK, "oncall", page{Title: "On call", Refresh: 60, Content: p.calendar(turns, from, now)})
+	show(w, p.opts.Log, http.StatusOK, "oncall", page{Title: "On call", Refresh: 60, OnCall: true, Content: p.calendar(turns, from, now)})
 }
 
 func (p *Pages) calendar(turns []roster.Turn, from, now time.Time) oncallView {
@@ -81,7 +81,9 @@ func (p *Pages) calendar(turns []roster.Turn, from, now time.Time) oncallView {
 				b.Label = who
 			}
 			if !t.From.After(now) && t.To.After(now) {
-				v.On = append(v.On, t)
+				named := t
+				named.Person = who
+				v.On = append(v.On, named)
 			}
 		} else {
 			v.Gaps++

@@ -40,7 +40,7 @@ func TestTheCalendarShowsWhoIsOnCallAndWhereNobodyIs(t *testing.T) {
 		{Team: "network", Rotation: "primary", From: day.AddDate(0, 0, 7), To: day.AddDate(0, 0, 8)},
 	}, nil)
 	body := w.Body.String()
-	for _, want := range []string{"<b>vera</b>", "network · primary", ">VERA</text>", "stroke-dasharray", "1 stretches", "Wed 25"} {
+	for _, want := range []string{"<b>VERA</b>", "network · primary", ">VERA</text>", "stroke-dasharray", "There is one stretch", "Wed 25"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}

@@ -112,6 +112,7 @@ type page struct {
 	Title    string
 	Refresh  int // seconds; 0: never
 	Bare     bool
+	OnCall   bool // there is a calendar to go to
 	Content  any
 }
 
@@ -177,7 +178,7 @@ func (p *Pages) index(w http.ResponseWriter, r *http.Request) {
 			v.Recent = append(v.Recent, inc)
 		}
 	}
-	show(w, p.opts.Log, http.StatusOK, "index", page{Title: "Incidents", Refresh: 10, Content: v})
+	show(w, p.opts.Log, http.StatusOK, "index", page{Title: "Incidents", Refresh: 10, OnCall: p.opts.OnCall != nil, Content: v})
 }
 
 func (p *Pages) postmortem(w http.ResponseWriter, r *http.Request) {
@@ -204,6 +205,7 @@ func (p *Pages) postmortem(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	show(w, p.opts.Log, http.StatusOK, "postmortem", page{
+		OnCall:  p.opts.OnCall != nil,
 		Title:   "Postmortem: " + pm.Title,
 		Content: postmortemView{Incident: id, Body: template.HTML(body)}, // rendered by our own templates
 	})
