@@ -23,6 +23,7 @@ import (
 
 	"vakhta/internal/incident"
 	"vakhta/internal/ledger"
+	"vakhta/internal/maintenance"
 	"vakhta/internal/postmortem"
 	"vakhta/internal/roster"
 	"vakhta/internal/store"
@@ -37,6 +38,11 @@ type Reader interface {
 	Notifications(ctx context.Context, f store.NotificationFilter) ([]ledger.Notification, error)
 	Postmortem(ctx context.Context, incident string) (incident.Postmortem, error)
 	Questions(ctx context.Context, f store.QuestionFilter) ([]incident.Question, error)
+	Maintenance(ctx context.Context, id string) (maintenance.Work, error)
+	Maintenances(ctx context.Context, from, to time.Time) ([]maintenance.Work, error)
+	MaintenanceCounts(ctx context.Context, works []maintenance.Work) (map[string]store.WorkCount, error)
+	Confirmations(ctx context.Context, work string, revision int, client string) (map[string]store.Confirmation, error)
+	Standings(ctx context.Context, f store.NotificationFilter) ([]ledger.Notification, error)
 }
 
 // Names are the words for ids. None of them gives away an address.
@@ -80,6 +86,8 @@ func (p *Pages) Register(mux *http.ServeMux) {
 	mux.Handle("GET /{$}", p.guarded(p.index))
 	mux.Handle("GET /incidents/{id}", p.guarded(p.incident))
 	mux.Handle("GET /postmortems/{id}", p.guarded(p.postmortem))
+	mux.Handle("GET /works", p.guarded(p.works))
+	mux.Handle("GET /works/{id}", p.guarded(p.work))
 	if p.opts.OnCall != nil {
 		mux.Handle("GET /oncall", p.guarded(p.oncall))
 	}

@@ -16,6 +16,7 @@ import (
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
+	"vakhta/internal/maintenance"
 	"vakhta/internal/postmortem"
 	"vakhta/internal/store"
 	"vakhta/internal/store/storetest"
@@ -100,6 +101,19 @@ func night(t *testing.T) *store.Store {
 		},
 	}, now.Add(-4*time.Minute))
 	must(t, err)
+	work := maintenance.Work{
+		ID: "feed-b", Title: map[string]string{"ru": "Замена ввода Б", "en": "Replacement of feed B"}, Components: []string{"feed-b", "pdu-k07-b"},
+		Impacts: map[string]maintenance.Impact{"pdu-k07-b": maintenance.Degraded}, StartsAt: now.Add(9 * time.Hour), EndsAt: now.Add(12 * time.Hour),
+		MovedFrom: now.Add(-15 * time.Hour), Status: maintenance.Approved, Announced: now.Add(-time.Hour), Revision: 2, PlannedBy: "ivan", ApprovedBy: "vera",
+		ByClient: map[string][]string{"romashka": {"srv-0217", "srv-0300"}, "vasilek": {"srv-a"}, "<b>acme": {"srv-b"}},
+	}
+	must(t, st.PutMaintenance(ctx, work))
+	must(t, st.TellMaintenance(ctx, work.ID, 2, "vasilek", "vera", now.Add(-time.Minute)))
+	_, err = st.Enqueue(ctx, []ledger.Notification{{
+		Subject: "maintenance/feed-b", Event: "maintenance.announced", Step: "announcement", Revision: 2, Client: "romashka", Contact: "duty",
+		Channel: inventory.SMS, Language: inventory.Russian, Body: "Работы 02:00-05:00",
+	}}, now.Add(-3*time.Minute))
+	must(t, err)
 	return st
 }
 
@@ -152,7 +166,7 @@ func TestGoldenPages(t *testing.T) {
 	for name, path := range map[string]string{
 		"index.html": "/", "incident.html": "/incidents/" + open, "resolved.html": "/incidents/" + done,
 		"postmortem.html": "/postmortems/" + done, "postmortem.md": "/postmortems/" + done + ".md",
-		"acknowledge.html": "/a/" + signer.Sign(ns[0].ID, ns[0].Contact), "absent.html": "/incidents/nope",
+		"acknowledge.html": "/a/" + signer.Sign(ns[0].ID, ns[0].Contact), "absent.html": "/incidents/nope", "works.html": "/works", "work.html": "/works/feed-b",
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := get(h, path, nil)
