@@ -93,7 +93,7 @@ func (o *Outage) missing(inv *inventory.Inventory, rows []ledger.Notification) [
 			if n.Class == ledger.ClassAmbiguous {
 				put(open, n.Contact, n.Event)
 			}
-			if n.State == ledger.Dropped {
+			if n.State == ledger.Dropped && n.Class != ledger.ClassExpired { // an update that came too late is lost
 				put(old, n.Contact, n.Event)
 			}
 			continue
