@@ -93,8 +93,8 @@ type AlertFilter struct {
 func (s *Store) Alerts(ctx context.Context, f AlertFilter) ([]incident.Alert, error) {
 	var w where
 	if f.IDs != nil { // first: each is parameter 1
-		w.args = append(w.args, list(f.IDs))
-		w.conditions = append(w.conditions, "id IN "+s.dialect.each)
+		w.args = append(w.args, s.dialect.list(f.IDs))
+		w.conditions = append(w.conditions, "id"+s.dialect.among)
 	}
 	w.equal("source", f.Source)
 	w.equal("component", f.Component)
@@ -115,7 +115,7 @@ func (s *Store) Alerts(ctx context.Context, f AlertFilter) ([]incident.Alert, er
 // SetAlertsIncident says which incident alerts belong to.
 func (s *Store) SetAlertsIncident(ctx context.Context, ids []string, incidentID string) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		_, err := tx.ExecContext(ctx, `UPDATE alert SET incident = $2 WHERE id IN `+s.dialect.each, list(ids), incidentID)
+		_, err := tx.ExecContext(ctx, `UPDATE alert SET incident = $2 WHERE id`+s.dialect.among, s.dialect.list(ids), incidentID)
 		return err
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"vakhta/internal/ledger"
@@ -45,7 +46,7 @@ type wording struct{ id, title, body, html, calendar string }
 
 func (s *Store) texts(ctx context.Context, ids []string) (map[string]wording, error) {
 	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT notification, `+textColumns+` FROM notification_text
-		WHERE notification IN `+s.dialect.each, list(ids))), func(r row) (w wording, err error) {
+		WHERE notification`+s.dialect.among, s.dialect.list(ids))), func(r row) (w wording, err error) {
 		err = r.Scan(&w.id, &w.title, &w.body, &w.html, &w.calendar)
 		return w, err
 	})
@@ -69,25 +70,40 @@ func unique(ids []string) []string {
 	return out
 }
 
+// claim leases what is due in one statement, and only asks about the others,
+// of which a broadcast has few.
 func (s *Store) claim(ctx context.Context, tx *transaction, ids []string, lease time.Duration, now time.Time) (claims ledger.Claims, err error) {
-	found, err := s.byID(ctx, tx, ids)
-	if err != nil {
+	claims.Claimed, err = s.takeDue(ctx, tx, ids, lease, now)
+	if err != nil || len(claims.Claimed) == len(ids) {
 		return claims, err
 	}
-	var overdue, expired []string
-	var due []ledger.Notification
+	taken := make([]string, len(claims.Claimed))
+	for i, n := range claims.Claimed {
+		taken[i] = n.ID
+	}
+	err = s.claimRest(ctx, tx, without(ids, taken), lease, now, &claims)
+	return claims, err
+}
+
+// claimRest says what became of those that were not due.
+func (s *Store) claimRest(ctx context.Context, tx *transaction, ids []string, lease time.Duration, now time.Time, claims *ledger.Claims) error {
+	found, err := s.byID(ctx, tx, ids)
+	if err != nil {
+		return err
+	}
+	var overdue, expired, due []string
 	for _, id := range ids {
 		n, ok := found[id]
 		switch {
 		case !ok:
-			return claims, fmt.Errorf("notification %s: %w", id, ErrNotFound)
+			return fmt.Errorf("notification %s: %w", id, ErrNotFound)
 		case n.State.Sendable() && (!n.AcknowledgedAt.IsZero() || !n.Deadline.IsZero() && !n.Deadline.After(now)):
 			overdue = append(overdue, id)
 			claims.Done = append(claims.Done, dropped(n, now))
 		case n.State.Sendable() && n.RetryAt.After(now):
 			claims.Waiting = append(claims.Waiting, ledger.Waiting{ID: id, RetryAt: n.RetryAt})
 		case n.State.Sendable():
-			due = append(due, n)
+			due = append(due, id) // a neighbour has put it back since
 		case n.State == ledger.Intent && n.LeaseUntil.After(now):
 			claims.Waiting = append(claims.Waiting, ledger.Waiting{ID: id, RetryAt: n.LeaseUntil})
 		case n.State == ledger.Intent:
@@ -97,14 +113,15 @@ func (s *Store) claim(ctx context.Context, tx *transaction, ids []string, lease 
 		}
 	}
 	if err := s.dropOverdue(ctx, tx, overdue, now); err != nil {
-		return claims, err
+		return err
 	}
 	if err := s.expireLeases(ctx, tx, expired, now); err != nil {
-		return claims, err
+		return err
 	}
 	claims.Unknown = expired
-	claims.Claimed, err = s.takeDue(ctx, tx, due, lease, now)
-	return claims, err
+	late, err := s.takeDue(ctx, tx, due, lease, now)
+	claims.Claimed = append(claims.Claimed, late...)
+	return err
 }
 
 // dropped is a notification that is not sent any more: somebody acknowledged
@@ -123,7 +140,7 @@ func (s *Store) dropOverdue(ctx context.Context, tx *transaction, ids []string, 
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE notification SET state = 'dropped', updated_at = $2,
 			class = CASE WHEN acknowledged_at <> 0 THEN '' ELSE 'expired' END
-		WHERE id IN `+s.dialect.each, list(ids), micros(now))
+		WHERE id`+s.dialect.among, s.dialect.list(ids), micros(now))
 	return err
 }
 
@@ -133,35 +150,37 @@ func (s *Store) expireLeases(ctx context.Context, tx *transaction, ids []string,
 		return nil
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE notification SET state = 'unknown', class = 'ambiguous', updated_at = $2
-		WHERE id IN `+s.dialect.each, list(ids), micros(now))
+		WHERE id`+s.dialect.among, s.dialect.list(ids), micros(now))
 	if err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE attempt SET state = 'unknown', class = 'ambiguous', settled_at = $2,
 			message = 'the lease ran out before an outcome was known'
-		WHERE notification IN `+s.dialect.each+` AND state = 'intent'`, list(ids), micros(now))
+		WHERE notification`+s.dialect.among+` AND state = 'intent'`, s.dialect.list(ids), micros(now))
 	return err
 }
 
-// takeDue leases notifications that are locked already, and begins an attempt for each.
-func (s *Store) takeDue(ctx context.Context, tx *transaction, due []ledger.Notification, lease time.Duration, now time.Time) ([]ledger.Notification, error) {
-	if len(due) == 0 {
+// takeDue leases those of the notifications that are due, begins an attempt for
+// each, and returns them in the order of ids.
+func (s *Store) takeDue(ctx context.Context, tx *transaction, ids []string, lease time.Duration, now time.Time) ([]ledger.Notification, error) {
+	if len(ids) == 0 {
 		return nil, nil
 	}
-	ids, rows := make([]string, len(due)), make([][]any, len(due))
-	for i := range due {
-		n := &due[i]
-		n.State, n.Class, n.RetryAt, n.UpdatedAt, n.LeaseUntil = ledger.Intent, ledger.ClassNone, time.Time{}, now, now.Add(lease)
-		n.Attempts++
-		n.LeaseToken++
-		ids[i] = n.ID
-		rows[i] = []any{n.ID, n.Attempts, n.LeaseToken, n.Repeat, string(ledger.Intent), "", "", "", 0, "", "", false, micros(now), 0}
-	}
-	_, err := tx.ExecContext(ctx, `UPDATE notification SET state = 'intent', class = '', attempts = attempts + 1,
+	due, err := collect(ask(tx.QueryContext(ctx, `UPDATE notification SET state = 'intent', class = '', attempts = attempts + 1,
 			lease_token = lease_token + 1, lease_until = $3, retry_at = 0, updated_at = $2
-		WHERE id IN `+s.dialect.each, list(ids), micros(now), micros(now.Add(lease)))
-	if err != nil {
+		WHERE id`+s.dialect.among+` AND state IN ('queued', 'retry') AND retry_at <= $2 AND acknowledged_at = 0 AND (deadline = 0 OR deadline > $2)
+		RETURNING `+standingColumns, s.dialect.list(ids), micros(now), micros(now.Add(lease)))), scanStanding)
+	if err != nil || len(due) == 0 {
 		return nil, err
+	}
+	order := make(map[string]int, len(ids))
+	for i, id := range ids {
+		order[id] = i
+	}
+	slices.SortFunc(due, func(a, b ledger.Notification) int { return order[a.ID] - order[b.ID] })
+	rows := make([][]any, len(due))
+	for i, n := range due {
+		rows[i] = []any{n.ID, n.Attempts, n.LeaseToken, n.Repeat, string(ledger.Intent), "", "", "", 0, "", "", false, micros(now), 0}
 	}
 	_, err = s.dialect.insert(ctx, tx, `INSERT INTO attempt (notification, n, lease_token, is_repeat, state, class, provider, provider_id,
 		http_status, code, message, wrote, intent_at, settled_at)`, "", rows)

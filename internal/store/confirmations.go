@@ -86,7 +86,7 @@ func (s *Store) MaintenanceCounts(ctx context.Context, works []maintenance.Work)
 	}
 	lines, err := collect(ask(s.reader.QueryContext(ctx, `SELECT c.maintenance, SUM(CASE WHEN c.servers <> '[]' THEN 1 ELSE 0 END),
 			SUM(CASE WHEN c.servers = '[]' AND c.degraded <> '[]' THEN 1 ELSE 0 END)
-		FROM maintenance_client c WHERE c.maintenance IN `+s.dialect.each+` GROUP BY c.maintenance`, list(ids))), func(r row) (l line, err error) {
+		FROM maintenance_client c WHERE c.maintenance`+s.dialect.among+` GROUP BY c.maintenance`, s.dialect.list(ids))), func(r row) (l line, err error) {
 		err = r.Scan(&l.id, &l.Clients, &l.Degraded)
 		return l, err
 	})

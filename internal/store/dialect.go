@@ -17,8 +17,8 @@ import (
 type dialect struct {
 	name  string
 	goose goose.Dialect
-	// each is a subquery that yields the strings of a JSON array, given as parameter 1.
-	each string
+	// among compares a column with the strings of a list, given as parameter 1.
+	among string
 	// lock ends a SELECT whose rows are about to be updated. SQLite has the
 	// whole file locked by then.
 	lock string
@@ -29,8 +29,8 @@ type dialect struct {
 }
 
 var (
-	sqliteDialect   = dialect{name: "SQLite", goose: goose.DialectSQLite3, each: `(SELECT value FROM json_each($1))`, prepares: true}
-	postgresDialect = dialect{name: "PostgreSQL", goose: goose.DialectPostgres, each: `(SELECT jsonb_array_elements_text(CAST($1 AS jsonb)))`, lock: ` FOR UPDATE`, arrays: true}
+	sqliteDialect   = dialect{name: "SQLite", goose: goose.DialectSQLite3, among: ` IN (SELECT value FROM json_each($1))`, prepares: true}
+	postgresDialect = dialect{name: "PostgreSQL", goose: goose.DialectPostgres, among: ` = ANY (CAST($1 AS text[]))`, lock: ` FOR UPDATE`, arrays: true}
 )
 
 // parameter is the n-th of parameters that are numbered as they come. SQLite
@@ -67,7 +67,15 @@ func duplicate(err error) bool {
 	return errors.As(err, &pg) && pg.Code == "23505"
 }
 
-// list is a JSON array for a dialect's each.
+// list is a parameter for the dialect's among.
+func (d dialect) list(values []string) any {
+	if d.arrays {
+		return values
+	}
+	return list(values)
+}
+
+// list is how a list of strings is stored: as a JSON array.
 func list(values []string) string {
 	text, _ := json.Marshal(values) // strings always marshal
 	if values == nil {

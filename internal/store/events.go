@@ -233,7 +233,7 @@ func (s *Store) bareOwners(ctx context.Context, tx *transaction, ids []string, o
 		return nil
 	}
 	found, err := collect(ask(tx.QueryContext(ctx, `SELECT provider_id, notification FROM provider_ref
-		WHERE provider = '' AND provider_id IN `+s.dialect.each, list(ids))), scanTexts(2))
+		WHERE provider = '' AND provider_id`+s.dialect.among, s.dialect.list(ids))), scanTexts(2))
 	if err != nil {
 		return err
 	}
@@ -265,7 +265,7 @@ func (s *Store) about(ctx context.Context, tx *transaction, batch []arrival, own
 	}
 	byCode := map[string]string{}
 	if len(codes) > 0 { // by id first, so that all rows are locked in one order
-		pairs, err := collect(ask(tx.QueryContext(ctx, `SELECT ack_code, id FROM notification WHERE ack_code IN `+s.dialect.each, list(codes))), scanTexts(2))
+		pairs, err := collect(ask(tx.QueryContext(ctx, `SELECT ack_code, id FROM notification WHERE ack_code`+s.dialect.among, s.dialect.list(codes))), scanTexts(2))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -351,7 +351,7 @@ func (s *Store) withEarly(ctx context.Context, tx *transaction, owners []owned) 
 		return early, nil
 	}
 	found, err := collect(ask(tx.QueryContext(ctx, `SELECT DISTINCT provider, provider_id FROM provider_event
-		WHERE provider_id IN `+s.dialect.each+` AND notification = ''`, list(ids))), scanTexts(2))
+		WHERE provider_id`+s.dialect.among+` AND notification = ''`, s.dialect.list(ids))), scanTexts(2))
 	for _, r := range found {
 		early[ref{r[0], r[1]}] = true
 	}

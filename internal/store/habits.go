@@ -100,7 +100,7 @@ func habitRows(obs []topology.Observation, places []int32) [][]any {
 // Habits reads what is known of the components, by component, probe, peer and vantage.
 func (s *Store) Habits(ctx context.Context, components []string) ([]topology.Habit, error) {
 	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT component, probe, peer, vantage, asked, answered, silent, rtt, deviation, first_at, last_at, last_up
-		FROM habit WHERE component IN `+s.dialect.each+` ORDER BY component, probe, peer, vantage`, list(components))), func(r row) (h topology.Habit, err error) {
+		FROM habit WHERE component`+s.dialect.among+` ORDER BY component, probe, peer, vantage`, s.dialect.list(components))), func(r row) (h topology.Habit, err error) {
 		var rtt, deviation float64
 		var first, last, up int64
 		err = r.Scan(&h.Component, &h.Probe, &h.Peer, &h.Vantage, &h.Asked, &h.Answered, &h.Silent, &rtt, &deviation, &first, &last, &up)
@@ -126,8 +126,8 @@ const enoughAnswers = 3
 func (s *Store) UsualRTTs(ctx context.Context, vantage string, components []string) (map[string]time.Duration, error) {
 	out := make(map[string]time.Duration, len(components))
 	_, err := collect(ask(s.reader.QueryContext(ctx, `SELECT component, MAX(rtt + 2 * deviation) FROM habit
-		WHERE component IN `+s.dialect.each+` AND vantage = $2 AND peer = '' AND probe <> 'power' AND answered >= $3 AND rtt > 0 GROUP BY component`,
-		list(components), vantage, enoughAnswers)), func(r row) (none struct{}, err error) {
+		WHERE component`+s.dialect.among+` AND vantage = $2 AND peer = '' AND probe <> 'power' AND answered >= $3 AND rtt > 0 GROUP BY component`,
+		s.dialect.list(components), vantage, enoughAnswers)), func(r row) (none struct{}, err error) {
 		var id string
 		var micros float64
 		if err = r.Scan(&id, &micros); err == nil {

@@ -154,7 +154,7 @@ func (s *Store) affectedBy(ctx context.Context, all []maintenance.Work, client s
 	for i := range all {
 		ids[i], at[all[i].ID] = all[i].ID, &all[i]
 	}
-	w := where{args: []any{list(ids)}, conditions: []string{"maintenance IN " + s.dialect.each}}
+	w := where{args: []any{s.dialect.list(ids)}, conditions: []string{"maintenance" + s.dialect.among}}
 	w.equal("client", client)
 	type line struct{ maintenance, client, servers, degraded, reduced string }
 	lines, err := collect(ask(s.reader.QueryContext(ctx, `SELECT maintenance, client, servers, degraded, reduced FROM maintenance_client`+w.String(), w.args...)), func(r row) (l line, err error) {

@@ -46,7 +46,7 @@ func (s *Store) standing(ctx context.Context, tx *transaction, column string, va
 	if len(values) == 0 {
 		return found, nil
 	}
-	rows, err := collect(ask(tx.QueryContext(ctx, selectStanding+` WHERE `+column+` IN `+s.dialect.each+` ORDER BY id`+s.dialect.lock, list(values))), scanStanding)
+	rows, err := collect(ask(tx.QueryContext(ctx, selectStanding+` WHERE `+column+s.dialect.among+` ORDER BY id`+s.dialect.lock, s.dialect.list(values))), scanStanding)
 	for _, n := range rows {
 		found[n.ID] = n
 	}

@@ -89,7 +89,7 @@ func (s *Store) enqueue(ctx context.Context, tx *transaction, keys []string, ns 
 		if err := s.writeTexts(ctx, tx, inserted, texts); err != nil || len(inserted) == len(keys) {
 			return err
 		}
-		present, err := collect(ask(tx.QueryContext(ctx, `SELECT key FROM notification WHERE key IN `+s.dialect.each, list(keys))), scanText)
+		present, err := collect(ask(tx.QueryContext(ctx, `SELECT key FROM notification WHERE key`+s.dialect.among, s.dialect.list(keys))), scanText)
 		if err != nil {
 			return err
 		}

@@ -45,14 +45,20 @@ func (s *Store) Parts(ctx context.Context, subject, step string, revision, rung,
 	return parts, nil
 }
 
-// PartStandings are the notifications of a part by id, without their texts.
+// PartStandings are the notifications of a part by id, as far as a sender asks
+// before he claims them: whose each is, where it stands, and when it is due or free.
 func (s *Store) PartStandings(ctx context.Context, p ledger.Part) ([]ledger.Notification, error) {
 	w := where{}
 	w.add("subject = ? AND step = ? AND revision = ? AND id >= ? AND rung = ? AND channel = ?", p.Subject, p.Step, p.Revision, p.From, p.Rung, string(p.Channel))
 	if p.To != "" {
 		w.add("id < ?", p.To)
 	}
-	all, err := collect(ask(s.reader.QueryContext(ctx, selectStanding+w.String()+` ORDER BY id`, w.args...)), scanStanding)
+	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT id, contact, channel, state, retry_at, lease_until FROM notification`+w.String()+` ORDER BY id`, w.args...)), func(r row) (n ledger.Notification, err error) {
+		var retryAt, leaseUntil int64
+		err = r.Scan(&n.ID, &n.Contact, &n.Channel, &n.State, &retryAt, &leaseUntil)
+		n.RetryAt, n.LeaseUntil = instant(retryAt), instant(leaseUntil)
+		return n, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read a part of the notifications of %s: %w", p.Subject, err)
 	}
