@@ -52,7 +52,7 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 	if err != nil {
 		return nil, err
 	}
-	way := new(urgency.Way)
+	way := &urgency.Way{Lamp: st}
 	sender := notify.New(st, records.NewDirectory(inv, st), routes, notify.Options{
 		Rates: rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleTimeout: cfg.Notify.SendTimeout, SettleAfter: cfg.Notify.SettleAfter, ReceiptsWithin: cfg.Notify.ReceiptsWithin,
 		Attempted: m.attempted, Breaker: breaker(cfg.Notify.Breaker), Way: way, Page: render.Page,

@@ -33,6 +33,7 @@ type Store struct {
 	writer  *sql.DB // SQLite: one connection, so that writers of one process queue here
 	reader  *sql.DB // may be the writer
 	turn    turn
+	lamp    beacon // nil: nobody else uses the database
 	settles *committer[settle, error]
 	events  *committer[arrival, ledger.Applied]
 
@@ -146,6 +147,11 @@ func (s *Store) lineUp(path string) error {
 		return err
 	}
 	s.turn.all = newGate(1, all)
+	lamp, err := openFileLamp(path + "-turn-page")
+	if err != nil {
+		return err
+	}
+	s.lamp = lamp
 	return nil
 }
 
@@ -157,7 +163,7 @@ func openPostgres(dsn string) (*Store, error) {
 	db.SetMaxOpenConns(postgresConnections)
 	db.SetMaxIdleConns(postgresConnections)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	return &Store{dialect: postgresDialect, writer: db, reader: db, turn: turn{bulk: newGate(bulkAtOnce(), nil)}}, nil
+	return &Store{dialect: postgresDialect, writer: db, reader: db, turn: turn{bulk: newGate(bulkAtOnce(), nil)}, lamp: postgresLamp{db}}, nil
 }
 
 // Ping says whether the database answers.
@@ -176,7 +182,11 @@ func (s *Store) Close() error {
 	if s.reader == s.writer {
 		return s.writer.Close()
 	}
-	return errors.Join(s.reader.Close(), s.writer.Close(), s.turn.close())
+	err := errors.Join(s.reader.Close(), s.writer.Close(), s.turn.close())
+	if l, ok := s.lamp.(*fileLamp); ok {
+		err = errors.Join(err, l.own.close(), l.others.close())
+	}
+	return err
 }
 
 // micros is how an instant is stored: microseconds since 1970, UTC; 0 is none.

@@ -10,4 +10,6 @@ type fileLock struct{}
 
 func openFileLock(string) (*fileLock, error)  { return nil, nil }
 func (*fileLock) lock(context.Context) func() { return func() {} }
+func (*fileLock) share() func()               { return func() {} }
+func (*fileLock) taken() bool                 { return false }
 func (*fileLock) close() error                { return nil }

@@ -53,6 +53,27 @@ func (l *fileLock) lock(ctx context.Context) (unlock func()) {
 	}
 }
 
+// share holds the lock together with others, and returns how to give it back.
+// Who looks whether it is taken has it for a moment only.
+func (l *fileLock) share() (unlock func()) {
+	if l == nil || syscall.Flock(int(l.file.Fd()), syscall.LOCK_SH) != nil {
+		return func() {}
+	}
+	return l.unlock
+}
+
+// taken says whether somebody else holds the lock.
+func (l *fileLock) taken() bool {
+	if l == nil {
+		return false
+	}
+	err := syscall.Flock(int(l.file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		l.unlock()
+	}
+	return err == syscall.EWOULDBLOCK
+}
+
 func (l *fileLock) unlock() { _ = syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN) }
 
 func (l *fileLock) close() error {

@@ -29,6 +29,9 @@ const few = 10
 // writeMany is write for so many rows.
 func (s *Store) writeMany(ctx context.Context, rows int, do func(tx *transaction) error) error {
 	for try := 1; ; try++ {
+		if rows > few {
+			s.giveWay(ctx)
+		}
 		end := s.turn.take(ctx, rows > few)
 		err := s.writeOnce(ctx, do)
 		end()

@@ -1,6 +1,6 @@
-// Package urgency gives what is urgent the right of way within a process: who
-// sends to thousands looks before each piece of work whether a page is under
-// way, and lets it pass.
+// Package urgency gives what is urgent the right of way: who sends to thousands
+// looks before each piece of work whether a page is under way, and lets it pass.
+// A [Lamp] tells other processes, too.
 //
 //	done := way.Begin(0)  // a page is sent
 //	defer done()
@@ -22,12 +22,21 @@ const NextStep = 150 * time.Millisecond
 // a slow provider of theirs, must not stop it.
 const patience = 250 * time.Millisecond
 
+// Lamp is seen by other processes while something urgent is under way here.
+type Lamp interface {
+	// Light lights it, without a wait, until out is called.
+	Light() (out func())
+}
+
 // Way is the right of way. Its zero value is ready, and nil has no urgency.
 type Way struct {
+	Lamp Lamp // nil: no other process is told
+
 	mu      sync.Mutex
 	running int
 	until   time.Time     // of the grace after the last one
 	changed chan struct{} // closed when the last one ends; nil: nobody waits
+	out     func()        // puts the lamp out; nil: it is out
 }
 
 // Begin says that something urgent is under way until done is called, and that
@@ -39,16 +48,42 @@ func (w *Way) Begin(grace time.Duration) (done func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running++
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.running--
-		w.until = time.Now().Add(grace)
-		if w.running == 0 && w.changed != nil {
-			close(w.changed)
-			w.changed = nil
-		}
+	if w.Lamp != nil && w.out == nil {
+		w.out = w.Lamp.Light()
 	}
+	return func() {
+		w.end(grace)
+		w.dim()
+	}
+}
+
+func (w *Way) end(grace time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running--
+	w.until = time.Now().Add(grace)
+	if w.running == 0 && w.changed != nil {
+		close(w.changed)
+		w.changed = nil
+	}
+}
+
+// dim puts the lamp out where nothing urgent is left, or looks again after the grace.
+func (w *Way) dim() {
+	w.mu.Lock()
+	if w.out == nil || w.running > 0 {
+		w.mu.Unlock()
+		return
+	}
+	if grace := time.Until(w.until); grace > 0 {
+		time.AfterFunc(grace, w.dim)
+		w.mu.Unlock()
+		return
+	}
+	out := w.out
+	w.out = nil
+	w.mu.Unlock()
+	out()
 }
 
 // Yield returns when nothing urgent is under way, after a quarter of a second at most,

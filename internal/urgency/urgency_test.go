@@ -67,3 +67,37 @@ func TestNoWayIsNoUrgency(t *testing.T) {
 	none.Begin(0)()
 	none.Yield(t.Context())
 }
+
+type lamp struct{ lit, times int }
+
+func (l *lamp) Light() (out func()) {
+	l.lit++
+	l.times++
+	return func() { l.lit-- }
+}
+
+func TestOtherProcessesSeeALampFromTheFirstPageToTheGraceOfTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen lamp
+		way := Way{Lamp: &seen}
+		first, second := way.Begin(NextStep), way.Begin(NextStep)
+		first()
+		second()
+		time.Sleep(NextStep / 2)
+		third := way.Begin(NextStep) // its next step came within the grace
+		time.Sleep(NextStep)
+		third()
+		time.Sleep(NextStep - time.Millisecond)
+		if seen.lit != 1 || seen.times != 1 {
+			t.Errorf("it is lit %d times, and was %d times; want one light all along", seen.lit, seen.times)
+		}
+		time.Sleep(2 * time.Millisecond)
+		if seen.lit != 0 {
+			t.Error("it is lit after the grace")
+		}
+		way.Begin(0)()
+		if seen.lit != 0 || seen.times != 2 {
+			t.Errorf("lit %d times, want none: the last step has no grace", seen.lit)
+		}
+	})
+}
