@@ -34,6 +34,19 @@ type summary struct {
 	failing    int64 // the first row of obs that is no answer, in nanoseconds; 0: none
 }
 
+// prepare summarizes, and gathers what will be asked for: the rows of machines
+// that are silent and were not always.
+func (c *chronicle) prepare(seen []*sighting) {
+	c.summarize()
+	var fell []int32
+	for n, s := range seen {
+		if s != nil && c.g.isServer(int32(n)) && s.silent() && !c.startedSilent(int32(n)) {
+			fell = append(fell, int32(n))
+		}
+	}
+	c.gather(fell)
+}
+
 // summarize reads all rows once.
 func (c *chronicle) summarize() {
 	c.brief = make([]summary, len(c.g.nodes))
@@ -158,8 +171,11 @@ func (c *chronicle) gatherOne(n int32) {
 		}
 	}
 	c.now[n] = now
-	if len(all) > len(now) {
-		all = order(slices.Clone(all))
+	if len(all) > len(now) { // mostly the past is over when now begins, so that each is sorted by itself
+		past := order(slices.Clone(all[len(now):]))
+		if all = slices.Concat(past, now); past[len(past)-1].At.Compare(now[0].At) >= 0 {
+			all = order(all)
+		}
 	}
 	c.rows[n] = all
 	c.fell[n] = c.drops(n)

@@ -52,10 +52,11 @@ func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 	v := g.look(obs)
 	rows := &chronicle{g: g, obs: obs, past: past, older: older, table: v.table, sees: v.sight}
 	var read sync.WaitGroup
-	read.Go(rows.summarize)
+	read.Go(func() { rows.prepare(v.seen) })
 	s := searchFor(g, v)
+	r := &reporter{search: s, view: v, explained: make([]bool, len(g.nodes)), ways: newCarriers(g)}
+	read.Go(func() { r.passed = r.passages() })
 	s.climb()
-	r := &reporter{search: s, view: v, explained: make([]bool, len(g.nodes))}
 	out := Inference{Findings: []Finding{}, Blind: v.sight.blinded()}
 	var weak []Finding // that take nothing down, and may as well be chance: asked again, not named
 	for _, h := range slices.Clone(s.chosen) {
@@ -160,8 +161,10 @@ type reporter struct {
 	*search
 	*view
 	all       *trial
-	explained []bool  // by the graph's node
-	scores    []Score // in no order
+	explained []bool // by the graph's node
+	ways      *carriers
+	passed    []passage // by the graph's node
+	scores    []Score   // in no order
 }
 
 // shared is the finding on a component of the hypothesis.
@@ -252,7 +255,7 @@ func (s *search) brokenBy(h int32) []int32 {
 			}
 			for j := range s.t.nodes[u].groups {
 				grp := &s.t.nodes[u].groups[j]
-				if slices.Contains(grp.members, out[i]) && s.t.group(grp) != works {
+				if slices.Contains(grp.members, out[i]) && s.t.group(grp.law(), grp.members) != works {
 					s.marks[u] = s.stamp
 					out = append(out, u)
 					break

@@ -45,15 +45,13 @@ type modes struct {
 	weak     map[int32]float64 // whole failures that much contradicts → their log odds
 	noise    float64
 	how      []uint8                    // by node: how a server is silent, or none that was seen
-	slowly   map[string][]int32         // whole failures → what went one by one, if it did; once asked
+	slowly   map[string]*slow           // whole failures → what they took, if one by one; once asked
 	beside   map[int32]map[int32]Result // see toldFromBeside; once asked
-	ways     *carriers
-	passed   []passage // see passages; once asked
 }
 
 // inPart revises findings: failures in part replace what they explain better.
 func (r *reporter) inPart(findings []Finding, unexplained []int32, rows *chronicle) ([]Finding, []int32) {
-	m := &modes{reporter: r, rows: rows, findings: findings, loose: map[int32]bool{}, weak: map[int32]float64{}, noise: r.habits.noise, slowly: map[string][]int32{}}
+	m := &modes{reporter: r, rows: rows, findings: findings, loose: map[int32]bool{}, weak: map[int32]float64{}, noise: r.habits.noise, slowly: map[string]*slow{}}
 	for _, n := range unexplained {
 		m.loose[n] = true
 	}

@@ -60,34 +60,52 @@ func (m *modes) oneByOne() []int32 {
 	for n := range m.loose {
 		out = append(out, n)
 	}
+	var asked []*slow
 	for i := range m.findings {
 		f := &m.findings[i]
 		if f.Mode != "" || len(f.Explains) < leastHot || f.Kind == inventory.KindSite {
 			continue
 		}
-		list, known := m.slowly[f.Component]
-		if !known {
-			list = m.inTurn(f.Explains)
-			m.slowly[f.Component] = list
+		if m.slowly[f.Component] == nil {
+			m.slowly[f.Component] = m.fellBy(f.Explains)
+			asked = append(asked, m.slowly[f.Component])
 		}
-		out = append(out, list...)
+	}
+	inParts(len(asked), 1, func(from, to int) {
+		for _, s := range asked[from:to] {
+			s.inTurn = m.wentInTurn(s)
+		}
+	})
+	for i := range m.findings {
+		if s := m.slowly[m.findings[i].Component]; s != nil && s.inTurn && m.findings[i].Mode == "" {
+			out = append(out, s.all...)
+		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// inTurn returns the nodes of the servers if they went one after another.
-func (m *modes) inTurn(servers []string) []int32 {
-	all := m.g.known(servers)
-	told := slices.DeleteFunc(slices.Clone(all), m.rows.startedSilent)
-	if 2*len(told) < len(servers) {
-		return nil
+// slow are servers with a cause that they share, which may have gone one after another.
+type slow struct {
+	all, told []int32 // and those that answered before
+	inTurn    bool
+}
+
+// fellBy reads when servers fell.
+func (m *modes) fellBy(servers []string) *slow {
+	s := &slow{all: m.g.known(servers)}
+	if s.told = slices.DeleteFunc(slices.Clone(s.all), m.rows.startedSilent); 2*len(s.told) >= len(servers) {
+		m.rows.gather(s.told)
+	} else {
+		s.told = nil
 	}
-	m.rows.gather(told)
-	if moments, _, _ := m.spread(told); moments < leastMoments {
-		return nil
-	}
-	return all
+	return s
+}
+
+// wentInTurn says that they went one after another.
+func (m *modes) wentInTurn(s *slow) bool {
+	moments, _, _ := m.spread(s.told)
+	return moments >= leastMoments
 }
 
 // heatOf weighs that the place is too hot.
@@ -137,6 +155,9 @@ func (m *modes) spread(servers []int32) (moments int, span time.Duration, known 
 	for _, n := range servers {
 		for _, d := range m.rows.fell[n] {
 			if !d.after.IsZero() {
+				if views[d.vantage] == nil {
+					views[d.vantage] = make([]interval, 0, len(servers))
+				}
 				views[d.vantage] = append(views[d.vantage], interval{d.after.UnixNano() - int64(timeSlack), d.seen.UnixNano() + int64(timeSlack)})
 			}
 		}

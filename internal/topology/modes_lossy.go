@@ -33,6 +33,10 @@ type carriers struct {
 	class [][]carrier // by class of servers; nil: not looked up
 }
 
+func newCarriers(g *Graph) *carriers {
+	return &carriers{g: g, known: map[[3]int32][]carrier{}, class: make([][]carrier, g.classes)}
+}
+
 // of lists what carries the traffic of n.
 func (c *carriers) of(n int32) []carrier {
 	class := c.g.class[n]
@@ -98,7 +102,6 @@ func (m *modes) crosses(carrier, n int32, vantage string) bool {
 // lossy looks for switches and uplinks behind which many machines miss some
 // probes and answer others, while those elsewhere do not.
 func (m *modes) lossy() []cause {
-	m.passages()
 	var suspects []int32
 	for n := range m.passed {
 		t, c := &m.passed[n], int32(n)
@@ -112,11 +115,6 @@ func (m *modes) lossy() []cause {
 	var out []cause
 	seen := m.views()
 	behind := m.behind(suspects)
-	var all []int32
-	for _, c := range suspects {
-		all = append(all, behind[c].servers...)
-	}
-	m.rows.gather(all)
 	for _, c := range suspects {
 		if x, ok := m.lossOf(c, behind[c], seen); ok {
 			out = append(out, x)
@@ -130,14 +128,10 @@ func (m *modes) lossy() []cause {
 type passage struct{ asked, missed, mixed int }
 
 // passages counts them for all carriers.
-func (m *modes) passages() {
-	if m.passed != nil {
-		return
-	}
-	m.ways = &carriers{g: m.g, known: map[[3]int32][]carrier{}, class: make([][]carrier, m.g.classes)}
-	counts := make([]passage, len(m.g.nodes))
-	for _, n := range m.servers {
-		s := m.seen[n]
+func (r *reporter) passages() []passage {
+	counts := make([]passage, len(r.g.nodes))
+	for _, n := range r.servers {
+		s := r.seen[n]
 		if !s.answered() {
 			continue
 		}
@@ -153,10 +147,10 @@ func (m *modes) passages() {
 				missed[side]++
 			}
 		}
-		for _, c := range m.ways.of(n) {
+		for _, c := range r.ways.of(n) {
 			t := &counts[c.node]
 			a, k := asked[0]+asked[1], missed[0]+missed[1]
-			if m.g.nodes[c.node].uplink {
+			if r.g.nodes[c.node].uplink {
 				a, k = asked[0], missed[0]
 			}
 			t.asked += a
@@ -166,7 +160,7 @@ func (m *modes) passages() {
 			}
 		}
 	}
-	m.passed = counts
+	return counts
 }
 
 func (m *modes) hasFinding(n int32, mode Mode) bool {
@@ -177,43 +171,55 @@ func (m *modes) hasFinding(n int32, mode Mode) bool {
 type misses struct{ asked, missed int }
 
 // views counts, for each vantage, the probes of machines that answer anything.
-func (m *modes) views() map[string]misses {
-	out := map[string]misses{}
-	m.rows.believed(false, func(n int32, o *Observation) {
-		if !reaches(o.Probe) || o.Result == Unknown || m.seen[n] == nil || !m.seen[n].answered() {
-			return
+func (m *modes) views() []misses {
+	t := m.rows.table
+	out := make([]misses, len(t.vantages))
+	for k, s := range m.seen {
+		if s == nil || !s.answered() {
+			continue
 		}
-		v := out[o.Vantage]
-		v.asked++
-		if o.Result == Down {
-			v.missed++
+		n := int32(k)
+		for i := range t.of(n) {
+			r := &t.of(n)[i]
+			if r.ask.reaches() && r.result != isUnknown && m.sight.believed(m.g, r.vantage, n) {
+				out[r.vantage].note(r.result)
+			}
 		}
-		out[o.Vantage] = v
-	})
+	}
 	return out
+}
+
+func (k *misses) note(result uint8) {
+	k.asked++
+	if result == isDown {
+		k.missed++
+	}
 }
 
 // witness is what one machine behind a lossy path was asked and missed.
 type witness struct {
 	node   int32
-	misses // over all vantages
-	views  map[string]misses
-	probes map[Probe]misses
+	misses                  // over all vantages
+	views  []misses         // by vantage
+	probes [askPower]misses // by probe
 }
 
 // lossOf weighs that c loses a share of what it carries. Machines that answer
 // nothing at all don't count: they may be down.
-func (m *modes) lossOf(c int32, carried load, all map[string]misses) (cause, bool) {
+func (m *modes) lossOf(c int32, carried load, all []misses) (cause, bool) {
 	behind, share := carried.servers, carried.share
 	if len(behind) < leastMixed {
 		return cause{}, false
 	}
 	var witnesses, silent []witness
-	sum := witness{views: map[string]misses{}, probes: map[Probe]misses{}}
-	here := witness{views: map[string]misses{}, probes: map[Probe]misses{}} // what views counts of these
+	sum := witness{views: make([]misses, len(all))}
+	here := witness{views: make([]misses, len(all))} // what views counts of these
+	room := make([]misses, len(behind)*len(all))
 	mixed := 0
 	for _, n := range behind {
-		w := m.witness(c, n)
+		w := witness{node: n, views: room[:len(all):len(all)]}
+		room = room[len(all):]
+		m.question(&w, c)
 		if m.seen[n].answered() {
 			here.add(&w)
 		}
@@ -229,7 +235,7 @@ func (m *modes) lossOf(c int32, carried load, all map[string]misses) (cause, boo
 			witnesses = append(witnesses, w)
 		}
 	}
-	if mixed < leastMixed || sum.missed < leastMissed || !even(sum.views, sum.misses) || !even(sum.probes, sum.misses) || m.comesAndGoes(c, behind) > 0 {
+	if mixed < leastMixed || sum.missed < leastMissed || !even(sum.views, sum.misses) || !even(sum.probes[:], sum.misses) || m.comesAndGoes(c, behind) > 0 {
 		return cause{}, false
 	}
 	x := cause{node: c, mode: Lossy, prior: math.Log(lossyOfAll * prior[m.g.nodes[c].c.Kind]), score: m.weighLoss(c, witnesses, share, here.views, all)}
@@ -248,28 +254,30 @@ func (m *modes) lossOf(c int32, carried load, all map[string]misses) (cause, boo
 	slices.Sort(x.explains)
 	x.evidence = []Evidence{{Result: Down, Count: sum.missed, Text: fmt.Sprintf(
 		"%d of %d probes of what is behind it go unanswered, spread over %s", sum.missed, sum.asked, count(len(x.explains), "server"))}}
-	for _, v := range sortedKeys(sum.views) {
-		if all[v].asked-here.views[v].asked < leastRows {
+	for v, name := range m.rows.table.vantages {
+		if sum.views[v].asked > 0 && all[v].asked-here.views[v].asked < leastRows {
 			x.rival += lossyVantage / (lossyOfAll * prior[m.g.nodes[c].c.Kind])
-			x.evidence = append(x.evidence, Evidence{Text: fmt.Sprintf("against it: vantage %s sees nothing that is not behind it, so that its own path may lose them", v)})
+			x.evidence = append(x.evidence, Evidence{Text: fmt.Sprintf("against it: vantage %s sees nothing that is not behind it, so that its own path may lose them", name)})
 		}
 	}
 	return x, true
 }
 
 func (w *witness) add(o *witness) {
-	for v, k := range o.views {
-		w.views[v] = misses{w.views[v].asked + k.asked, w.views[v].missed + k.missed}
+	for v := range o.views {
+		w.views[v].add(o.views[v])
 	}
-	for p, k := range o.probes {
-		w.probes[p] = misses{w.probes[p].asked + k.asked, w.probes[p].missed + k.missed}
+	for p := range o.probes {
+		w.probes[p].add(o.probes[p])
 	}
-	w.asked, w.missed = w.asked+o.asked, w.missed+o.missed
+	w.misses.add(o.misses)
 }
+
+func (k *misses) add(o misses) { k.asked, k.missed = k.asked+o.asked, k.missed+o.missed }
 
 // even says that no vantage and no probe misses a much smaller share than all
 // do: a filter drops one kind of probe, a lossy path drops of each.
-func even[K comparable](parts map[K]misses, all misses) bool {
+func even(parts []misses, all misses) bool {
 	for _, k := range parts {
 		if expected := float64(k.asked) * float64(all.missed) / float64(all.asked); expected >= 4 && float64(k.missed) < .35*expected {
 			return false
@@ -319,28 +327,31 @@ func (m *modes) behind(nodes []int32) map[int32]load {
 	return out
 }
 
-// witness reads what a machine behind c was asked from across it.
-func (m *modes) witness(c, n int32) witness {
-	w := witness{node: n, views: map[string]misses{}, probes: map[Probe]misses{}}
-	for _, o := range m.rows.now[n] {
-		if !reaches(o.Probe) || o.Result == Unknown || !m.crosses(c, n, o.Vantage) {
-			continue
+// question reads what the machine of a witness, behind c, was asked from across it.
+func (m *modes) question(w *witness, c int32) {
+	n, t := w.node, m.rows.table
+	rows := t.of(n)
+	for i := range rows {
+		r := &rows[i]
+		switch {
+		case !r.ask.reaches() || r.result == isUnknown || t.obs[r.i].Peer != "" || !m.sight.believed(m.g, r.vantage, n) || !m.crosses(c, n, t.vantages[r.vantage]):
+		case i > 0 && sameRow(r, &rows[i-1]) && t.obs[r.i].Detail == t.obs[rows[i-1].i].Detail: // doubled
+		default:
+			w.note(r.result)
+			w.views[r.vantage].note(r.result)
+			w.probes[r.ask].note(r.result)
 		}
-		one := witness{misses: misses{asked: 1}}
-		if o.Result == Down {
-			one.missed = 1
-		}
-		one.views, one.probes = map[string]misses{o.Vantage: one.misses}, map[Probe]misses{o.Probe: one.misses}
-		w.add(&one)
 	}
-	return w
 }
 
 // weighLoss is the log odds of a loss, whatever its share, against noise such as
 // each vantage sees elsewhere. All machines are known to answer something.
-func (m *modes) weighLoss(c int32, witnesses []witness, share map[int32]float64, here, all map[string]misses) float64 {
-	noise := map[string]float64{}
+func (m *modes) weighLoss(c int32, witnesses []witness, share map[int32]float64, here, all []misses) float64 {
+	noise := make([]float64, len(all))
 	for v := range here {
+		if here[v].asked == 0 {
+			continue
+		}
 		elsewhere := misses{all[v].asked - here[v].asked, all[v].missed - here[v].missed}
 		noise[v] = max(falseDown, (float64(elsewhere.missed)+noiseWeight*falseDown)/(float64(elsewhere.asked)+noiseWeight))
 	}
@@ -349,8 +360,10 @@ func (m *modes) weighLoss(c int32, witnesses []witness, share map[int32]float64,
 	}
 	rows := func(w *witness, loss float64) float64 {
 		sum, nothing := 0.0, 1.0
-		for _, v := range sortedKeys(w.views) {
-			k := w.views[v]
+		for v, k := range w.views {
+			if k.asked == 0 {
+				continue
+			}
 			p := 1 - (1-noise[v])*(1-loss)
 			sum += float64(k.missed)*math.Log(p) + float64(k.asked-k.missed)*math.Log(1-p)
 			nothing *= math.Pow(p, float64(k.asked))
@@ -379,10 +392,9 @@ func (m *modes) weighLoss(c int32, witnesses []witness, share map[int32]float64,
 }
 
 // against is how many probes were missed, and how many noise would miss.
-func against(noise map[string]float64, witnesses []witness) (missed, expected float64) {
+func against(noise []float64, witnesses []witness) (missed, expected float64) {
 	for i := range witnesses {
-		for _, v := range sortedKeys(witnesses[i].views) {
-			k := witnesses[i].views[v]
+		for v, k := range witnesses[i].views {
 			missed += float64(k.missed)
 			expected += noise[v] * float64(k.asked)
 		}
@@ -404,6 +416,7 @@ func addLogs(a, b float64) float64 {
 // at once, which is not a loss.
 func (m *modes) comesAndGoes(c int32, behind []int32) int {
 	const step = 30 * time.Second
+	m.rows.gather(behind)
 	times := map[string]map[int64]misses{}
 	for _, n := range behind {
 		for _, o := range m.rows.now[n] {

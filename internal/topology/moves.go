@@ -129,11 +129,11 @@ func (s *search) above(nodes []int32) []int32 {
 			out = s.visit(out, n)
 		case last == noNode || !s.likePlaced(n, last):
 			last = n
-			s.t.needs(n, func(m int32) { out = s.visit(out, m) })
+			out = s.visitNeeds(out, n)
 		}
 	}
 	for i := 0; i < len(out); i++ {
-		s.t.needs(out[i], func(m int32) { out = s.visit(out, m) })
+		out = s.visitNeeds(out, out[i])
 	}
 	slices.Sort(out)
 	return out
@@ -146,6 +146,35 @@ func (s *search) visit(out []int32, n int32) []int32 {
 	}
 	s.marks[n] = s.stamp
 	return append(out, n)
+}
+
+// visitNeeds visits all that can change the node's state, as [trial.needs] does.
+func (s *search) visitNeeds(out []int32, n int32) []int32 {
+	t := s.t
+	for laws := t.laws[t.begin[n]:t.begin[n+1]]; len(laws) > 0; {
+		end := 1 + laws[0]>>lawLength
+		for _, m := range laws[1:end] {
+			if s.marks[m] == s.stamp && laws[0]&lawNetwork == 0 {
+				continue
+			}
+			out = s.visit(out, m)
+			if laws[0]&lawNetwork != 0 {
+				if behind := t.nodes[m].behind; behind > 0 {
+					out = s.visit(out, behind-1)
+				}
+				if core := t.nodes[m].core; core > 0 {
+					out = s.visit(out, core-1)
+				}
+			}
+		}
+		laws = laws[end:]
+	}
+	if t.detour[n] {
+		for _, m := range t.nodes[n].via {
+			out = s.visit(s.visit(out, m), t.nodes[m].behind-1)
+		}
+	}
+	return out
 }
 
 // move is a change of hypothesis with what it would bring.

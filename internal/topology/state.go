@@ -24,8 +24,19 @@ type trial struct {
 	failed []bool
 	trail  []change // every change of state since the last reset, oldest first
 	queue  []int32
-	queued []bool // waits in the queue
+	queued []bool    // waits in the queue
+	laws   []int32   // by what each node works, the groups one after another; see law
+	begin  []int32   // node n's are laws[begin[n]:begin[n+1]]
+	detour []bool    // whether a node's own management hangs on something
+	users  [][]int32 // of the nodes
 }
+
+// A group in laws is its length and kind in one number, then its members.
+const (
+	lawNetwork = 1 << iota
+	lawPower
+	lawLength = iota // bits before the length
+)
 
 type change struct {
 	node          int32
@@ -33,7 +44,34 @@ type change struct {
 }
 
 func newTrial(nodes []node) *trial {
-	return &trial{nodes: nodes, state: make([]state, len(nodes)), failed: make([]bool, len(nodes)), queued: make([]bool, len(nodes))}
+	t := &trial{nodes: nodes, state: make([]state, len(nodes)), failed: make([]bool, len(nodes)), queued: make([]bool, len(nodes))}
+	t.begin, t.detour, t.users = make([]int32, len(nodes)+1), make([]bool, len(nodes)), make([][]int32, len(nodes))
+	size := 0
+	for i := range nodes {
+		for j := range nodes[i].groups {
+			size += 1 + len(nodes[i].groups[j].members)
+		}
+	}
+	t.laws = make([]int32, 0, size)
+	for i := range nodes {
+		from := &nodes[i]
+		for j := range from.groups {
+			t.laws = append(append(t.laws, from.groups[j].law()), from.groups[j].members...)
+		}
+		t.begin[i+1], t.detour[i], t.users[i] = int32(len(t.laws)), len(from.via) > 0, from.users
+	}
+	return t
+}
+
+func (g *group) law() int32 {
+	law := int32(len(g.members)) << lawLength
+	if g.network {
+		law |= lawNetwork
+	}
+	if g.power {
+		law |= lawPower
+	}
+	return law
 }
 
 // flip fails a node that was not, or heals one that was, and lets that spread.
@@ -53,7 +91,7 @@ func (t *trial) flip(n int32) {
 		if worse {
 			t.spread(n)
 		} else {
-			for _, u := range t.nodes[n].users {
+			for _, u := range t.users[n] {
 				t.enqueue(u)
 			}
 		}
@@ -62,7 +100,7 @@ func (t *trial) flip(n int32) {
 
 // spread queues what needs n, which got worse, but for what can get no worse itself.
 func (t *trial) spread(n int32) {
-	for _, u := range t.nodes[n].users {
+	for _, u := range t.users[n] {
 		if t.state[u] != powerless || t.failed[u] {
 			t.enqueue(u)
 		}
@@ -95,12 +133,13 @@ func (t *trial) undo(length int) {
 
 // evaluate is the law of the graph: AND over groups of OR over members.
 func (t *trial) evaluate(n int32) state {
-	from := &t.nodes[n]
 	worst := works
-	for i := range from.groups {
-		if s := t.group(&from.groups[i]); s > worst {
+	for laws := t.laws[t.begin[n]:t.begin[n+1]]; len(laws) > 0; {
+		end := 1 + laws[0]>>lawLength
+		if s := t.group(laws[0], laws[1:end]); s > worst {
 			worst = s
 		}
+		laws = laws[end:]
 	}
 	if t.failed[n] {
 		if worst == hidden { // behind lost uplinks its own site still sees what it carried
@@ -108,8 +147,8 @@ func (t *trial) evaluate(n int32) state {
 		}
 		return failed
 	}
-	if worst == works {
-		for _, m := range from.via {
+	if worst == works && t.detour[n] {
+		for _, m := range t.nodes[n].via {
 			switch s := t.beyond(m); s {
 			case remote, hidden:
 				return s
@@ -119,20 +158,25 @@ func (t *trial) evaluate(n int32) state {
 	return worst
 }
 
-// group is what the group leaves of the component that needs it.
-func (t *trial) group(g *group) state {
+// group is what a group leaves of the component that needs it.
+func (t *trial) group(law int32, members []int32) state {
+	for _, m := range members {
+		if t.state[m] == works {
+			return works
+		}
+	}
 	best := exposed
-	for _, m := range g.members {
+	for _, m := range members {
 		s := t.state[m]
 		switch {
-		case s == works, g.power && s < powerless && len(t.nodes[m].via) > 0: // a PDU feeds on, though nobody can ask it
+		case law&lawPower != 0 && s < powerless && t.detour[m]: // a PDU feeds on, though nobody can ask it
 			return works
-		case g.network:
+		case law&lawNetwork != 0:
 			s = t.beyond(m)
 		}
 		best = min(best, s)
 	}
-	if !g.network && best > hidden {
+	if law&lawNetwork == 0 && best > hidden {
 		return powerless
 	}
 	return best

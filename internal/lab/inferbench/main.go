@@ -67,12 +67,22 @@ func main() {
 	dump := flag.String("dump", "", "write the first night's estate.yaml, sweep.jsonl and before.jsonl, and what broke, into this folder")
 	noBefore := flag.Bool("no-before", false, "without the sweep of the day before")
 	verbose := flag.Bool("v", false, "tell every night that went wrong, on stderr")
+	answers := flag.String("answers", "", "write the sum of each night's answer into this file: two builds that infer the same write the same")
+	again := flag.Int("again", 0, "infer each night so many times more, for the profile")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the inferences")
 	flag.Parse()
 	fmt.Fprintln(os.Stderr, machine())
+	b := &bench{seed: *seed, verbose: *verbose, profile: *profile, noBefore: *noBefore, dump: *dump, again: *again}
+	if *answers != "" {
+		f, err := os.Create(*answers)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "inferbench: create the file of answers: "+err.Error())
+			os.Exit(2)
+		}
+		b.answers = f // to the end of the process
+	}
 	missed := 0
 	out := json.NewEncoder(os.Stdout)
-	b := &bench{seed: *seed, verbose: *verbose, profile: *profile, noBefore: *noBefore, dump: *dump}
 	for _, r := range regimes(*cases, *small) {
 		if !strings.Contains(r.name, *only) {
 			continue
