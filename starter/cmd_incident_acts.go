@@ -148,7 +148,7 @@ func parseInstant(text string, now time.Time) (time.Time, error) {
 		return now.Add(d).UTC().Truncate(time.Second), nil
 	}
 	if hm, err := time.Parse("15:04", text); err == nil {
-		local := now.Local()
+		local := now
 		at := time.Date(local.Year(), local.Month(), local.Day(), hm.Hour(), hm.Minute(), 0, 0, local.Location())
 		if !at.After(now) {
 			at = time.Date(local.Year(), local.Month(), local.Day()+1, hm.Hour(), hm.Minute(), 0, 0, local.Location())

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"vakhta/activities/records"
 	"vakhta/internal/inventory"
@@ -75,10 +77,22 @@ func (a *app) startMaintenance(ctx context.Context, out io.Writer, w maintenance
 	})
 }
 
+// asker asks workflows where they stand; client.Client fulfils it.
+type asker interface {
+	QueryWorkflow(ctx context.Context, workflowID, runID, queryType string, args ...any) (converter.EncodedValue, error)
+	DescribeWorkflowExecution(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error)
+	GetWorkflow(ctx context.Context, workflowID, runID string) client.WorkflowRun
+}
+
 // maintenanceState asks the workflow where a work stands; one that is refused
 // says why.
-func (a *app) maintenanceState(ctx context.Context, c client.Client, work string) (workflows.MaintenanceStatus, error) {
-	var state workflows.MaintenanceStatus
+func (a *app) maintenanceState(ctx context.Context, c asker, work string) (workflows.MaintenanceStatus, error) {
+	state, err := workState(ctx, c, work)
+	return state, a.explain("maintenance "+work, err)
+}
+
+// workState waits until a work that was just planned is computed.
+func workState(ctx context.Context, c asker, work string) (state workflows.MaintenanceStatus, err error) {
 	id := workflows.MaintenanceID(work)
 	deadline := time.Now().Add(updateWithin)
 	for {
@@ -86,19 +100,16 @@ func (a *app) maintenanceState(ctx context.Context, c client.Client, work string
 		if err == nil {
 			err = value.Get(&state)
 		}
-		if err != nil {
-			return state, a.explain("maintenance "+work, err)
-		}
-		if state.Next != "" || state.Work.Status.Over() || time.Now().After(deadline) {
-			return state, nil
+		if err != nil || state.Next != "" || state.Work.Status.Over() || time.Now().After(deadline) {
+			return state, err
 		}
 		described, err := c.DescribeWorkflowExecution(ctx, id, "")
 		if err != nil {
-			return state, a.explain("maintenance "+work, err)
+			return state, err
 		}
 		if !isRunning(described) {
 			err = c.GetWorkflow(ctx, id, "").Get(ctx, &state)
-			return state, a.explain("maintenance "+work, err)
+			return state, err
 		}
 		select {
 		case <-ctx.Done():
@@ -208,17 +219,6 @@ func newMaintenanceShowCommand(a *app) *cobra.Command {
 	}
 }
 
-func (a *app) workUnread(ctx context.Context, inv *inventory.Inventory, st *store.Store, work string) (records.Unread, error) {
-	if _, err := st.Maintenance(ctx, work); errors.Is(err, store.ErrNotFound) {
-		return records.Unread{}, notFound("there is no planned work %q; vakhta maintenance list shows them", work)
-	}
-	u, err := records.New(st, inv, nil, nil, nil, records.Options{}).WorkUnread(ctx, work)
-	if err != nil {
-		return u, unavailable("%w", err)
-	}
-	return u, nil
-}
-
 func printMaintenance(out io.Writer, s workflows.MaintenanceStatus, u *store.WorkCount) error {
 	w := s.Work
 	fmt.Fprintf(out, "%s  %s\n", w.ID, w.TitleIn("en"))
@@ -239,72 +239,4 @@ func printMaintenance(out io.Writer, s workflows.MaintenanceStatus, u *store.Wor
 	}
 	_, err := fmt.Fprintf(out, "next: %s, %s (in %s)\n", s.Next, local(s.NextAt), postmortem.Span(time.Until(s.NextAt).Round(time.Second)))
 	return err
-}
-
-func newMaintenanceUnreadCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "unread WORK",
-		Short: "List the clients who have not confirmed, and by what they were told",
-		Args:  exactArgs(1, "WORK"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			return a.withContacts(ctx, func(inv *inventory.Inventory, st *store.Store) error {
-				u, err := a.workUnread(ctx, inv, st, args[0])
-				if err != nil {
-					return err
-				}
-				w, err := st.Maintenance(ctx, args[0])
-				if err != nil {
-					return unavailable("%w", err)
-				}
-				if a.json {
-					return printJSON(cmd.OutOrStdout(), u)
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%d of %d clients have not confirmed revision %d; it begins %s\n", len(u.Unread), u.Clients, w.Revision, local(w.StartsAt))
-				if len(u.Unread) == 0 {
-					return nil
-				}
-				told, err := st.Standings(ctx, store.NotificationFilter{Subject: "maintenance/" + w.ID, Revision: &w.Revision})
-				if err != nil {
-					return unavailable("%w", err)
-				}
-				by := map[string][]string{}
-				for _, n := range told {
-					by[n.Client] = append(by[n.Client], string(n.Channel)+" "+string(n.State))
-				}
-				t := newTable(cmd.OutOrStdout(), "CLIENT", "NAME", "MACHINES", "TOLD BY")
-				for _, id := range u.Unread {
-					name := id
-					if c, ok := inv.Client(id); ok {
-						name = c.Name
-					}
-					t.row(id, name, fmt.Sprint(len(w.ByClient[id])), strings.Join(by[id], ", "))
-				}
-				return t.flush()
-			})
-		},
-	}
-}
-
-func newMaintenanceToldCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "told WORK CLIENT",
-		Short:   "Say that you told a client yourself: it counts as his confirmation",
-		Example: "  vakhta maintenance told feed-b-room-2 acme --by petrov",
-		Args:    exactArgs(2, "WORK", "CLIENT"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			return a.withContacts(ctx, func(inv *inventory.Inventory, st *store.Store) error {
-				if _, err := a.workUnread(ctx, inv, st, args[0]); err != nil {
-					return err
-				}
-				err := records.New(st, inv, nil, nil, nil, records.Options{}).TellWork(ctx, records.ToldParams{Work: args[0], Client: args[1], By: a.act().By})
-				if err != nil {
-					return a.explain("maintenance "+args[0], err)
-				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s has been told by %s\n", args[1], a.act().By)
-				return err
-			})
-		},
-	}
 }

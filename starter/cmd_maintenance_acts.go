@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"vakhta/internal/maintenance"
+	"vakhta/runbooks"
 	"vakhta/workflows"
 )
 
@@ -27,8 +29,7 @@ func maintenanceActs() []actSpec {
 			use: "extend WORK TIME", short: "Move the end of a running work; its clients are told", update: workflows.UpdateExtend,
 			example: "  vakhta maintenance extend feed-b 45m\n  vakhta maintenance extend feed-b 06:30", args: []string{"WORK", "TIME"},
 			build: func(act workflows.Act, args []string) (any, error) {
-				at, err := parseInstant(args[1], time.Now())
-				return workflows.ExtendUpdate{Act: act, EndsAt: at}, err
+				return extension(act, args[1], time.Now())
 			},
 		},
 		{use: "complete WORK", short: "The work is done: everything that it touched is swept", update: workflows.UpdateComplete, args: []string{"WORK"}, build: plain},
@@ -49,17 +50,26 @@ func maintenanceActs() []actSpec {
 	}
 }
 
+// extension moves an end: by so long, or to a time.
+func extension(act workflows.Act, text string, now time.Time) (any, error) {
+	if d, err := time.ParseDuration(strings.TrimPrefix(text, "+")); err == nil && d > 0 {
+		return workflows.ExtendUpdate{Act: act, For: runbooks.Duration(d)}, nil
+	}
+	at, err := parseInstant(text, now)
+	return workflows.ExtendUpdate{Act: act, EndsAt: at}, err
+}
+
 func reschedule(act workflows.Act, start, end, zone, override string) (any, error) {
 	at, err := time.LoadLocation(zone)
 	if err != nil {
-		return nil, usageError("--timezone %q: is none; write it as Europe/Moscow", zone)
+		return nil, usageError("timezone: %q is none; write it as Europe/Moscow", zone)
 	}
 	u := workflows.RescheduleUpdate{Act: act, Override: override}
 	if u.StartsAt, err = maintenance.Instant(start, at); err != nil {
-		return nil, usageError("--start: %w", err)
+		return nil, usageError("start: %w", err)
 	}
 	if u.EndsAt, err = maintenance.Instant(end, at); err != nil {
-		return nil, usageError("--end: %w", err)
+		return nil, usageError("end: %w", err)
 	}
 	return u, nil
 }

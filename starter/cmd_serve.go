@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vakhta/activities/records"
 	"vakhta/internal/store"
 )
 
@@ -57,7 +58,8 @@ callbacks, and shows the acknowledgement page and the engineers' pages.
 				return err
 			}
 			defer temporal.Close()
-			g, err := newGateway(cfg, deps{Store: st, Flows: temporal, Inventory: inv, Log: log})
+			acts := records.New(st, inv, nil, nil, nil, records.Options{Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders})
+			g, err := newGateway(cfg, deps{Store: st, Flows: temporal, Inventory: inv, Records: acts, Log: log})
 			if err != nil {
 				return err
 			}

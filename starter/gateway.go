@@ -11,10 +11,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 
 	"vakhta/activities/notify/mattermost"
 	"vakhta/activities/notify/slack"
+	"vakhta/activities/records"
 	"vakhta/internal/acklink"
 	"vakhta/internal/config"
 	"vakhta/internal/incident"
@@ -53,7 +53,8 @@ type flows interface {
 	SignalWithStartWorkflow(ctx context.Context, workflowID, signalName string, signalArg any,
 		options client.StartWorkflowOptions, workflow any, workflowArgs ...any) (client.WorkflowRun, error)
 	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
-	QueryWorkflow(ctx context.Context, workflowID, runID, queryType string, args ...any) (converter.EncodedValue, error)
+	asker
+	UpdateWorkflow(ctx context.Context, options client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error)
 }
 
 // deps are the outside things of a gateway.
@@ -61,6 +62,7 @@ type deps struct {
 	Store     facts
 	Flows     flows
 	Inventory *inventory.Inventory
+	Records   *records.Activities // computes planned work
 	Log       zerolog.Logger
 	Now       func() time.Time // nil: time.Now
 }
@@ -94,7 +96,9 @@ func newGateway(cfg config.Config, d deps) (*gateway, error) {
 	if g.hooks, err = newHooks(cfg, g.now); err != nil {
 		return nil, err
 	}
-	g.pages = web.New(d.Store, namesOf(d.Inventory), web.Options{Password: cfg.PagesPassword.Reveal(), Now: g.now, Log: d.Log, OnCall: g.turns})
+	g.pages = web.New(d.Store, namesOf(d.Inventory), web.Options{
+		Password: cfg.PagesPassword.Reveal(), Now: g.now, Log: d.Log, OnCall: g.turns, Desk: worksDesk{d, g.now}, Teams: teamIDs(d.Inventory),
+	})
 	g.ack = &web.AckPage{
 		Store: d.Store, Signer: signer, Now: g.now, Log: d.Log,
 		Acknowledged: func(ctx context.Context, n ledger.Notification) {

@@ -28,9 +28,11 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"vakhta/activities/records"
 	"vakhta/internal/config"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
@@ -123,6 +125,21 @@ func (f *fakeFlows) QueryWorkflow(_ context.Context, id, _, query string, _ ...a
 	return client.NewValue(payloads), err
 }
 
+func (f *fakeFlows) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	return &workflowservice.DescribeWorkflowExecutionResponse{}, f.add(call{"describe", id, "", nil})
+}
+
+func (f *fakeFlows) GetWorkflow(context.Context, string, string) client.WorkflowRun { return nil }
+
+func (f *fakeFlows) UpdateWorkflow(_ context.Context, o client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
+	return doneUpdate{}, f.add(call{"update", o.WorkflowID, o.UpdateName, o.Args[0]})
+}
+
+// doneUpdate is an update that is done.
+type doneUpdate struct{ client.WorkflowUpdateHandle }
+
+func (doneUpdate) Get(context.Context, any) error { return nil }
+
 // gatehouse is a gateway on a real store, with Temporal faked.
 type gatehouse struct {
 	t       *testing.T
@@ -184,7 +201,10 @@ func newGatehouse(t *testing.T) *gatehouse {
 			}},
 		},
 	}
-	h.gateway, err = newGateway(cfg, deps{Store: h.store, Flows: h.flows, Inventory: inv, Log: zerolog.New(h.log)})
+	h.gateway, err = newGateway(cfg, deps{
+		Store: h.store, Flows: h.flows, Inventory: inv, Log: zerolog.New(h.log),
+		Records: records.New(h.store, inv, nil, nil, nil, records.Options{}),
+	})
 	must(t, err)
 	h.handler = h.gateway.Handler()
 	return h

@@ -53,6 +53,8 @@ func (b *broadcast) wait(ctx workflow.Context, all []opening, quiet bool) (open 
 		b.last = len(all) > 0
 		until = now.Add(b.in.RungWait.Std())
 	}
+	b.progress.NextAt = until.UTC()
+	defer func() { b.progress.NextAt = time.Time{} }()
 	_, err = workflow.AwaitWithTimeout(ctx, until.Sub(now), func() bool { return b.stopped })
 	for _, o := range all {
 		if !o.at.After(until) && !slices.Contains(open, o.channel) {

@@ -44,8 +44,11 @@ const (
 	// window in its last quarter.
 	warnBefore = 15 * time.Minute
 	// overrun is for how long a work is taken to go on that nobody ended in time,
-	// a short one for half of its window.
-	overrun = 30 * time.Minute
+	// a short one for half of its window; twice as long each time that nobody
+	// says anything, up to overrunDoubled times: clients are not to be told every
+	// half hour of a work that somebody forgot.
+	overrun        = 30 * time.Minute
+	overrunDoubled = 4
 )
 
 // Maintenance carries a planned work through its life: computed and kept, it
@@ -117,6 +120,8 @@ type maintained struct {
 	// due; who is not here has not been told of the work at all.
 	told   map[maintenance.Impact]time.Time
 	warned time.Time // the end of which the owner was asked
+	// overruns are the ends in a row at which nobody had said anything.
+	overruns int
 }
 
 func (m *maintained) work() *maintenance.Work { return &m.status.Work }
@@ -270,7 +275,9 @@ func (m *maintained) due(ctx workflow.Context, d falling) error {
 		m.warned = w.EndsAt
 		return m.task(ctx, fmt.Sprintf("ends/%d", w.EndsAt.Unix()), fmt.Sprintf("Planned work %s is to end at %s UTC: complete it, or extend it", w.ID, w.EndsAt.UTC().Format("15:04")))
 	default:
-		return m.extend(ctx, itself, w.EndsAt.Add(min(overrun, w.EndsAt.Sub(w.StartsAt)/2)))
+		longer := min(overrun, w.EndsAt.Sub(w.StartsAt)/2) << min(m.overruns, overrunDoubled)
+		m.overruns++
+		return m.extend(ctx, itself, w.EndsAt.Add(longer))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"vakhta/activities/records"
 	"vakhta/internal/maintenance"
+	"vakhta/runbooks"
 )
 
 // WorkUpdate is an act on a planned work: approve, begin, complete, cancel.
@@ -15,10 +16,19 @@ type WorkUpdate struct {
 	Act
 }
 
-// ExtendUpdate moves the end of a running work.
+// ExtendUpdate moves the end of a running work: to EndsAt, or by For.
 type ExtendUpdate struct {
 	Act
-	EndsAt time.Time `json:"endsAt"`
+	EndsAt time.Time         `json:"endsAt,omitzero"`
+	For    runbooks.Duration `json:"for,omitempty"` // longer than it was to take
+}
+
+// end is the end that it asks for, of a work that ends at an instant.
+func (u ExtendUpdate) end(now time.Time) time.Time {
+	if u.For > 0 {
+		return now.Add(u.For.Std())
+	}
+	return u.EndsAt
 }
 
 // ToldUpdate says that By has told a client of the work himself: it counts as
@@ -109,12 +119,12 @@ func (m *maintained) setup(ctx workflow.Context) error {
 		return fmt.Errorf("set update %s: %w", UpdateTold, err)
 	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateExtend, func(ctx workflow.Context, u ExtendUpdate) (MaintenanceStatus, error) {
-		return m.give(ctx, &deed{act: maintenance.Extend, by: u.Act, end: u.EndsAt})
+		return m.give(ctx, &deed{act: maintenance.Extend, by: u.Act, end: u.end(m.work().EndsAt)})
 	}, workflow.UpdateHandlerOptions{Description: "Move the end of the running work; its clients are told", Validator: func(u ExtendUpdate) error {
-		if !u.EndsAt.After(m.work().StartsAt) {
-			return invalid("endsAt: is not after the start")
+		if err := m.may(maintenance.Extend, u.Act); err != nil {
+			return err
 		}
-		return m.may(maintenance.Extend, u.Act)
+		return m.later(u.end(m.work().EndsAt))
 	}})
 	if err != nil {
 		return fmt.Errorf("set update %s: %w", UpdateExtend, err)
@@ -147,6 +157,14 @@ func (m *maintained) may(act maintenance.Act, by Act) error {
 	return nil
 }
 
+// later refuses an end that is no extension.
+func (m *maintained) later(end time.Time) error {
+	if w := m.work(); !end.After(w.EndsAt) {
+		return invalid("endsAt: %s is not after the present end, %s; what ends early is completed when it is done", end.UTC().Format(time.RFC3339), w.EndsAt.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
 // give hands an act to the workflow's one hand, and waits until it is done.
 func (m *maintained) give(ctx workflow.Context, d *deed) (MaintenanceStatus, error) {
 	m.deeds = append(m.deeds, d)
@@ -172,6 +190,10 @@ func (m *maintained) do(ctx workflow.Context, d *deed) error {
 	case maintenance.Begin:
 		return m.begin(ctx, d.by)
 	case maintenance.Extend:
+		if err := m.later(d.end); err != nil {
+			return err
+		}
+		m.overruns = 0
 		return m.extend(ctx, d.by, d.end)
 	case maintenance.Complete:
 		return m.end(ctx, d.by, maintenance.Completed, "maintenance.done")

@@ -25,7 +25,7 @@ func (m *maintained) proclaim(ctx workflow.Context, i maintenance.Impact, event 
 			return err
 		}
 	}
-	in := BroadcastInput{Event: event, Step: "announce/" + string(i), Impacts: []maintenance.Impact{i}}
+	in := BroadcastInput{Event: event, Step: records.StepAnnounce(i), Impacts: []maintenance.Impact{i}}
 	if !i.MustConfirm() {
 		return m.broadcast(ctx, in)
 	}
@@ -86,6 +86,9 @@ func (m *maintained) begin(ctx workflow.Context, by Act) error {
 	m.retract() // who has not confirmed by now is told that it has begun
 	w := m.work()
 	w.Status = maintenance.Running
+	if now := workflow.Now(ctx); now.Before(w.StartsAt) { // its window is open from now on
+		w.StartsAt = now.UTC()
+	}
 	before, swept := m.sweep(ctx, "before")
 	if swept {
 		m.status.Before, m.status.DownThen = before.Sweep, before.Progress.Down
@@ -137,7 +140,7 @@ func (m *maintained) extend(ctx workflow.Context, by Act, end time.Time) error {
 func (m *maintained) end(ctx workflow.Context, by Act, status maintenance.Status, event string) error {
 	w := m.work()
 	w.Status = status
-	if now := workflow.Now(ctx); now.After(w.StartsAt) && now.Before(w.EndsAt) {
+	if now := workflow.Now(ctx); now.Before(w.EndsAt) {
 		w.EndsAt = now.UTC()
 	}
 	if err := m.save(ctx, string(status), by, "The work is "+string(status)); err != nil { // what is down from now on is news

@@ -24,6 +24,7 @@ import (
 	"vakhta/internal/message"
 	"vakhta/internal/store"
 	"vakhta/internal/store/storetest"
+	"vakhta/runbooks"
 	"vakhta/runbooks/messages"
 )
 
@@ -219,7 +220,7 @@ func TestAHundredLivesOfPlannedWork(t *testing.T) {
 			case 1:
 				l.later(hour(14*24), UpdateBegin, WorkUpdate{petr})
 			case 2:
-				l.later(14*24*time.Hour+hour(4), UpdateExtend, ExtendUpdate{petr, l.in.Work.EndsAt.Add(hour(6))})
+				l.later(14*24*time.Hour+hour(4), UpdateExtend, ExtendUpdate{Act: petr, For: runbooks.Duration(time.Minute + hour(6))})
 			}
 			for _, c := range append([]string{slowed}, affected...) {
 				for range l.rng.IntN(3) {

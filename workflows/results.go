@@ -148,6 +148,8 @@ type BroadcastProgress struct {
 	Acknowledged int      `json:"acknowledged"`
 	Unreachable  []string `json:"unreachable,omitempty"` // contact ids with no channel left
 	Quiet        int      `json:"quiet,omitempty"`       // contacts who wait for the end of their quiet hours
+	// NextAt is when it climbs for whoever has not confirmed; zero: it does not.
+	NextAt time.Time `json:"nextAt,omitzero"`
 	// Plan is who is told by which channel, and how long the providers take.
 	Plan records.Plan `json:"plan,omitzero"`
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"vakhta/internal/incident"
@@ -144,35 +142,6 @@ func (a *Activities) SaveWork(ctx context.Context, p SaveWorkParams) error {
 		return permanent(permanentConflict(err))
 	}
 	return a.Append(ctx, p.Entries)
-}
-
-// Unread says who has not confirmed a work's present revision.
-type Unread struct {
-	Clients   int      `json:"clients"`
-	Confirmed int      `json:"confirmed"`
-	Unread    []string `json:"unread,omitempty"` // client ids, in order
-}
-
-// WorkUnread reads from the ledger which clients have confirmed: one of their
-// contacts is enough.
-func (a *Activities) WorkUnread(ctx context.Context, work string) (Unread, error) {
-	w, err := a.store.Maintenance(ctx, work)
-	if err != nil {
-		return Unread{}, permanent(err)
-	}
-	confirmed, err := a.store.Confirmations(ctx, w.ID, w.Revision, "")
-	if err != nil {
-		return Unread{}, err
-	}
-	out := Unread{Clients: len(w.ByClient)}
-	for _, client := range slices.Sorted(maps.Keys(w.ByClient)) {
-		if _, knows := confirmed[client]; knows {
-			out.Confirmed++
-		} else {
-			out.Unread = append(out.Unread, client)
-		}
-	}
-	return out, nil
 }
 
 // SilentParams name contacts whom a work's revision may not have reached.

@@ -25,13 +25,18 @@ func (r *rig) work(id string, components ...string) maintenance.Work {
 	}
 }
 
+func (r *rig) waiting(work string) []maintenance.Waiting {
+	r.t.Helper()
+	return must[[]maintenance.Waiting](r.t)(r.WorkWaiting(r.t.Context(), must[maintenance.Work](r.t)(r.store.Maintenance(r.t.Context(), work))))
+}
+
 func TestAWorkIsToldToWhoLosesServiceUntilHeConfirms(t *testing.T) {
 	r := wayward(t, 3, "", inventory.Email, inventory.SMS)
 	p := must[records.PlannedWork](t)(r.PlanWork(t.Context(), r.work("feed")))
 	if p.Clients != 3 || p.Servers != 3 || len(p.Work.ByClient) != 0 {
 		t.Errorf("%+v, want three clients, and no machines in a history", p)
 	}
-	about := records.ComposeParams{Work: "feed", Event: "maintenance.announced", Step: "announce", Revision: 1}
+	about := records.ComposeParams{Work: "feed", Event: "maintenance.announced", Step: records.StepAnnounce(maintenance.Outage), Revision: 1}
 	told := byContact(r.written(must[records.Composed](t)(r.ComposeUpdate(t.Context(), about))))
 	n := told["c00001-duty"]
 	if len(told) != 3 || n.Subject != "maintenance/feed" || !strings.Contains(n.Body, "srv-00001") || strings.Contains(n.Body, "srv-00002") {
@@ -54,8 +59,9 @@ func TestAWorkIsToldToWhoLosesServiceUntilHeConfirms(t *testing.T) {
 	if err := r.TellWork(t.Context(), records.ToldParams{Work: "feed", Client: "c00002", By: "petrov"}); err != nil {
 		t.Fatal(err)
 	}
-	if u := must[records.Unread](t)(r.WorkUnread(t.Context(), "feed")); u.Clients != 3 || u.Confirmed != 2 || !slices.Equal(u.Unread, []string{"c00000"}) {
-		t.Errorf("%+v, want c00000 unread", u)
+	if u := r.waiting("feed"); len(u) != 1 || u[0].Client != "c00000" || u[0].Machines != 1 || u[0].Rung() != inventory.Email ||
+		!slices.Equal(u[0].Next, []maintenance.Ahead{{Contact: "c00000-duty", Channel: inventory.SMS}}) {
+		t.Errorf("%+v, want c00000 unread, told by email, SMS next", u)
 	}
 	climb := must[records.Composed](t)(r.NextRung(t.Context(), records.NextRungParams{Compose: about, Unacknowledged: true}))
 	if rows := r.written(climb); len(rows) != 1 || rows[0].Client != "c00000" || rows[0].Channel != inventory.SMS {
@@ -71,13 +77,13 @@ func TestAWorkIsToldToWhoLosesServiceUntilHeConfirms(t *testing.T) {
 	moved := r.work("feed")
 	moved.Revision, moved.MovedFrom, moved.StartsAt, moved.EndsAt = 2, moved.StartsAt, r.now.Add(72*time.Hour), r.now.Add(75*time.Hour)
 	must[records.PlannedWork](t)(r.PlanWork(t.Context(), moved))
-	if u := must[records.Unread](t)(r.WorkUnread(t.Context(), "feed")); u.Confirmed != 0 || len(u.Unread) != 3 {
-		t.Errorf("%+v, want nobody to have confirmed revision 2", u)
+	if u := r.waiting("feed"); len(u) != 3 || u[0].Rung() != "" {
+		t.Errorf("%+v, want nobody to have heard of revision 2", u)
 	}
 	if err := r.TellWork(t.Context(), records.ToldParams{Work: "feed", Client: "c00002", By: "petrov"}); err != nil {
 		t.Error("a client without a message was told by hand:", err)
 	}
-	if u := must[records.Unread](t)(r.WorkUnread(t.Context(), "feed")); u.Confirmed != 1 || len(u.Unread) != 2 {
+	if u := r.waiting("feed"); len(u) != 2 {
 		t.Errorf("%+v, want the one who was told by hand", u)
 	}
 	r.wantInvalid(r.TellWork(t.Context(), records.ToldParams{Work: "feed", Client: "nobody", By: "petrov"}), records.TypeInvalid, "nothing of")

@@ -209,6 +209,7 @@ type rowsView struct {
 var functions = map[string]any{
 	"rows":  func(rows []incident.Incident, now time.Time) any { return rowsView{rows, now} },
 	"span":  postmortem.Span,
+	"field": func(t string) string { return strings.Replace(t, " ", "T", 1) }, // as a browser's field of a time wants it
 	"lane":  func(kind string) string { return string(postmortem.LaneOf(kind)) },
 	"clock": func(t time.Time) string { return t.UTC().Format("15:04:05") },
 	"stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },

@@ -42,7 +42,7 @@ type Reader interface {
 	Maintenances(ctx context.Context, from, to time.Time) ([]maintenance.Work, error)
 	MaintenanceCounts(ctx context.Context, works []maintenance.Work) (map[string]store.WorkCount, error)
 	Confirmations(ctx context.Context, work string, revision int, client string) (map[string]store.Confirmation, error)
-	Standings(ctx context.Context, f store.NotificationFilter) ([]ledger.Notification, error)
+	MaintenanceBare(ctx context.Context, id string) (maintenance.Work, error)
 }
 
 // Names are the words for ids. None of them gives away an address.
@@ -64,6 +64,8 @@ type Options struct {
 	Log      zerolog.Logger
 	// OnCall reads the turns of everybody for the calendar; nil: there is no such page.
 	OnCall func(ctx context.Context, from, to time.Time) ([]roster.Turn, error)
+	Desk   Desk     // of planned work
+	Teams  []string // ids, that may own a work
 }
 
 // Pages are the engineers' pages.
@@ -88,6 +90,10 @@ func (p *Pages) Register(mux *http.ServeMux) {
 	mux.Handle("GET /postmortems/{id}", p.guarded(p.postmortem))
 	mux.Handle("GET /works", p.guarded(p.works))
 	mux.Handle("GET /works/{id}", p.guarded(p.work))
+	mux.Handle("GET /works/new", p.guarded(p.newWork))
+	mux.Handle("POST /works/new", p.posted(p.planWork))
+	mux.Handle("GET /works/{id}/{act}", p.guarded(p.act))
+	mux.Handle("POST /works/{id}/{act}", p.posted(p.doAct))
 	if p.opts.OnCall != nil {
 		mux.Handle("GET /oncall", p.guarded(p.oncall))
 	}

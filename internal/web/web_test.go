@@ -127,6 +127,9 @@ func must(t *testing.T, err error) {
 func pages(t *testing.T, st *store.Store, o Options) http.Handler {
 	t.Helper()
 	o.Now, o.Log = func() time.Time { return now }, zerolog.Nop()
+	if o.Desk == nil {
+		o.Desk = &desk{}
+	}
 	mux := http.NewServeMux()
 	New(st, names{}, o).Register(mux)
 	signer, err := acklink.NewSigner(strings.Repeat("k", 32))

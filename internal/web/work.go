@@ -2,13 +2,10 @@ package web
 
 import (
 	"errors"
-	"maps"
 	"net/http"
-	"slices"
 	"time"
 
 	"vakhta/internal/inventory"
-	"vakhta/internal/ledger"
 	"vakhta/internal/maintenance"
 	"vakhta/internal/store"
 )
@@ -62,20 +59,24 @@ type workView struct {
 	workRow
 	Now      time.Time
 	Machines int
+	Acts     []actForm
+	NextAt   time.Time // when the announcement climbs
+	Rungs    []rung
 	Waiting  []waiting
 	More     int // who have not confirmed either
 }
 
-// waiting is a client who has not confirmed, and how he was told.
-type waiting struct {
-	ID, Name string
-	Machines int
-	Told     []told
+// rung is how many of those who have not confirmed were told last by a channel.
+type rung struct {
+	Channel inventory.Channel // empty: nothing has left yet
+	Clients int
 }
 
-type told struct {
-	Channel inventory.Channel
-	State   ledger.State
+// waiting is a client who has not confirmed, how he was told, and what comes next.
+type waiting struct {
+	maintenance.Waiting
+	Name string
+	Next []string // "call → Ivan Petrov"
 }
 
 // work shows one: what, when, and who has not confirmed it.
@@ -103,30 +104,45 @@ func (p *Pages) workView(r *http.Request) (workView, error) {
 	if err != nil {
 		return v, err
 	}
-	v.workRow = workRow{m, counts[m.ID]}
-	confirmed, err := p.store.Confirmations(ctx, m.ID, m.Revision, "")
+	v.workRow, v.Acts = workRow{m, counts[m.ID]}, possible(&m)
+	for _, servers := range m.ByClient {
+		v.Machines += len(servers)
+	}
+	all, err := p.opts.Desk.Waiting(ctx, m)
 	if err != nil {
 		return v, err
 	}
-	standings, err := p.store.Standings(ctx, store.NotificationFilter{Subject: "maintenance/" + m.ID, Revision: &m.Revision})
-	if err != nil {
-		return v, err
+	if m.Status == maintenance.Approved {
+		v.NextAt = p.opts.Desk.NextRung(ctx, m)
 	}
-	by := map[string][]told{}
-	for _, n := range standings {
-		if t := (told{n.Channel, n.State}); !slices.Contains(by[n.Client], t) {
-			by[n.Client] = append(by[n.Client], t)
+	v.Rungs = rungsOf(all)
+	v.More = max(len(all)-unreadShown, 0)
+	for _, c := range all[:len(all)-v.More] {
+		line := waiting{Waiting: c, Name: p.names.Client(c.Client)}
+		for _, n := range c.Next {
+			line.Next = append(line.Next, string(n.Channel)+" → "+p.names.Person(n.Contact))
 		}
-	}
-	for _, client := range slices.Sorted(maps.Keys(m.ByClient)) {
-		v.Machines += len(m.ByClient[client])
-		switch _, knows := confirmed[client]; {
-		case knows:
-		case len(v.Waiting) < unreadShown:
-			v.Waiting = append(v.Waiting, waiting{client, p.names.Client(client), len(m.ByClient[client]), by[client]})
-		default:
-			v.More++
-		}
+		v.Waiting = append(v.Waiting, line)
 	}
 	return v, nil
+}
+
+// rungOrder are the channels as a ladder climbs, mostly.
+var rungOrder = []inventory.Channel{
+	"", inventory.Sink, inventory.Email, inventory.Slack, inventory.Mattermost, inventory.Telegram, inventory.WhatsApp, inventory.SMS, inventory.Call,
+}
+
+// rungsOf counts who waits by the channel that told him last, the slowest first.
+func rungsOf(all []maintenance.Waiting) []rung {
+	count := map[inventory.Channel]int{}
+	for i := range all {
+		count[all[i].Rung()]++
+	}
+	var out []rung
+	for _, ch := range rungOrder {
+		if count[ch] > 0 {
+			out = append(out, rung{ch, count[ch]})
+		}
+	}
+	return out
 }
