@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,8 @@ import (
 
 // hooks verify and read the callbacks of the configured providers; nil: not configured.
 type hooks struct {
-	sendgrid   *sendgrid.Webhook
-	twilio     *twilio.Webhook
+	sendgrid   map[string]*sendgrid.Webhook // by the account's name
+	twilio     map[string]*twilio.Webhook
 	telegram   *telegram.Webhook
 	bot        *telegram.Channel
 	slack      *slack.Webhook
@@ -36,15 +37,8 @@ type hooks struct {
 func newHooks(cfg config.Config, now func() time.Time) (hooks, error) {
 	var h hooks
 	var err error
-	if p := cfg.Providers.SendGrid; p != nil && p.WebhookPublicKey != "" {
-		if h.sendgrid, err = sendgrid.NewWebhook(p.WebhookPublicKey, now); err != nil {
-			return h, refused("providers.sendgrid.webhookPublicKey: %w", err)
-		}
-	}
-	if p := cfg.Providers.Twilio; p != nil {
-		if h.twilio, err = twilio.NewWebhook(p.AuthToken.Reveal(), cfg.PublicURL, now); err != nil {
-			return h, refused("providers.twilio: %w", err)
-		}
+	if err := h.accounts(cfg, now); err != nil {
+		return h, err
 	}
 	if p := cfg.Providers.Telegram; p != nil {
 		if h.telegram, err = telegram.NewWebhook(p.WebhookSecret.Reveal(), now); err != nil {
@@ -70,6 +64,35 @@ func newHooks(cfg config.Config, now func() time.Time) (hooks, error) {
 	return h, nil
 }
 
+// accounts are the hooks of providers that may have several.
+func (h *hooks) accounts(cfg config.Config, now func() time.Time) error {
+	h.sendgrid, h.twilio = map[string]*sendgrid.Webhook{}, map[string]*twilio.Webhook{}
+	for name, p := range cfg.Providers.SendGrids() {
+		if p.WebhookPublicKey == "" {
+			continue
+		}
+		hook, err := sendgrid.NewWebhook(name, p.WebhookPublicKey, now)
+		if err != nil {
+			return refused("providers: %s.webhookPublicKey: %w", name, err)
+		}
+		h.sendgrid[name] = hook
+	}
+	for name, p := range cfg.Providers.Twilios() {
+		hook, err := twilio.NewWebhook(name, p.AuthToken.Reveal(), cfg.PublicURL, now)
+		if err != nil {
+			return refused("providers: %s: %w", name, err)
+		}
+		h.twilio[name] = hook
+	}
+	return nil
+}
+
+// accountOf is the account that a callback says it comes from; its signature
+// proves that.
+func accountOf(r *http.Request, first string) string {
+	return cmp.Or(r.URL.Query().Get(twilio.AccountKey), first)
+}
+
 // callbackFailed answers a callback that could not be verified or read.
 func (g *gateway) callbackFailed(w http.ResponseWriter, provider string, err error) {
 	g.metrics.callbacks.WithLabelValues(provider, "refused").Inc()
@@ -92,12 +115,14 @@ func notConfigured(w http.ResponseWriter, provider string) {
 }
 
 func (g *gateway) sendgridCallback(w http.ResponseWriter, r *http.Request, body []byte) {
-	if g.hooks.sendgrid == nil {
-		notConfigured(w, sendgrid.Provider)
+	account := accountOf(r, sendgrid.Provider)
+	hook := g.hooks.sendgrid[account]
+	if hook == nil {
+		notConfigured(w, "this account of "+sendgrid.Provider) // a stranger may have written the name
 		return
 	}
-	events, err := g.hooks.sendgrid.Events(r, body)
-	g.finishCallback(w, r, sendgrid.Provider, events, err)
+	events, err := hook.Events(r, body)
+	g.finishCallback(w, r, account, events, err)
 }
 
 // describedCallback takes the callback of a provider that a file describes.

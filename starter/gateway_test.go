@@ -45,6 +45,7 @@ const (
 	testToken     = "intake-token-of-the-tests"
 	testLinkKey   = "0123456789abcdef0123456789abcdef"
 	testTwilio    = "twilio-auth-token"
+	testTwilio2   = "second-twilio-auth-token"
 	testGate      = "gate-password"
 	testTelegram  = "telegram-webhook-secret"
 	testPublicURL = "https://vakhta.example.net"
@@ -196,6 +197,10 @@ func newGatehouse(t *testing.T) *gatehouse {
 			SendGrid: &config.SendGrid{Key: config.NewSecret("SG.x"), From: "noreply@example.net", WebhookPublicKey: base64.StdEncoding.EncodeToString(public)},
 			Twilio:   &config.Twilio{AccountSID: "AC1", AuthToken: config.NewSecret(testTwilio), From: "+10000000000"},
 			Telegram: &config.Telegram{URL: h.bot.URL, Token: config.NewSecret("1:token"), WebhookSecret: config.NewSecret(testTelegram)},
+			Accounts: []*config.Account{
+				{Name: "sendgrid-2", SendGrid: &config.SendGrid{Key: config.NewSecret("SG.y"), From: "noreply@example.net", WebhookPublicKey: base64.StdEncoding.EncodeToString(public)}},
+				{Name: "twilio-2", Twilio: &config.Twilio{AccountSID: "AC2", AuthToken: config.NewSecret(testTwilio2), From: "+10000000001"}},
+			},
 			HTTP: []*config.HTTP{{
 				Name: "smsgate", Channel: inventory.SMS, Template: "../deploy/providers/smsgate.yaml", Secrets: map[string]*config.Secret{"login": &gateLogin, "password": &gatePassword},
 			}},
@@ -233,11 +238,16 @@ func bearer() map[string]string { return map[string]string{"Authorization": "Bea
 
 func (h *gatehouse) sendgrid(body string) (int, string) {
 	h.t.Helper()
+	return h.sendgridAt("/callbacks/sendgrid", body)
+}
+
+func (h *gatehouse) sendgridAt(path, body string) (int, string) {
+	h.t.Helper()
 	stamp := fmt.Sprint(time.Now().Unix())
 	sum := sha256.Sum256([]byte(stamp + body))
 	signature, err := ecdsa.SignASN1(rand.Reader, h.key, sum[:])
 	must(h.t, err)
-	return h.send("POST", "/callbacks/sendgrid", body, map[string]string{
+	return h.send("POST", path, body, map[string]string{
 		"X-Twilio-Email-Event-Webhook-Signature": base64.StdEncoding.EncodeToString(signature),
 		"X-Twilio-Email-Event-Webhook-Timestamp": stamp,
 	})
@@ -245,11 +255,16 @@ func (h *gatehouse) sendgrid(body string) (int, string) {
 
 func (h *gatehouse) twilio(path string, form url.Values) (int, string) {
 	h.t.Helper()
+	return h.signedTwilio(testTwilio, path, form)
+}
+
+func (h *gatehouse) signedTwilio(token, path string, form url.Values) (int, string) {
+	h.t.Helper()
 	text := testPublicURL + path
 	for _, name := range slices.Sorted(maps.Keys(form)) {
 		text += name + form.Get(name)
 	}
-	mac := hmac.New(sha1.New, []byte(testTwilio))
+	mac := hmac.New(sha1.New, []byte(token))
 	mac.Write([]byte(text))
 	return h.send("POST", path, form.Encode(), map[string]string{
 		"Content-Type":       "application/x-www-form-urlencoded",

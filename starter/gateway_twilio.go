@@ -11,37 +11,42 @@ import (
 )
 
 func (g *gateway) twilioStatus(w http.ResponseWriter, r *http.Request, body []byte) {
-	if g.hooks.twilio == nil {
-		notConfigured(w, twilio.Provider)
+	account := accountOf(r, twilio.Provider)
+	hook := g.hooks.twilio[account]
+	if hook == nil {
+		notConfigured(w, "this account of "+twilio.Provider)
 		return
 	}
-	events, err := g.hooks.twilio.Status(r, body)
-	g.finishCallback(w, r, twilio.Provider, events, err)
+	events, err := hook.Status(r, body)
+	g.finishCallback(w, r, account, events, err)
 }
 
 // twilioGather takes a pressed digit and says what came of it. Thanks are said
 // only once the acknowledgement is committed.
 func (g *gateway) twilioGather(w http.ResponseWriter, r *http.Request, body []byte) {
-	if g.hooks.twilio == nil {
-		notConfigured(w, twilio.Provider)
+	account := accountOf(r, twilio.Provider)
+	hook := g.hooks.twilio[account]
+	if hook == nil {
+		notConfigured(w, "this account of "+twilio.Provider)
 		return
 	}
-	pressed, err := g.hooks.twilio.Gather(r, body)
+	pressed, err := hook.Gather(r, body)
 	if err != nil {
-		g.callbackFailed(w, twilio.Provider, err)
+		g.callbackFailed(w, account, err)
 		return
 	}
-	said, err := g.applyEvents(r.Context(), twilio.Provider, pressed.Events)
+	said, err := g.applyEvents(r.Context(), account, pressed.Events)
 	if err != nil {
-		g.notApplied(w, twilio.Provider, err)
+		g.notApplied(w, account, err)
 		return
 	}
 	n, err := g.deps.Store.Notification(r.Context(), pressed.Notification)
 	if err != nil {
-		g.notApplied(w, twilio.Provider, err)
+		g.notApplied(w, account, err)
 		return
 	}
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	n.Provider = account
 	answer := twilio.ReplyTwiML(g.cfg.PublicURL, pressed.Reply, n)
 	if said != "" {
 		answer = twilio.SayTwiML(said, n.Language)
@@ -53,18 +58,20 @@ func (g *gateway) twilioGather(w http.ResponseWriter, r *http.Request, body []by
 // or its button acknowledges it, if it comes from somebody's number; a
 // stranger's word is worth nothing. What else is written by WhatsApp is a report.
 func (g *gateway) twilioInbound(w http.ResponseWriter, r *http.Request, body []byte) {
-	if g.hooks.twilio == nil {
-		notConfigured(w, twilio.Provider)
+	account := accountOf(r, twilio.Provider)
+	hook := g.hooks.twilio[account]
+	if hook == nil {
+		notConfigured(w, "this account of "+twilio.Provider)
 		return
 	}
-	in, err := g.hooks.twilio.Inbound(r, body)
+	in, err := hook.Inbound(r, body)
 	if err != nil {
-		g.callbackFailed(w, twilio.Provider, err)
+		g.callbackFailed(w, account, err)
 		return
 	}
-	said, err := g.heard(r.Context(), in)
+	said, err := g.heard(r.Context(), account, in)
 	if err != nil {
-		g.notApplied(w, twilio.Provider, err)
+		g.notApplied(w, account, err)
 		return
 	}
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
@@ -72,7 +79,7 @@ func (g *gateway) twilioInbound(w http.ResponseWriter, r *http.Request, body []b
 }
 
 // heard acts on a message; said is to be answered at once, or empty.
-func (g *gateway) heard(ctx context.Context, in twilio.Inbound) (said string, err error) {
+func (g *gateway) heard(ctx context.Context, account string, in twilio.Inbound) (said string, err error) {
 	contact, known := g.deps.Inventory.ContactByAddress(in.Channel, in.From)
 	chats := in.Channel == inventory.WhatsApp
 	if chats && known {
@@ -82,9 +89,9 @@ func (g *gateway) heard(ctx context.Context, in twilio.Inbound) (said string, er
 	}
 	switch {
 	case known && (in.Leaves || in.Returns):
-		return "", g.wants(ctx, contact, in.Channel, twilio.Provider, in.Returns)
+		return "", g.wants(ctx, contact, in.Channel, account, in.Returns)
 	case known && len(in.Events) > 0:
-		said, err = g.applyEvents(ctx, twilio.Provider, in.Events)
+		said, err = g.applyEvents(ctx, account, in.Events)
 		if !chats { // an SMS costs, and most who write one are no longer looking
 			said = ""
 		}
@@ -92,7 +99,7 @@ func (g *gateway) heard(ctx context.Context, in twilio.Inbound) (said string, er
 	case chats && in.Text != "" && len(in.Events) == 0 && !in.Leaves && !in.Returns:
 		return "", g.reported(ctx, in, contact)
 	case !known:
-		g.metrics.callbacks.WithLabelValues(twilio.Provider, "foreign").Inc()
+		g.metrics.callbacks.WithLabelValues(account, "foreign").Inc()
 	}
 	return "", nil
 }

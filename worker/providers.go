@@ -55,28 +55,30 @@ func newRoutes(cfg config.Config, st *store.Store) (notify.Routes, error) {
 }
 
 func sendgridOf(m made, cfg config.Config, _ *store.Store) error {
-	p := cfg.Providers.SendGrid
-	if p == nil {
-		return nil
+	for name, p := range cfg.Providers.SendGrids() {
+		ch, err := sendgrid.New(sendgrid.Config{URL: p.URL, Key: p.Key.Reveal(), From: p.From, FromName: p.FromName})
+		if err := m.add(inventory.Email, name, p.Rate, ch, err); err != nil {
+			return err
+		}
 	}
-	ch, err := sendgrid.New(sendgrid.Config{URL: p.URL, Key: p.Key.Reveal(), From: p.From, FromName: p.FromName})
-	return m.add(inventory.Email, sendgrid.Provider, p.Rate, ch, err)
+	return nil
 }
 
 func smtpOf(m made, cfg config.Config, _ *store.Store) error {
-	p := cfg.Providers.SMTP
-	if p == nil {
-		return nil
+	for name, p := range cfg.Providers.SMTPs() {
+		roots, err := rootsOf(p.CA)
+		if err != nil {
+			return fmt.Errorf("providers.%s.ca: %w", name, err)
+		}
+		ch, err := smtp.New(smtp.Config{
+			Address: p.Address, Security: smtp.Security(p.Security), User: p.User, Password: p.Password.Reveal(),
+			From: p.From, FromName: p.FromName, Hello: p.Hello, Roots: roots,
+		})
+		if err := m.add(inventory.Email, name, p.Rate, ch, err); err != nil {
+			return err
+		}
 	}
-	roots, err := rootsOf(p.CA)
-	if err != nil {
-		return fmt.Errorf("providers.%s.ca: %w", smtp.Provider, err)
-	}
-	ch, err := smtp.New(smtp.Config{
-		Address: p.Address, Security: smtp.Security(p.Security), User: p.User, Password: p.Password.Reveal(),
-		From: p.From, FromName: p.FromName, Hello: p.Hello, Roots: roots,
-	})
-	return m.add(inventory.Email, smtp.Provider, p.Rate, ch, err)
+	return nil
 }
 
 // rootsOf are the system's certificates and those of a file; nil without one.
@@ -99,26 +101,31 @@ func rootsOf(path string) (*x509.CertPool, error) {
 }
 
 func twilioOf(m made, cfg config.Config, st *store.Store) error {
-	p := cfg.Providers.Twilio
-	if p == nil {
-		return nil
+	for name, p := range cfg.Providers.Twilios() {
+		if err := twilioAccount(m, name, p, cfg.PublicURL, st); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func twilioAccount(m made, name string, p *config.Twilio, publicURL string, st *store.Store) error {
 	account := twilio.Config{
-		URL: p.URL, AccountSID: p.AccountSID, AuthToken: p.AuthToken.Reveal(), From: p.From, CallFrom: p.CallFrom,
-		PublicURL: cfg.PublicURL, Known: st.KnownElsewhere,
+		Account: name, URL: p.URL, AccountSID: p.AccountSID, AuthToken: p.AuthToken.Reveal(), From: p.From, CallFrom: p.CallFrom,
+		PublicURL: publicURL, Known: st.KnownElsewhere,
 	}
 	sms, err := twilio.NewSMS(account)
-	if err := m.add(inventory.SMS, twilio.Provider, p.Rates[inventory.SMS], sms, err); err != nil {
+	if err := m.add(inventory.SMS, name, p.Rates[inventory.SMS], sms, err); err != nil {
 		return err
 	}
 	if w := p.WhatsApp; w != nil {
 		ch, err := twilio.NewWhatsApp(account, twilio.WhatsAppConfig{From: w.From, Templates: templatesOf(w), Heard: st.Heard})
-		if err := m.add(inventory.WhatsApp, twilio.Provider, p.Rates[inventory.WhatsApp], ch, err); err != nil {
+		if err := m.add(inventory.WhatsApp, name, p.Rates[inventory.WhatsApp], ch, err); err != nil {
 			return err
 		}
 	}
 	call, err := twilio.NewCall(account)
-	return m.add(inventory.Call, twilio.Provider, p.Rates[inventory.Call], call, err)
+	return m.add(inventory.Call, name, p.Rates[inventory.Call], call, err)
 }
 
 func templatesOf(w *config.WhatsApp) map[inventory.Language]twilio.Templates {

@@ -137,8 +137,10 @@ func (c *Config) ValidateAndSetDefaults() error {
 	if c.Runbooks.Dir != "" {
 		c.Runbooks.Dir = absolute(c.dir, c.Runbooks.Dir)
 	}
-	if relay := c.Providers.SMTP; relay != nil && relay.CA != "" {
-		relay.CA = absolute(c.dir, relay.CA)
+	for _, relay := range c.Providers.SMTPs() {
+		if relay.CA != "" {
+			relay.CA = absolute(c.dir, relay.CA)
+		}
 	}
 	for _, h := range c.Providers.HTTP {
 		if h != nil && h.Template != "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +154,24 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"gateway without a file", least + "providers: {http: [{name: smsc, channel: sms}]}\n", "providers.http.smsc.template: missing"},
 		{"gateway's literal secret", least + "providers: {http: [{name: smsc, channel: sms, template: x.yaml, secrets: {password: hunter2}}]}\n", "providers.http.smsc.secrets.password: holds a literal value"},
 		{"gateway's unset secret", least + "providers: {http: [{name: smsc, channel: sms, template: x.yaml, secrets: {password: env:VAKHTA_TEST_TOKEN}}]}\n", "providers.http.smsc.secrets.password: environment variable VAKHTA_TEST_TOKEN is not set"},
+		{"account without a name", least + "providers: {accounts: [{sendgrid: {key: env:X, from: a@b.c}}]}\n", "providers.accounts[0].name: missing"},
+		{"account with the first one's name", least + "providers: {accounts: [{name: sendgrid, sendgrid: {key: env:X, from: a@b.c}}]}\n", "providers.accounts[0].name: sendgrid is taken"},
+		{"account with a gateway's name", least + "providers: {http: [{name: x, channel: sms, template: x.yaml}], accounts: [{name: x, smtp: {address: 'm:1', from: a@b.c}}]}\n", "providers.accounts[0].name: x is taken"},
+		{"account of nothing", least + "providers: {accounts: [{name: two}]}\n", "providers.accounts.two: holds not exactly one"},
+		{"account of two", least + "providers: {accounts: [{name: two, sendgrid: {key: env:X, from: a@b.c}, smtp: {address: 'm:1', from: a@b.c}}]}\n", "providers.accounts.two: holds not exactly one"},
+		{"account without a key", least + "providers: {accounts: [{name: two, sendgrid: {from: a@b.c}}]}\n", "providers.accounts.two.sendgrid.key: missing"},
+		{"account's literal secret", least + "providers: {accounts: [{name: two, twilio: {accountSid: A, authToken: hunter2, from: '+1'}}]}\n", "providers.accounts.two.twilio.authToken: holds a literal value"},
+		{"Slack without a token", least + "providers: {slack: {signingSecret: env:X}}\n", "providers.slack.token: missing"},
+		{"Slack without its secret", least + "providers: {slack: {token: env:X}}\n", "providers.slack.signingSecret: missing"},
+		{"Slack's literal secret", least + "providers: {slack: {token: hunter2, signingSecret: env:X}}\n", "providers.slack.token: holds a literal value"},
+		{"Slack's negative rate", least + "providers: {slack: {token: env:X, signingSecret: env:X, rate: -1}}\n", "providers.slack.rate: must be"},
+		{"Slack's bad URL", least + "providers: {slack: {url: 'ftp://x', token: env:X, signingSecret: env:X}}\n", "providers.slack.url: "},
+		{"Mattermost without a server", least + "providers: {mattermost: {token: env:X, actionSecret: env:X}}\n", "providers.mattermost.url: missing"},
+		{"Mattermost's bad URL", least + "providers: {mattermost: {url: 'ftp://x', token: env:X, actionSecret: env:X}}\n", "providers.mattermost.url: "},
+		{"Mattermost without a token", least + "providers: {mattermost: {url: 'https://chat.example', actionSecret: env:X}}\n", "providers.mattermost.token: missing"},
+		{"Mattermost without its secret", least + "providers: {mattermost: {url: 'https://chat.example', token: env:X}}\n", "providers.mattermost.actionSecret: missing"},
+		{"Mattermost's literal secret", least + "providers: {mattermost: {url: 'https://chat.example', token: env:X, actionSecret: hunter2}}\n", "providers.mattermost.actionSecret: holds a literal value"},
+		{"Mattermost's negative rate", least + "providers: {mattermost: {url: 'https://chat.example', token: env:X, actionSecret: env:X, rate: -1}}\n", "providers.mattermost.rate: must be"},
 		{"relay without a port", least + "providers: {smtp: {address: mail.example.net, from: a@b.c}}\n", "providers.smtp.address: missing or not host:port"},
 		{"relay in the clear", least + "providers: {smtp: {address: 'mail.example.net:25', security: none, from: a@b.c}}\n", "providers.smtp.security: none would"},
 		{"relay without a password", least + "providers: {smtp: {address: 'mail.example.net:587', user: u, from: a@b.c}}\n", "providers.smtp.user: user and password go together"},
@@ -220,5 +239,43 @@ func TestSecretsShowNothing(t *testing.T) {
 	}
 	if s.Reveal() != "hunter2" {
 		t.Error("Reveal does not reveal")
+	}
+}
+
+func TestFurtherAccountsStandBehindTheFirstOneWithBudgetsOfTheirOwn(t *testing.T) {
+	t.Setenv("VAKHTA_TEST_TOKEN", "x")
+	c, _, err := load(t, `store: sqlite:v.db
+inventory: [e.yaml]
+providers:
+  sendgrid: {key: env:VAKHTA_TEST_TOKEN, from: a@example.net, rate: 50}
+  smtp: {address: "mail.example.net:587", from: a@example.net, rate: 5}
+  twilio: {accountSid: A, authToken: env:VAKHTA_TEST_TOKEN, from: "+1", rates: {sms: 10}}
+  accounts:
+    - {name: sendgrid-eu, sendgrid: {url: "https://api.eu.sendgrid.com", key: env:VAKHTA_TEST_TOKEN, from: a@example.net, rate: 20}}
+    - {name: twilio-ru, twilio: {accountSid: B, authToken: env:VAKHTA_TEST_TOKEN, from: "+2", rates: {sms: 3}}}
+notify: {order: {sms: [twilio-ru, twilio]}}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.ProvidersOf(inventory.Email); !slices.Equal(got, []string{"sendgrid", "smtp", "sendgrid-eu"}) {
+		t.Errorf("mail leaves by %v", got)
+	}
+	if got := c.ProvidersOf(inventory.SMS); !slices.Equal(got, []string{"twilio-ru", "twilio"}) {
+		t.Errorf("SMS leave by %v", got)
+	}
+	if c.Pace(inventory.Email) != 50 || c.Pace(inventory.SMS) != 3 {
+		t.Errorf("mail at %g/s, SMS at %g/s", c.Pace(inventory.Email), c.Pace(inventory.SMS))
+	}
+	names := map[string]string{}
+	for name, p := range c.Providers.Twilios() {
+		names[name] = p.AuthToken.Reveal() + p.CallFrom
+	}
+	if names["twilio"] != "x+1" || names["twilio-ru"] != "x+2" || len(names) != 2 {
+		t.Errorf("accounts at Twilio: %v", names)
+	}
+	c.Notify.Order = map[inventory.Channel][]string{inventory.Email: {"smtp"}}
+	if c.Pace(inventory.Email) != 5 {
+		t.Errorf("a relay's own rate is not its pace: %g/s", c.Pace(inventory.Email))
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 
 	"vakhta/internal/inventory"
 )
@@ -38,21 +37,6 @@ func (h *HTTP) ValidateAndSetDefaults() error {
 		}
 	}
 	return checkRate(h.Rate)
-}
-
-// validateNames wants every described provider to have a name of its own.
-func (p *Providers) validateNames() error {
-	taken := []string{"sendgrid", "smtp", "twilio", "telegram", "slack", "mattermost", "shoutrrr"}
-	for i, h := range p.HTTP {
-		if h == nil || !namePattern.MatchString(h.Name) {
-			return fmt.Errorf("providers.http[%d].name: missing or not lower-case letters, digits and dashes", i)
-		}
-		if slices.Contains(taken, h.Name) {
-			return fmt.Errorf("providers.http[%d].name: %s is taken; choose another", i, h.Name)
-		}
-		taken = append(taken, h.Name)
-	}
-	return nil
 }
 
 // RevealAll are the values of the account's secrets, by name.

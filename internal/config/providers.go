@@ -24,6 +24,8 @@ type Providers struct {
 	Shoutrrr *Shoutrrr `yaml:"shoutrrr"`
 	// HTTP are gateways that a file describes.
 	HTTP []*HTTP `yaml:"http"`
+	// Accounts are further accounts at the providers above.
+	Accounts []*Account `yaml:"accounts"`
 }
 
 // SendGrid is the account for email.
@@ -144,6 +146,11 @@ func (p *Providers) accounts() []account {
 	}
 	if s := p.Shoutrrr; s != nil {
 		out = append(out, account{"shoutrrr", "shoutrrr", s, []inventory.Channel{inventory.Sink}, prefixed("urls.", s.URLs)})
+	}
+	for _, more := range p.Accounts {
+		if more != nil { // said by validateNames
+			out = append(out, more.accounts()...)
+		}
 	}
 	for _, h := range p.HTTP {
 		if h != nil { // said by validateNames

@@ -204,7 +204,7 @@ func TestTheSandboxTakesTheMailAndItsEventsAreBelieved(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer box.Close()
-	if webhook, err = sendgrid.NewWebhook(box.PublicKey(), nil); err != nil {
+	if webhook, err = sendgrid.NewWebhook("", box.PublicKey(), nil); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(box.Handler())

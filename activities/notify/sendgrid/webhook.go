@@ -1,6 +1,7 @@
 package sendgrid
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/base64"
@@ -27,13 +28,14 @@ const (
 
 // Webhook verifies and reads the event webhook.
 type Webhook struct {
-	key *ecdsa.PublicKey
-	now func() time.Time
+	provider string // the account's name in the ledger
+	key      *ecdsa.PublicKey
+	now      func() time.Time
 }
 
-// NewWebhook takes the verification key as SendGrid's settings page shows it.
-// now may be nil.
-func NewWebhook(publicKey string, now func() time.Time) (*Webhook, error) {
+// NewWebhook takes the account's name in the ledger, empty for the first one,
+// and the verification key as SendGrid's settings page shows it. now may be nil.
+func NewWebhook(account, publicKey string, now func() time.Time) (*Webhook, error) {
 	// The library's conversion panics on a key of another kind.
 	der, err := base64.StdEncoding.DecodeString(strings.TrimSpace(publicKey))
 	if err != nil {
@@ -50,7 +52,7 @@ func NewWebhook(publicKey string, now func() time.Time) (*Webhook, error) {
 	if now == nil {
 		now = time.Now
 	}
-	return &Webhook{key: key, now: now}, nil
+	return &Webhook{provider: cmp.Or(account, Provider), key: key, now: now}, nil
 }
 
 // event is what we read of a webhook event; custom arguments come inlined.
@@ -79,6 +81,7 @@ func (w *Webhook) Events(r *http.Request, body []byte) ([]ledger.Event, error) {
 	out := make([]ledger.Event, 0, len(batch))
 	for _, e := range batch {
 		if told, ok := e.proves(); ok {
+			told.Provider = w.provider
 			out = append(out, told)
 		}
 	}
@@ -117,7 +120,7 @@ func verifySignature(key *ecdsa.PublicKey, body []byte, signature, stamp string)
 
 func (e event) proves() (ledger.Event, bool) {
 	told := ledger.Event{
-		Provider: Provider, Key: e.ID, Notification: e.Notification,
+		Key: e.ID, Notification: e.Notification,
 		ProviderID: messageID(e.MessageID), At: time.Unix(e.Timestamp, 0).UTC(),
 	}
 	if e.ID == "" || (e.Notification == "" && e.MessageID == "") {

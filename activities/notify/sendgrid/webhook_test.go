@@ -53,7 +53,7 @@ func hook(t testing.TB) (*Webhook, *ecdsa.PrivateKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := NewWebhook(encode(t, &key.PublicKey), func() time.Time { return now })
+	w, err := NewWebhook("", encode(t, &key.PublicKey), func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestAKeyThatIsNotECDSAIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, key := range map[string]string{"rsa": encode(t, &other.PublicKey), "no base64": "%%%", "no key": "AAAA", "empty": ""} {
-		if _, err := NewWebhook(key, nil); err == nil {
+		if _, err := NewWebhook("", key, nil); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}

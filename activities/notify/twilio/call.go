@@ -33,6 +33,7 @@ func (c *Call) Send(ctx context.Context, n ledger.Notification, to string) ledge
 	params := &api.CreateCallParams{}
 	params.SetTo(to)
 	params.SetFrom(c.account.cfg.CallFrom)
+	n.Provider = c.account.cfg.Account // whom a digit is told to
 	params.SetTwiml(SpeakTwiML(c.account.cfg.PublicURL, n))
 	params.SetTimeout(ringSeconds)
 	params.SetMachineDetection("Enable")

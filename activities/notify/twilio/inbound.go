@@ -52,7 +52,7 @@ func (w *Webhook) Inbound(r *http.Request, body []byte) (Inbound, error) {
 	if e, ok := notify.Pressed(form.Get("ButtonPayload")); ok {
 		// A template whose buttons carry no code is told by the message that they stand below.
 		e.ProviderID = form.Get("OriginalRepliedMessageSid")
-		e.Provider, e.Key, e.At = Provider, in.ID+"/button", w.now().UTC()
+		e.Provider, e.Key, e.At = w.provider, in.ID+"/button", w.now().UTC()
 		in.Events = []ledger.Event{e}
 		return in, nil
 	}
@@ -60,7 +60,7 @@ func (w *Webhook) Inbound(r *http.Request, body []byte) (Inbound, error) {
 	in.Leaves, in.Returns = slices.Contains(leaving, word), slices.Contains(returning, word)
 	if code, ok := codeIn(in.Text); ok && !in.Leaves && !in.Returns {
 		in.Events = []ledger.Event{{
-			Provider: Provider, Key: in.ID + "/reply", State: ledger.Read,
+			Provider: w.provider, Key: in.ID + "/reply", State: ledger.Read,
 			AckCode: code, Acknowledged: true, At: w.now().UTC(),
 		}}
 	}

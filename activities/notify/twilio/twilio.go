@@ -36,6 +36,7 @@ const (
 
 // Config is the account, shared by its channels.
 type Config struct {
+	Account    string // its name in the ledger where it isn't the first one; empty: [Provider]
 	URL        string // origin of the API; empty: https://api.twilio.com
 	AccountSID string
 	AuthToken  string
@@ -99,7 +100,18 @@ const overrides = "#rc=5&rp=all"
 // callback is a URL of ours that carries the notification's id, so that a
 // callback settles it even if the answer with the SID was lost.
 func (a *account) callback(path string, n ledger.Notification) string {
-	return a.cfg.PublicURL + path + "?n=" + url.QueryEscape(n.ID) + overrides
+	return a.cfg.PublicURL + path + "?n=" + url.QueryEscape(n.ID) + accountQuery(a.cfg.Account) + overrides
+}
+
+// AccountKey is the query key by which a callback names the account that it
+// comes from, where that isn't the first one.
+const AccountKey = "a"
+
+func accountQuery(account string) string {
+	if account == "" || account == Provider {
+		return ""
+	}
+	return "&" + AccountKey + "=" + url.QueryEscape(account)
 }
 
 // outcome reads what a request came to; sid is the library's answer, if it has one.

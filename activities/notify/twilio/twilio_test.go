@@ -209,7 +209,7 @@ func newLab(t *testing.T, change ...func(*sandbox.Config)) *lab {
 	}))
 	l.public = gateway.URL
 	var err error
-	if hook, err = twilio.NewWebhook(token, gateway.URL, nil); err != nil {
+	if hook, err = twilio.NewWebhook("", token, gateway.URL, nil); err != nil {
 		t.Fatal(err)
 	}
 	timing := sandbox.Timing{CallSecond: 2 * time.Millisecond, Ring: time.Millisecond, SMSSent: time.Millisecond, SMSDelivered: time.Millisecond}

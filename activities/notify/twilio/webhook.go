@@ -1,6 +1,7 @@
 package twilio
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 
 // Webhook verifies and reads Twilio's callbacks.
 type Webhook struct {
+	provider  string // the account's name in the ledger
 	validator client.RequestValidator
 	publicURL string
 	now       func() time.Time
@@ -25,8 +27,9 @@ type Webhook struct {
 
 // NewWebhook takes the account's auth token and the URL by which Twilio reaches
 // us: a signature covers the whole URL, and behind a proxy the request's own
-// host tells nothing. now may be nil.
-func NewWebhook(authToken, publicURL string, now func() time.Time) (*Webhook, error) {
+// host tells nothing. account is the account's name in the ledger, empty for
+// the first one. now may be nil.
+func NewWebhook(account, authToken, publicURL string, now func() time.Time) (*Webhook, error) {
 	if authToken == "" {
 		return nil, fmt.Errorf("twilio webhook: the auth token is empty; configure one")
 	}
@@ -38,6 +41,7 @@ func NewWebhook(authToken, publicURL string, now func() time.Time) (*Webhook, er
 		now = time.Now
 	}
 	return &Webhook{
+		provider:  cmp.Or(account, Provider),
 		validator: client.NewRequestValidator(authToken),
 		publicURL: strings.TrimRight(publicURL, "/"), now: now,
 	}, nil
@@ -60,7 +64,7 @@ func (w *Webhook) Status(r *http.Request, body []byte) ([]ledger.Event, error) {
 		return nil, err
 	}
 	e := ledger.Event{
-		Provider: Provider, Notification: r.URL.Query().Get("n"),
+		Provider: w.provider, Notification: r.URL.Query().Get("n"),
 		Code: form.Get("ErrorCode"), At: w.at(form.Get("Timestamp")),
 	}
 	if code, err := strconv.Atoi(e.Code); err == nil {
@@ -108,7 +112,7 @@ func (w *Webhook) Gather(r *http.Request, body []byte) (Gather, error) {
 		return g, nil
 	}
 	e := ledger.Event{
-		Provider: Provider, Key: g.CallSID + "/gather/" + g.Digits, Notification: g.Notification,
+		Provider: w.provider, Key: g.CallSID + "/gather/" + g.Digits, Notification: g.Notification,
 		ProviderID: g.CallSID, State: ledger.Delivered, At: w.now().UTC(),
 	}
 	asks := query.Get("q") == "1"
@@ -223,9 +227,10 @@ func isMachine(answeredBy string) bool {
 var answerOf = map[string]incident.Answer{"1": incident.Yes, "2": incident.No, "3": incident.CantTell}
 
 // gatherQuery is the query of a gather's action; Twilio signs it with the rest.
-// Only a page or a task can be declined: d says so. q: it is a question.
+// Only a page or a task can be declined: d says so. q: it is a question. The
+// account that calls is the notification's provider.
 func gatherQuery(n ledger.Notification) string {
-	q := "n=" + url.QueryEscape(n.ID)
+	q := "n=" + url.QueryEscape(n.ID) + accountQuery(n.Provider)
 	if message.CanDecline(n.Event) {
 		q += "&d=1"
 	}

@@ -45,7 +45,7 @@ func signedForm(t testing.TB, publicURL, uri string, form url.Values) (*http.Req
 
 func testHook(t testing.TB) *Webhook {
 	t.Helper()
-	w, err := NewWebhook(testToken, testPublic+"/", nil)
+	w, err := NewWebhook("", testToken, testPublic+"/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
