@@ -37,6 +37,7 @@ type facts interface {
 	ApplyEvents(ctx context.Context, events []ledger.Event, now time.Time) ([]ledger.Applied, error)
 	Hear(ctx context.Context, contact string, ch inventory.Channel, at time.Time) error
 	Bar(ctx context.Context, all ...ledger.Barred) error
+	Barred(ctx context.Context, contact string) ([]ledger.Barred, error)
 	Unbar(ctx context.Context, contact string, ch inventory.Channel) (was bool, err error)
 	Drop(ctx context.Context, subject, stepPrefix string, now time.Time) (int, error)
 	Overrides(ctx context.Context, since time.Time) (roster.Overrides, error)
@@ -75,6 +76,7 @@ type gateway struct {
 	metrics *metrics
 	pages   *web.Pages
 	ack     *web.AckPage
+	optOut  *web.OptOutPage
 	signer  acklink.Signer
 	log     zerolog.Logger
 	now     func() time.Time
@@ -109,6 +111,7 @@ func newGateway(cfg config.Config, d deps) (*gateway, error) {
 			return err
 		},
 	}
+	g.optOut = &web.OptOutPage{Notification: d.Store.Notification, Out: g.optedOut, Wants: g.wantsMails, Signer: signer, Log: d.Log}
 	return g, nil
 }
 
@@ -155,6 +158,7 @@ func (g *gateway) Handler() http.Handler {
 
 	mux.HandleFunc("GET /oncall/{token}", g.oncallFeed)
 	g.ack.Register(mux)
+	g.optOut.Register(mux)
 	g.pages.Register(mux)
 	return g.observed(mux)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -228,6 +229,33 @@ func (g *gateway) wants(ctx context.Context, contact *inventory.Contact, ch inve
 		Contact: contact.ID, Channel: ch, Bar: ledger.BarOptedOut, Provider: provider,
 		Since: g.now().UTC(), Address: contact.Addresses[ch],
 	})
+}
+
+// optOutPage is who bars an address on the page for it, in place of a provider.
+const optOutPage = "page"
+
+// wantsMails is wants for the recipient of a mail.
+func (g *gateway) wantsMails(ctx context.Context, n ledger.Notification, more bool) error {
+	contact, known := g.deps.Inventory.Contact(n.Contact)
+	if !known || n.Channel != inventory.Email {
+		return nil // nobody writes to him any more
+	}
+	return g.wants(ctx, contact, n.Channel, optOutPage, more)
+}
+
+// optedOut reports whether the recipient of a mail wants no more at his present address.
+func (g *gateway) optedOut(ctx context.Context, n ledger.Notification) (bool, error) {
+	contact, known := g.deps.Inventory.Contact(n.Contact)
+	if !known {
+		return true, nil
+	}
+	all, err := g.deps.Store.Barred(ctx, n.Contact)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(all, func(b ledger.Barred) bool {
+		return b.Channel == n.Channel && b.Bar == ledger.BarOptedOut && b.Address == contact.Addresses[n.Channel]
+	}), nil
 }
 
 // answerButton takes the waiting mark off a pressed button. It is a courtesy:

@@ -12,6 +12,7 @@ import (
 	"vakhta/internal/acklink"
 	"vakhta/internal/config"
 	"vakhta/internal/inventory"
+	"vakhta/internal/ledger"
 	"vakhta/internal/message"
 	"vakhta/internal/store"
 	"vakhta/internal/urgency"
@@ -55,7 +56,7 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 	way := &urgency.Way{Lamp: st}
 	sender := notify.New(st, records.NewDirectory(inv, st), routes, notify.Options{
 		Rates: rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleTimeout: cfg.Notify.SendTimeout, SettleAfter: cfg.Notify.SettleAfter, ReceiptsWithin: cfg.Notify.ReceiptsWithin,
-		Attempted: m.attempted, Breaker: breaker(cfg.Notify.Breaker), Way: way, Page: render.Page,
+		Attempted: m.attempted, Breaker: breaker(cfg.Notify.Breaker), Way: way, Page: render.Page, OptOut: optOut(links),
 	})
 	m.watchProviders(func() []notify.Health { return notify.HealthOf(sender) })
 	return &parts{
@@ -112,6 +113,15 @@ func newLinks(cfg config.Config) (records.Links, error) {
 
 // Feed is the calendar of a client's planned work.
 func (l ackLinks) Feed(client string) string { return l.url + "/c/" + l.signer.Feed(client) + ".ics" }
+
+// optOut makes the link by which a recipient wants no more mails.
+func optOut(links records.Links) func(n ledger.Notification) string {
+	l, ok := links.(ackLinks)
+	if !ok {
+		return nil
+	}
+	return func(n ledger.Notification) string { return l.signer.OptOutURL(l.url, n.ID, n.Contact) }
+}
 
 // Ack is the page on which a contact confirms that he read a notification.
 func (l ackLinks) Ack(notification, contact string) string {

@@ -117,3 +117,31 @@ func TestBothMailThreadsAreOne(t *testing.T) {
 		t.Errorf("%v and %v don't thread", got[0].Headers, got[1].Headers)
 	}
 }
+
+func TestOnlyAMailToAClientThatCanWaitOffersAWayOut(t *testing.T) {
+	d, box := mailbox(t)
+	opts := notify.Options{Now: d.clock.now, OptOut: func(n ledger.Notification) string { return "https://vakhta.example/u/" + n.ID }}
+	grid, err := sendgrid.New(sendgrid.Config{URL: box.URL(sandbox.SendGrid), Key: "SG.k", From: "noc@vakhta.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.acts = notify.New(d.store, people{}, notify.Routes{inventory.Email: {{Name: sendgrid.Provider, Channel: grid}}}, opts)
+	for contact, change := range map[string]func(*ledger.Notification){
+		"anna":  func(n *ledger.Notification) { byMail(n); n.Client = "acme" },
+		"boris": func(n *ledger.Notification) { byMail(n); n.Client, n.Critical = "acme", true },
+		"vera":  func(n *ledger.Notification) { byMail(n); n.Team = "emergency" },
+	} {
+		ids := d.queue(change, contact)
+		if r, err := d.acts.SendBatch(t.Context(), notify.SendBatchParams{IDs: ids}); err != nil || r.Accepted != 1 {
+			t.Fatalf("%+v %v", r, err)
+		}
+		got := box.Inbox(sandbox.Query{To: contact + "@acme.example"})
+		want := ""
+		if contact == "anna" {
+			want = "<https://vakhta.example/u/" + ids[0] + ">"
+		}
+		if len(got) != 1 || got[0].Headers["List-Unsubscribe"] != want {
+			t.Errorf("%s: %+v", contact, got)
+		}
+	}
+}

@@ -102,6 +102,9 @@ type Options struct {
 	// Page makes the HTML of a mail of its title and text, when it is sent: it
 	// is ten times as long as what it says. nil: mails are text alone.
 	Page func(lang inventory.Language, title, text string) (string, error)
+	// OptOut makes the address at which the recipient of a mail wants no more of
+	// them; nil: mails name none.
+	OptOut func(n ledger.Notification) string
 	// Way is the right of way that bulk gives to what is urgent; nil: none.
 	Way *urgency.Way
 	Now func() time.Time // nil: time.Now

@@ -25,6 +25,9 @@ func (a *Activities) dressed(ctx context.Context, n ledger.Notification) ledger.
 	if n.Repeat {
 		n = marked(n)
 	}
+	if a.opts.OptOut != nil && mayOptOut(n) {
+		n.OptOutURL = a.opts.OptOut(n)
+	}
 	if n.Channel != inventory.Email || n.HTML != "" || a.opts.Page == nil {
 		return n
 	}
@@ -34,4 +37,10 @@ func (a *Activities) dressed(ctx context.Context, n ledger.Notification) ledger.
 	}
 	n.HTML = html
 	return n
+}
+
+// mayOptOut: a mail to a client that can wait is one of many. What is critical,
+// and what a colleague must do, nobody gets out of by a button of his mail program.
+func mayOptOut(n ledger.Notification) bool {
+	return n.Channel == inventory.Email && n.Client != "" && !n.Critical
 }

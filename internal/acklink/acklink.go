@@ -72,6 +72,31 @@ func (s Signer) URL(public, notification, contact string) string {
 	return strings.TrimRight(public, "/") + "/a/" + url.PathEscape(s.Sign(notification, contact))
 }
 
+// OptOut makes the token by which the recipient of a notification wants no more
+// of its kind. It opens nothing else, nor does the link of an acknowledgement open it.
+func (s Signer) OptOut(notification, contact string) string {
+	return optOut(s.keys[0], notification, contact) + "." + notification
+}
+
+// VerifyOptOut checks such a token against the notification and contact that it claims.
+func (s Signer) VerifyOptOut(token, notification, contact string) error {
+	for _, key := range s.keys {
+		if hmac.Equal([]byte(token), []byte(optOut(key, notification, contact)+"."+notification)) {
+			return nil
+		}
+	}
+	return ErrInvalid
+}
+
+// OptOutURL is the address of the page.
+func (s Signer) OptOutURL(public, notification, contact string) string {
+	return strings.TrimRight(public, "/") + "/u/" + url.PathEscape(s.OptOut(notification, contact))
+}
+
+func optOut(key []byte, notification, contact string) string {
+	return sum(key, "vakhta-optout-1\x00"+notification+"\x00"+contact)
+}
+
 // Feed makes the token of the calendar of a client's planned work.
 func (s Signer) Feed(client string) string {
 	return sum(s.keys[0], "vakhta-feed-1\x00"+client) + "." + client

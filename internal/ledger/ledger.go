@@ -67,11 +67,14 @@ type Notification struct {
 	Body     string             `json:"body"`               // plain text; what is spoken, for a call
 	HTML     string             `json:"html,omitempty"`     // email only
 	Calendar string             `json:"calendar,omitempty"` // email only: iCalendar, attached
-	AckCode  string             `json:"ackCode"`            // unique, 6 characters; spoken or typed to acknowledge
-	State    State              `json:"state"`
-	Class    Class              `json:"class,omitempty"`
-	Attempts int                `json:"attempts"`
-	Repeat   bool               `json:"repeat,omitempty"` // the policy's marked repeat was used
+	// OptOutURL is where the recipient of a mail wants no more of them. It is made
+	// when the mail leaves, and kept nowhere.
+	OptOutURL string `json:"-"`
+	AckCode   string `json:"ackCode"` // unique, 6 characters; spoken or typed to acknowledge
+	State     State  `json:"state"`
+	Class     Class  `json:"class,omitempty"`
+	Attempts  int    `json:"attempts"`
+	Repeat    bool   `json:"repeat,omitempty"` // the policy's marked repeat was used
 
 	Provider   string    `json:"provider,omitempty"`
 	ProviderID string    `json:"providerId,omitempty"`

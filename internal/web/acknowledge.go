@@ -187,12 +187,17 @@ func (a *AckPage) superseded(ctx context.Context, n ledger.Notification) bool {
 
 // refuse answers without a notification, in the reader's own language.
 func (a *AckPage) refuse(w http.ResponseWriter, r *http.Request, code int, why string) {
-	lang := inventory.English
-	if strings.HasPrefix(strings.ToLower(r.Header.Get("Accept-Language")), "ru") {
-		lang = inventory.Russian
-	}
+	lang := readerLanguage(r)
 	words := ackWords[lang]
 	show(w, a.Log, code, "message", page{Language: string(lang), Title: words["title"], Bare: true, Content: words[why]})
+}
+
+// readerLanguage is what the reader's browser asks for.
+func readerLanguage(r *http.Request) inventory.Language {
+	if strings.HasPrefix(strings.ToLower(r.Header.Get("Accept-Language")), "ru") {
+		return inventory.Russian
+	}
+	return inventory.English
 }
 
 func language(l inventory.Language) inventory.Language {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"flag"
 	"net/http"
 	"net/http/httptest"
@@ -135,6 +136,11 @@ func pages(t *testing.T, st *store.Store, o Options) http.Handler {
 	signer, err := acklink.NewSigner(strings.Repeat("k", 32))
 	must(t, err)
 	(&AckPage{Store: st, Signer: signer, Now: o.Now, Log: o.Log}).Register(mux)
+	(&OptOutPage{
+		Notification: st.Notification, Signer: signer, Log: o.Log,
+		Out:   func(context.Context, ledger.Notification) (bool, error) { return false, nil },
+		Wants: func(context.Context, ledger.Notification, bool) error { return nil },
+	}).Register(mux)
 	return mux
 }
 
@@ -169,7 +175,7 @@ func TestGoldenPages(t *testing.T) {
 	for name, path := range map[string]string{
 		"index.html": "/", "incident.html": "/incidents/" + open, "resolved.html": "/incidents/" + done,
 		"postmortem.html": "/postmortems/" + done, "postmortem.md": "/postmortems/" + done + ".md",
-		"acknowledge.html": "/a/" + signer.Sign(ns[0].ID, ns[0].Contact), "absent.html": "/incidents/nope", "works.html": "/works", "work.html": "/works/feed-b",
+		"optout.html": "/u/" + signer.OptOut(ns[0].ID, ns[0].Contact), "acknowledge.html": "/a/" + signer.Sign(ns[0].ID, ns[0].Contact), "absent.html": "/incidents/nope", "works.html": "/works", "work.html": "/works/feed-b",
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := get(h, path, nil)

@@ -200,7 +200,7 @@ func (c *Channel) composeMany(bundle []notify.Addressed) *mail.SGMailV3 {
 		if a.HTML != "" {
 			p.SetSubstitution(ownHTML, html.own(a.HTML))
 		}
-		for name, value := range c.threading(a.Notification) {
+		for name, value := range c.headers(a.Notification) {
 			p.SetHeader(name, value)
 		}
 		m.AddPersonalizations(p)

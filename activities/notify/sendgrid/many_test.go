@@ -120,3 +120,29 @@ func TestOneAddressThatIsNoneCostsTheOthersOneMoreRequest(t *testing.T) {
 }
 
 var _ notify.Batcher = (*sendgrid.Channel)(nil)
+
+func TestEachMailOfARequestNamesItsOwnOptOut(t *testing.T) {
+	box, err := sandbox.New(sandbox.Config{SendGridKey: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(box.Close)
+	srv := httptest.NewServer(box.Handler())
+	t.Cleanup(srv.Close)
+	c := open(t, srv.URL).(notify.Batcher)
+	var messages []notify.Addressed
+	for i := range 3 {
+		m := notification()
+		m.ID, m.OptOutURL = fmt.Sprint("n-", i), fmt.Sprintf("https://vakhta.example/u/token.n-%d", i)
+		messages = append(messages, notify.Addressed{Notification: m, To: fmt.Sprintf("c%d@acme.example", i)})
+	}
+	messages[2].OptOutURL = ""
+	c.SendMany(t.Context(), messages[:2])
+	c.Send(t.Context(), messages[2].Notification, messages[2].To)
+	for i, want := range []string{"<https://vakhta.example/u/token.n-0>", "<https://vakhta.example/u/token.n-1>", ""} {
+		got := box.Inbox(sandbox.Query{To: messages[i].To})
+		if len(got) != 1 || got[0].Headers["List-Unsubscribe"] != want || (got[0].Headers["List-Unsubscribe-Post"] != "") != (want != "") {
+			t.Errorf("mail %d: %+v", i, got)
+		}
+	}
+}

@@ -123,7 +123,7 @@ func (c *Channel) compose(n ledger.Notification, to string) *mail.SGMailV3 {
 		m.AddAttachment(a)
 	}
 	untracked(m)
-	for name, value := range c.threading(n) {
+	for name, value := range c.headers(n) {
 		m.SetHeader(name, value)
 	}
 	return m
@@ -137,8 +137,8 @@ func untracked(m *mail.SGMailV3) {
 	m.SetTrackingSettings(off)
 }
 
-func (c *Channel) threading(n ledger.Notification) map[string]string {
-	return notify.Threading(n, c.domain)
+func (c *Channel) headers(n ledger.Notification) map[string]string {
+	return notify.MailHeaders(n, c.domain)
 }
 
 // refusal reads SendGrid's reasons. One that names the recipient says that the

@@ -26,7 +26,7 @@ func (c *Channel) compose(n ledger.Notification, to string) ([]byte, error) {
 	}
 	m.Subject(n.Title)
 	m.SetDate()
-	for name, value := range notify.Threading(n, c.domain) {
+	for name, value := range notify.MailHeaders(n, c.domain) {
 		m.SetGenHeader(mail.Header(name), value)
 	}
 	m.SetGenHeader(notificationHeader, n.ID)

@@ -110,7 +110,7 @@ func (c *Channel) Send(ctx context.Context, n ledger.Notification, to string) le
 	if err != nil {
 		return c.failure(at, err, to, rcpt.Address)
 	}
-	id := strings.Trim(notify.Threading(n, c.domain)["Message-ID"], "<>")
+	id := strings.Trim(notify.MailHeaders(n, c.domain)["Message-ID"], "<>")
 	return ledger.Outcome{State: ledger.Accepted, Provider: Provider, ProviderID: id, Wrote: true}
 }
 

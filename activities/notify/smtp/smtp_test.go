@@ -105,8 +105,23 @@ func TestTheMailCarriesWhatThreadsAndIsReadAsItWasWritten(t *testing.T) {
 	if header(0, "Message-Id") != header(1, "Message-Id") || header(0, "Message-Id") == header(2, "Message-Id") {
 		t.Error("a repeat has another Message-ID, or two mails share one")
 	}
-	if want := notify.Threading(first, "vakhta.example")["Message-ID"]; header(0, "Message-Id") != want {
+	if want := notify.MailHeaders(first, "vakhta.example")["Message-ID"]; header(0, "Message-Id") != want {
 		t.Errorf("Message-ID %s, want %s as by any other provider", header(0, "Message-Id"), want)
+	}
+}
+
+func TestAMailNamesItsOptOut(t *testing.T) {
+	box := relay(t, account)
+	n := notification()
+	n.OptOutURL = "https://vakhta.example/u/token.n-1"
+	open(t, box).Send(t.Context(), n, to)
+	open(t, box).Send(t.Context(), notification(), to)
+	got := box.Inbox(sandbox.Query{})
+	if h := got[0].Headers; h["List-Unsubscribe"] != "<"+n.OptOutURL+">" || h["List-Unsubscribe-Post"] != "List-Unsubscribe=One-Click" {
+		t.Errorf("headers %v", h)
+	}
+	if h := got[1].Headers; h["List-Unsubscribe"] != "" {
+		t.Errorf("headers %v of a mail that nobody gets out of", h)
 	}
 }
 
