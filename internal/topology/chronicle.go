@@ -31,6 +31,7 @@ type summary struct {
 	ups, downs uint8 // answers to probes that reach it, and the lack of one; at most 2
 	past       bool  // older rows tell whether it answered: there are some of probes that reach it
 	before     bool  // by one of them it did
+	asked      uint8 // from where older rows asked: askedWithin, askedAbroad
 	failing    int64 // the first row of obs that is no answer, in nanoseconds; 0: none
 }
 
@@ -66,8 +67,13 @@ func (c *chronicle) summarize() {
 			s.failing = at
 		}
 	})
+	last, at := "", int32(noNode)
 	c.believed(true, func(n int32, o *Observation) {
 		s := note(n, o)
+		if o.Vantage != last {
+			last, at = o.Vantage, c.g.placeOf(o.Vantage)
+		}
+		s.asked |= c.g.askedFrom(at, n)
 		if o.Result != Unknown && reaches(o.Probe) {
 			s.past = true
 			s.before = s.before || o.Result == Up

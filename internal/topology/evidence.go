@@ -44,7 +44,7 @@ func (r *reporter) sharedEvidence(h int32, broken []int32) []Evidence {
 				power[results[v.result]]++
 				break
 			}
-		case sight.answered():
+		case sight.answeredIn(r.t.state[r.local[n]]):
 			answered++
 		}
 	}

@@ -17,6 +17,7 @@ type habits struct {
 // others that answer.
 type counts struct {
 	servers, bmcAsked, bmcLost, bmcLies, off, dark, unasked int
+	at                                                      []int   // of the servers, by site
 	silent, byChance, chanceTold                            float64 // the last of those whose BMC was asked
 }
 
@@ -47,9 +48,9 @@ func (g *Graph) habitsOf(seen []*sighting) *habits {
 // outage counts how many machines are down, and how: those whose BMC has power are cut off.
 type outage struct{ looked, down, dark, cut int }
 
-func (o *outage) note(s *sighting) {
+func (o *outage) note(s *sighting, counts bool) {
 	o.looked++
-	if !s.silent() {
+	if !counts || !s.silent() {
 		return
 	}
 	o.down++
@@ -67,7 +68,7 @@ func (r *habits) elsewhere(g *Graph, seen []*sighting) {
 	var all outage
 	for n, sight := range seen {
 		if sight != nil && g.isServer(int32(n)) {
-			all.note(sight)
+			all.note(sight, true)
 		}
 	}
 	r.downAnyway(&all)
@@ -120,12 +121,21 @@ func noiseOf(seen []*sighting) float64 {
 // ownFaults estimates how often servers are down by themselves, from those
 // that stand among others that answer.
 func (r *habits) ownFaults(g *Graph, seen []*sighting) {
-	living, c := g.living(seen), &r.counts
+	living, watched, c := g.living(seen), g.watched(seen), &r.counts
+	c.at = make([]int, len(g.sites))
 	for n, sight := range seen {
 		if sight == nil || len(sight.reach) == 0 || !g.isServer(int32(n)) || !living.surround(&g.nodes[n]) {
 			continue
 		}
+		if site := g.siteNumber[n]; site != noNode && watched[site] {
+			if within, _ := sight.within(); !within {
+				continue // its uplinks may be why it is silent, or it stands where nobody within is left
+			}
+		}
 		c.servers++
+		if site := g.siteNumber[n]; site != noNode {
+			c.at[site]++
+		}
 		chance := 1.0
 		for i := range sight.reach {
 			chance *= r.missed(&sight.reach[i])
@@ -157,6 +167,24 @@ func (r *habits) ownFaults(g *Graph, seen []*sighting) {
 		}
 	}
 	r.settle()
+}
+
+// watched says of each site that its own vantages ask most of its machines.
+func (g *Graph) watched(seen []*sighting) []bool {
+	all, within := make([]int, len(g.sites)), make([]int, len(g.sites))
+	for n, sight := range seen {
+		if site := g.siteNumber[n]; sight != nil && len(sight.reach) > 0 && site != noNode && g.isServer(int32(n)) {
+			all[site]++
+			if asked, _ := sight.within(); asked {
+				within[site]++
+			}
+		}
+	}
+	out := make([]bool, len(g.sites))
+	for site := range out {
+		out[site] = 2*within[site] > all[site]
+	}
+	return out
 }
 
 // settle takes the rates of own faults from the counts.

@@ -5,7 +5,8 @@ import "vakhta/internal/inventory"
 const (
 	weightOfWrong   = 500 // so many servers the usual share in another place is worth
 	mostWrong       = 0.2
-	weightOfMute    = 200 // so many the usual share that never answers
+	weightOfAnyway  = 1000 // so many the usual shares that are dark, or cut off
+	weightOfMute    = 200  // so many the usual share that never answers
 	mostMute        = 0.3
 	leastStrays     = 3 // so many, and such a share, say that vantages know where machines really stand
 	leastStrayShare = 0.001
@@ -15,7 +16,8 @@ const (
 type hindsight struct {
 	usual, unknown habits // of servers that answered before, and of those that nobody saw answer
 	sites          []outage
-	placed         bool // who is asked from within a site stands there
+	placed         bool           // who is asked from within a site stands there
+	moved          map[int32]bool // whom another site's vantage asked earlier, and its own did not
 }
 
 // hindsight estimates how many servers stand elsewhere than the inventory has
@@ -35,11 +37,19 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 			}
 		}
 	}
+	h.moved = map[int32]bool{}
+	for _, n := range r.g.astray(func(n int32) uint8 { return rows.brief[n].asked }) {
+		if s := r.seen[n]; s != nil && s.asked&askedWithin == 0 {
+			h.moved[n] = true
+		}
+	}
+	var all outage
 	seen, told, mute, lost, strays := 0, 0, 0, 0, 0
 	for _, n := range r.servers {
 		seen++
+		all.note(r.seen[n], r.explained[n])
 		if site := r.g.siteNumber[n]; site != noNode && r.seen[n].asked&askedWithin != 0 {
-			h.sites[site].note(r.seen[n])
+			h.sites[site].note(r.seen[n], r.explained[n])
 		}
 		if b := &rows.brief[n]; b.past {
 			told++
@@ -50,14 +60,19 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 		if r.explained[n] {
 			lost++
 		}
-		if r.seen[n].stray {
+		if r.seen[n].stray || h.moved[n] {
 			strays++
 		}
 	}
 	h.placed = strays >= leastStrays && float64(strays) >= leastStrayShare*float64(seen)
 	living := max(.1, 1-float64(lost)/float64(max(1, seen))) // where they may really stand
 	h.usual.wrong = min(mostWrong, (float64(up)/living+wrongInventory*weightOfWrong)/(float64(down+up)+weightOfWrong))
-	h.usual.settle()
+	h.usual.downBy(&all)
+	if h.placed {
+		h.usual.settleAt(h.sites)
+	} else {
+		h.usual.settle()
+	}
 	h.unknown = h.usual
 	if 2*told > seen {
 		h.unknown.mute = max(h.unknown.mute, min(mostMute, (float64(mute)+neverAnswers*weightOfMute)/(float64(told)+weightOfMute)))
@@ -65,15 +80,48 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 	return h
 }
 
+// downBy takes how much is dark and cut off from what is explained: of what stands
+// elsewhere so much is down by what has failed there.
+func (r *habits) downBy(o *outage) {
+	looked := float64(o.looked) + weightOfAnyway
+	untold := float64(o.down - o.dark - o.cut)
+	split := (float64(o.dark) + 1) / (float64(o.dark+o.cut) + 2)
+	r.dark = min(.5, (float64(o.dark)+untold*split+leastDownAnyway*weightOfAnyway)/looked)
+	r.cut = min(.5, (float64(o.cut)+untold*(1-split)+leastDownAnyway*weightOfAnyway)/looked)
+}
+
+// settleAt is settle where those asked from within their sites stand there.
+func (r *habits) settleAt(sites []outage) {
+	dark, cut, all := 0.0, 0.0, 0.0
+	for site := range sites {
+		here := *r
+		here.downBy(&sites[site])
+		weight := float64(r.counts.at[site])
+		dark, cut, all = dark+weight*here.dark, cut+weight*here.cut, all+weight
+	}
+	of := *r
+	if all > 0 {
+		of.dark, of.cut = dark/all, cut/all
+	}
+	of.settle()
+	of.dark, of.cut = r.dark, r.cut
+	*r = of
+}
+
 // server weighs what was seen of one, anew, in the site with that number. Where vantages ask
 // what really stands in their site, as strays show, it is down anyway as often as others there.
-func (h *hindsight) server(seen *sighting, leaf, unknown bool, site int32) likelihood {
+func (h *hindsight) server(n int32, seen *sighting, leaf, unknown bool, site int32) likelihood {
+	if h.moved[n] && !seen.stray {
+		moved := *seen
+		moved.stray = true
+		seen = &moved
+	}
 	of := h.usual
 	if unknown {
 		of = h.unknown
 	}
 	if h.placed && site != noNode && seen.asked&askedWithin != 0 {
-		of.downAnyway(&h.sites[site])
+		of.downBy(&h.sites[site])
 	}
 	return of.server(seen, leaf)
 }

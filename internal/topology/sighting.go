@@ -66,7 +66,11 @@ func (s *sighting) silentIn(st state) bool {
 
 // answeredIn says that an answer came that the state does not allow.
 func (s *sighting) answeredIn(st state) bool {
-	if st != isolated && st != remote {
+	switch st {
+	case cutOff, hidden: // that a BMC says it is on contradicts no loss of its network
+		return s.up
+	case isolated, remote:
+	default:
 		return s.answered()
 	}
 	return slices.ContainsFunc(s.reach, func(v verdict) bool { return v.result == isUp && !v.inside })
@@ -99,10 +103,7 @@ func (g *Graph) look(obs []Observation) *view {
 	t := g.tabulate(obs)
 	v := &view{table: t, sight: g.sightOf(t), seen: make([]*sighting, len(g.nodes)), places: make([]int32, len(t.vantages))}
 	for i, name := range t.vantages {
-		v.places[i] = noNode
-		if site, placed := g.views[name]; placed {
-			v.places[i] = site
-		}
+		v.places[i] = g.placeOf(name)
 	}
 	all := make([]sighting, len(g.nodes))
 	// Each node's verdicts have their own part of this: as many as it has rows, and one drawn from them.
@@ -125,26 +126,61 @@ func (g *Graph) look(obs []Observation) *view {
 	return v
 }
 
+// placeOf is the node of the site that the vantage stands in; noNode: outside of all.
+func (g *Graph) placeOf(vantage string) int32 {
+	if site, placed := g.views[vantage]; placed {
+		return site
+	}
+	return noNode
+}
+
+// askedFrom says from where a vantage in that place asks node n.
+func (g *Graph) askedFrom(place, n int32) uint8 {
+	switch place {
+	case noNode:
+		return 0
+	case g.site[n]:
+		return askedWithin
+	}
+	return askedAbroad
+}
+
 // findStrays marks the servers that another site's own vantage asks in place of
 // theirs, in sites whose vantages ask most: whoever wrote down what they ask
 // knew better than the inventory.
 func (v *view) findStrays(g *Graph) {
+	for _, n := range g.astray(func(n int32) uint8 {
+		if s := v.seen[n]; s != nil {
+			return s.asked
+		}
+		return 0
+	}) {
+		v.seen[n].stray = true
+	}
+}
+
+// astray are the servers that only other sites' vantages ask, in sites whose own ask most.
+func (g *Graph) astray(asked func(n int32) uint8) []int32 {
 	within, abroad := make([]int, len(g.sites)), make([]int, len(g.sites))
-	for n, s := range v.seen {
-		if site := g.siteNumber[n]; s != nil && site != noNode && g.isServer(int32(n)) {
-			switch s.asked {
-			case askedAbroad:
-				abroad[site]++
-			case askedWithin, askedWithin | askedAbroad:
-				within[site]++
-			}
+	var all []int32
+	for n := range g.nodes {
+		site := g.siteNumber[n]
+		if site == noNode {
+			continue
+		}
+		from := asked(int32(n))
+		if from == askedAbroad {
+			all = append(all, int32(n))
+		}
+		switch {
+		case !g.isServer(int32(n)):
+		case from == askedAbroad:
+			abroad[site]++
+		case from != 0:
+			within[site]++
 		}
 	}
-	for n, s := range v.seen {
-		if site := g.siteNumber[n]; s != nil && s.asked == askedAbroad && site != noNode {
-			s.stray = within[site] > 9*abroad[site]
-		}
-	}
+	return slices.DeleteFunc(all, func(n int32) bool { site := g.siteNumber[n]; return within[site] <= 9*abroad[site] })
 }
 
 // sightingOf sorts out what was asked of one component; false: nothing is left.
@@ -167,12 +203,7 @@ func (v *view) sightingOf(g *Graph, n int32, room []verdict, s *sighting) bool {
 		}
 		hands := v.table.vantages[d.vantage] == Hands
 		within := v.places[d.vantage] == g.site[n]
-		switch {
-		case within:
-			s.asked |= askedWithin
-		case v.places[d.vantage] != noNode:
-			s.asked |= askedAbroad
-		}
+		s.asked |= g.askedFrom(v.places[d.vantage], n)
 		if !v.sight.believed(g, d.vantage, n) || d.ask.reaches() && d.result == isUnknown {
 			continue
 		}
