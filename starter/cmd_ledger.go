@@ -25,11 +25,14 @@ func newAckCommand(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			var n ledger.Notification
-			var first bool
+			var first, superseded bool
 			err := a.withStore(ctx, func(st *store.Store) (err error) {
 				n, first, err = st.Acknowledge(ctx, strings.TrimSpace(args[0]), "desk", time.Now().UTC())
 				if errors.Is(err, store.ErrNotFound) {
 					return notFound("no message has the code %q; ask again, letter by letter", args[0])
+				}
+				if err == nil {
+					superseded, err = st.Superseded(ctx, n)
 				}
 				return err
 			})
@@ -41,15 +44,18 @@ func newAckCommand(a *app) *cobra.Command {
 			}
 			if a.json {
 				return printJSON(cmd.OutOrStdout(), map[string]any{
-					"notification": n.ID, "contact": n.Contact, "subject": n.Subject, "first": first, "acknowledgedAt": n.AcknowledgedAt,
+					"notification": n.ID, "contact": n.Contact, "subject": n.Subject, "first": first, "acknowledgedAt": n.AcknowledgedAt, "superseded": superseded,
 				})
 			}
 			word := "acknowledged"
 			if !first {
 				word = "was acknowledged before, at " + local(n.AcknowledgedAt)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s (%s, %s)\n", n.Contact, word, n.Subject, n.Event)
-			return err
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s (%s, %s)\n", n.Contact, word, n.Subject, n.Event)
+			if superseded {
+				fmt.Fprintln(cmd.OutOrStdout(), "That message is out of date: a newer one has been sent since, and is not confirmed by this. Tell what it says, and ask for its code.")
+			}
+			return nil
 		},
 	}
 }

@@ -43,6 +43,7 @@ type facts interface {
 	Overrides(ctx context.Context, since time.Time) (roster.Overrides, error)
 	Acknowledge(ctx context.Context, codeOrID, via string, at time.Time) (n ledger.Notification, first bool, err error)
 	AnswerQuestion(ctx context.Context, id string, r incident.Reply) (q incident.Question, first bool, err error)
+	Superseded(ctx context.Context, n ledger.Notification) (bool, error)
 	Question(ctx context.Context, id string) (incident.Question, error)
 	MaintenanceBare(ctx context.Context, id string) (maintenance.Work, error)
 	MaintenancesFor(ctx context.Context, client string, from, to time.Time) ([]maintenance.Work, error)

@@ -21,7 +21,7 @@ import (
 // Receipts is what the acknowledgement page reads and writes.
 type Receipts interface {
 	Notification(ctx context.Context, id string) (ledger.Notification, error)
-	Notifications(ctx context.Context, f store.NotificationFilter) ([]ledger.Notification, error)
+	Superseded(ctx context.Context, n ledger.Notification) (bool, error)
 	Acknowledge(ctx context.Context, codeOrID, via string, at time.Time) (n ledger.Notification, first bool, err error)
 	Question(ctx context.Context, id string) (incident.Question, error)
 }
@@ -168,21 +168,13 @@ func (a *AckPage) viewQuestion(ctx context.Context, n ledger.Notification, v *ac
 	}
 }
 
-// superseded reports whether the same contact was sent a newer revision since.
+// superseded reports whether the same contact was told something newer since.
 func (a *AckPage) superseded(ctx context.Context, n ledger.Notification) bool {
-	newer, err := a.Store.Notifications(ctx, store.NotificationFilter{
-		Subject: n.Subject, Step: n.Step, Contact: n.Contact, Limit: 200,
-	})
+	is, err := a.Store.Superseded(ctx, n)
 	if err != nil {
 		a.Log.Warn().Err(err).Msg("newer revisions not read")
-		return false
 	}
-	for _, other := range newer {
-		if other.Revision > n.Revision && other.Event == n.Event {
-			return true
-		}
-	}
-	return false
+	return is
 }
 
 // refuse answers without a notification, in the reader's own language.
