@@ -13,10 +13,10 @@ TOOLS     := $(BIN)/.tools
 CHECK_DIRS := . internal/devserver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev build devserver test check race lint vuln bench bench-localize bench-infer bench-sweep bench-notify bench-page chaos fmt gen compose clean
+.PHONY: help demo dev build devserver test check race lint vuln bench bench-localize bench-infer bench-sweep bench-notify bench-page bench-maintenance chaos fmt gen compose clean
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## Play an outage, or planned work, from its first word to the postmortem (SCENARIO=server|pdu|switch|room|uplink|maintenance, KEEP=1 leaves it running)
 	$(BIN)/vakhta demo --scenario $(SCENARIO) $(if $(KEEP),--keep) $(ARGS)
@@ -79,6 +79,10 @@ bench-notify: build ## Measure a message to 18,000 clients, on SQLite and Postgr
 bench-page: build ## Measure how soon pages leave, and 1,000 escalations at once, on SQLite and PostgreSQL (ARGS='-only sqlite')
 	.ci/setup tests
 	.ci/with-postgres go run ./internal/lab/pagebench $(ARGS)
+
+bench-maintenance: build ## Measure planned work for 18,000 clients in a full calendar, on SQLite and PostgreSQL (ARGS='-only sqlite')
+	.ci/setup tests
+	.ci/with-postgres go run ./internal/lab/workbench $(ARGS)
 
 chaos: devserver ## A message to 18,000 clients while providers fail and everything of ours is killed (VAKHTA_SEED repeats a run)
 	.ci/setup tests

@@ -150,7 +150,7 @@ func newMaintenanceListCommand(a *app) *cobra.Command {
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			return a.withContacts(ctx, func(_ *inventory.Inventory, st *store.Store) error {
+			return a.withStore(ctx, func(st *store.Store) error {
 				from := time.Now()
 				if all {
 					from = time.Time{}
@@ -191,7 +191,7 @@ func newMaintenanceShowCommand(a *app) *cobra.Command {
 		Args:  exactArgs(1, "WORK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			return a.withContacts(ctx, func(_ *inventory.Inventory, st *store.Store) error {
+			return a.withStore(ctx, func(st *store.Store) error {
 				w, err := st.MaintenanceBare(ctx, args[0])
 				if errors.Is(err, store.ErrNotFound) {
 					return notFound("there is no planned work %q; vakhta maintenance list shows them", args[0])
@@ -223,7 +223,7 @@ func printMaintenance(out io.Writer, s workflows.MaintenanceStatus, u *store.Wor
 	w := s.Work
 	fmt.Fprintf(out, "%s  %s\n", w.ID, w.TitleIn("en"))
 	fmt.Fprintf(out, "%s, revision %d; planned by %s, approved by %s\n", w.Status, w.Revision, cmp.Or(w.PlannedBy, "nobody"), cmp.Or(w.ApprovedBy, "nobody yet"))
-	fmt.Fprintf(out, "%s to %s; switches off %s\n", local(w.StartsAt), local(w.EndsAt), strings.Join(w.Components, ", "))
+	fmt.Fprintf(out, "%s to %s; switches off %s\n", local(w.StartsAt), local(w.EndsAt), someOf(w.Components, len(w.Components)))
 	fmt.Fprintln(out, impactLine(s.Servers, s.Clients, s.Degraded, s.Slowed, s.Reduced))
 	for _, c := range s.Conflicts {
 		fmt.Fprintf(out, "overridden (%s): together with %s it takes down %s\n", w.Override, c.With, strings.Join(c.Servers, ", "))

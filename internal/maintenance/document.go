@@ -37,12 +37,12 @@ type Part struct {
 }
 
 // UnmarshalYAML reads either form.
-func (p *Part) UnmarshalYAML(text []byte) error {
-	if yaml.Unmarshal(text, &p.ID) == nil {
+func (p *Part) UnmarshalYAML(read func(any) error) error {
+	if read(&p.ID) == nil {
 		return nil
 	}
 	type plain Part
-	return yaml.UnmarshalWithOptions(text, (*plain)(p), yaml.Strict())
+	return read((*plain)(p))
 }
 
 // Notices are times before the start as they are written: one list for whoever
@@ -50,13 +50,13 @@ func (p *Part) UnmarshalYAML(text []byte) error {
 type Notices map[Impact][]string
 
 // UnmarshalYAML reads either form.
-func (n *Notices) UnmarshalYAML(text []byte) error {
+func (n *Notices) UnmarshalYAML(read func(any) error) error {
 	var list []string
-	if yaml.Unmarshal(text, &list) == nil {
+	if read(&list) == nil {
 		*n = Notices{Outage: list}
 		return nil
 	}
-	return yaml.Unmarshal(text, (*map[Impact][]string)(n))
+	return read((*map[Impact][]string)(n))
 }
 
 var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)

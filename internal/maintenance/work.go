@@ -119,6 +119,7 @@ func (w *Work) Explains(at time.Time) bool {
 // Blaster says what failed components take down; [topology.Graph] does.
 type Blaster interface {
 	Blast(failed ...string) topology.Blast
+	Jointly(first []string) func(second []string) []string
 }
 
 // Off are the components that the work takes down, whether their redundancy
@@ -225,24 +226,12 @@ type Other struct {
 // Conflicts finds what breaks a redundancy together with the work.
 func (w *Work) Conflicts(g Blaster, others []Other) []Conflict {
 	var out []Conflict
-	off := w.Off()
-	mine := g.Blast(off...).Servers
+	with := g.Jointly(w.Off())
 	for _, o := range others {
 		if !o.From.Before(w.EndsAt) || !o.To.IsZero() && !w.StartsAt.Before(o.To) {
 			continue
 		}
-		theirs := g.Blast(o.Components...).Servers
-		apart := make(map[string]bool, len(mine)+len(theirs))
-		for _, s := range slices.Concat(mine, theirs) {
-			apart[s] = true
-		}
-		var broken []string
-		for _, s := range g.Blast(slices.Concat(off, o.Components)...).Servers {
-			if !apart[s] {
-				broken = append(broken, s)
-			}
-		}
-		if len(broken) > 0 {
+		if broken := with(o.Components); len(broken) > 0 {
 			out = append(out, Conflict{With: o.Name, Servers: broken})
 		}
 	}

@@ -69,3 +69,48 @@ func (g *Graph) degraded(t *trial, broken []int32) []int32 {
 	slices.Sort(out)
 	return out
 }
+
+// Jointly returns, for a second set of failed components besides a first one,
+// the servers that fail of both together and of neither alone: the redundancy
+// that one leans on is what the other takes away. It is [Graph.Blast] of the
+// three, for many second sets; the function it returns is for one goroutine.
+func (g *Graph) Jointly(first []string) func(second []string) []string {
+	with, alone := newTrial(g.nodes), newTrial(g.nodes)
+	for _, n := range g.known(first) {
+		with.flip(n)
+	}
+	before := len(with.trail)
+	return func(second []string) (out []string) {
+		var more []int32 // what the first set has not failed
+		nodes := g.known(second)
+		for _, n := range nodes {
+			alone.flip(n)
+			if !with.failed[n] {
+				more = append(more, n)
+				with.flip(n)
+			}
+		}
+		var lost []int32
+		seen := map[int32]bool{}
+		for _, c := range with.trail[before:] {
+			was := c.before == works && c.after != works
+			if was && !seen[c.node] && g.isServer(c.node) && with.state[c.node] != works && alone.state[c.node] == works {
+				lost = append(lost, c.node)
+			}
+			seen[c.node] = true
+		}
+		slices.Sort(lost)
+		for _, n := range lost {
+			out = append(out, g.id(n))
+		}
+		with.undo(before)
+		alone.undo(0)
+		for _, n := range more {
+			with.failed[n] = false
+		}
+		for _, n := range nodes {
+			alone.failed[n] = false
+		}
+		return out
+	}
+}

@@ -164,3 +164,38 @@ func TestNeighboursAreSpreadAndProbeable(t *testing.T) {
 		t.Errorf("neighbours %v: each once, and only what can be probed", n)
 	}
 }
+
+// What two sets break together is what their common blast has and theirs alone don't.
+func TestJointlyIsTheDifferenceOfBlasts(t *testing.T) {
+	broke := 0
+	rapid.Check(t, func(t *rapid.T) {
+		inv := drawInventory(t)
+		g := topology.New(inv)
+		var ids []string
+		for _, c := range inv.Components() {
+			if c.Kind != inventory.KindServer && c.Kind != inventory.KindSite { // with a site nothing is left to break
+				ids = append(ids, c.ID)
+			}
+		}
+		draw := func(label string) []string { return rapid.SliceOfN(rapid.SampledFrom(ids), 0, 4).Draw(t, label) }
+		first := draw("first")
+		with := g.Jointly(first)
+		for round := range 5 { // each leaves no trace for the next
+			second := draw("second")
+			alone := slices.Concat(g.Blast(first...).Servers, g.Blast(second...).Servers)
+			var want []string
+			for _, s := range g.Blast(slices.Concat(first, second)...).Servers {
+				if !slices.Contains(alone, s) {
+					want = append(want, s)
+				}
+			}
+			broke += len(want)
+			if got := with(second); !slices.Equal(got, want) {
+				t.Fatalf("round %d: %v with %v: %v, want %v", round, first, second, got, want)
+			}
+		}
+	})
+	if broke == 0 {
+		t.Error("no two sets broke anything: the test is empty")
+	}
+}

@@ -214,6 +214,9 @@ func (h *Stand) process(name, binary string, args ...string) (*Process, error) {
 	return p, nil
 }
 
+// Program is the path of the command line, which is the gateway's binary.
+func (h *Stand) Program() (string, error) { return h.binary(h.opts.Gateway, "vakhta") }
+
 // binary finds one of our programs.
 func (h *Stand) binary(given, name string) (string, error) {
 	if given != "" {
