@@ -22,7 +22,7 @@ func newBroadcastCommand(a *app) *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBroadcastPlanCommand(a), newBroadcastProgressCommand(a))
+	cmd.AddCommand(newBroadcastPlanCommand(a), newBroadcastProgressCommand(a), newBroadcastUnreachableCommand(a))
 	return cmd
 }
 

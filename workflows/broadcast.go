@@ -1,8 +1,6 @@
 package workflows
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -147,7 +145,7 @@ func (b *broadcast) run(ctx workflow.Context) error {
 	b.progress.Contacts, b.progress.Plan = c.Contacts, c.Plan
 	climb := b.schedule(ctx, c.Plan.Openings)
 	for !b.stopped {
-		b.progress.Unreachable, b.progress.Quiet = append(b.progress.Unreachable, c.Unreachable...), c.Quiet
+		b.count(c)
 		refused, err := b.deliver(ctx, c)
 		if err != nil {
 			return err
@@ -184,7 +182,7 @@ func (b *broadcast) run(ctx workflow.Context) error {
 			b.progress.Rung-- // nobody climbed now: quiet hours end within a day, and channels open in time
 			continue
 		}
-		b.progress.Unreachable, b.progress.Quiet = append(b.progress.Unreachable, c.Unreachable...), c.Quiet
+		b.count(c)
 		break
 	}
 	return b.end(ctx)
@@ -223,31 +221,47 @@ func (b *broadcast) finish(ctx workflow.Context) error {
 		return nil
 	}
 	b.stage(ctx, "done")
-	if len(b.progress.Unreachable) == 0 {
+	if b.progress.UnreachableTotal == 0 {
 		return nil
 	}
-	slices.Sort(b.progress.Unreachable)
-	b.progress.Unreachable = slices.Compact(b.progress.Unreachable) // each rung names them anew
-	who := b.progress.Unreachable
-	if b.in.Work != "" {
-		var err error
-		who, err = record[[]string](ctx, rec.StillSilent, records.SilentParams{Work: b.in.Work, Revision: b.in.Revision, Contacts: who})
-		if err != nil || len(who) == 0 {
-			return err
-		}
+	who, err := record[records.Unreached](ctx, rec.StillUnreached, records.UnreachedParams{Subject: b.progress.Subject, Step: b.in.Step, Revision: b.in.Revision, Work: b.in.Work})
+	if err != nil || who.Total == 0 {
+		return err
 	}
 	// One task for the same people, however many updates don't reach them.
-	sum := sha256.Sum256([]byte(strings.Join(who, ",")))
-	key := "unreachable/" + hex.EncodeToString(sum[:6])
+	key := "unreachable/" + who.Digest
 	if b.in.Work != "" {
-		text := fmt.Sprintf("Clients %s could not be told of planned work %s, or did not confirm: tell them by hand, then: vakhta maintenance told %s CLIENT", some(who), b.in.Work, b.in.Work)
+		text := fmt.Sprintf("Clients %s could not be told of planned work %s, or did not confirm: tell them by hand, then: vakhta maintenance told %s CLIENT%s",
+			someOf(who.Names, who.Total), b.in.Work, b.in.Work, listedBy(who, "--work "+b.in.Work))
 		return handTask(ctx, b.progress.Subject, key, b.in.Team, text, normal)
 	}
-	text := fmt.Sprintf("No channel reaches %s about incident %s: tell them by hand", some(b.progress.Unreachable), b.in.Incident)
+	text := fmt.Sprintf("No channel reaches %s about incident %s: tell them by hand%s", someOf(who.Names, who.Total), b.in.Incident, listedBy(who, "--incident "+b.in.Incident))
 	if err := noteIncident(ctx, b.in.Incident, key, "task", "vakhta", "", text); err != nil {
 		return err
 	}
 	return handTask(ctx, b.progress.Subject, key, "", text, normal)
+}
+
+// listedBy says which command lists them, where a task can't name them all.
+func listedBy(who records.Unreached, flag string) string {
+	if who.Total <= named {
+		return ""
+	}
+	return ". All of them: vakhta broadcast unreachable " + flag
+}
+
+// fewNames is how many of those whom no channel reaches the progress names.
+const fewNames = 20
+
+// count adds what a composition could not reach, and who waits for the end of
+// his quiet hours. Each rung names anew whom it can't reach.
+func (b *broadcast) count(c records.Composed) {
+	all := slices.Concat(b.progress.Unreachable, c.Unreachable)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	b.progress.Quiet = c.Quiet
+	b.progress.UnreachableTotal = max(b.progress.UnreachableTotal, c.UnreachableTotal, len(all))
+	b.progress.Unreachable = all[:min(len(all), fewNames)]
 }
 
 func (b *broadcast) drop(ctx workflow.Context) error {

@@ -9,7 +9,7 @@ import (
 func (p *BroadcastProgress) details() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s** %s, rung %d: %d contacts, %d accepted, %d refused, %d unreachable",
-		p.Stage, p.Event, p.Rung+1, p.Contacts, p.Accepted, p.Refused, len(p.Unreachable))
+		p.Stage, p.Event, p.Rung+1, p.Contacts, p.Accepted, p.Refused, p.UnreachableTotal)
 	if p.Dropped > 0 {
 		fmt.Fprintf(&b, ", %d dropped as old news", p.Dropped)
 	}

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -131,5 +132,24 @@ func openingAs(rungs []ledger.Rung) func(records.ComposeParams) records.Composed
 		c := one("update/1")
 		c.Plan.Openings = rungs
 		return c
+	}
+}
+
+func TestAHistoryDoesNotNameThousandsWhomNoChannelReaches(t *testing.T) {
+	w := newWorld(t)
+	w.compose = func(records.ComposeParams) records.Composed {
+		c := records.Composed{Contacts: 18_000, UnreachableTotal: 12_345}
+		for i := range 20 {
+			c.Unreachable = append(c.Unreachable, fmt.Sprintf("c%05d-duty", i))
+		}
+		return c
+	}
+	broadcastOf(w, BroadcastInput{})
+	p := must[BroadcastProgress](w)
+	if len(p.Unreachable) != 20 || p.UnreachableTotal != 12_345 || !strings.Contains(p.details(), "12345 unreachable") {
+		t.Errorf("progress %+v", p)
+	}
+	if len(w.tasks) != 1 || !strings.Contains(w.tasks[0].Text, "c00004-duty and 12340 more") || !strings.HasSuffix(w.tasks[0].Text, "vakhta broadcast unreachable --incident i1") {
+		t.Errorf("tasks %+v", w.tasks)
 	}
 }

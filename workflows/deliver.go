@@ -18,7 +18,7 @@ type delivered struct{ Accepted, Refused, Dropped int }
 
 func (d *delivered) add(r notify.DeliverResult) {
 	d.Accepted += r.Accepted
-	d.Refused += len(r.Refused)
+	d.Refused += r.Refused
 	d.Dropped += r.Dropped
 }
 

@@ -344,7 +344,7 @@ func (e *escalation) sendPages(ctx workflow.Context, p records.PageParams, c rec
 			if err != nil {
 				workflow.GetLogger(ctx).Error("A page could not be sent", "team", p.Team, "event", p.Event, "error", err)
 			}
-			if refused != nil && len(r.Refused) > 0 && i < len(to) {
+			if refused != nil && r.Refused > 0 && i < len(to) {
 				refused(ctx, to[i])
 			}
 		})

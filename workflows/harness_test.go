@@ -51,6 +51,9 @@ type world struct {
 	linked   []records.LinkAlertsParams
 	sweeps   []probe.ShardParams
 	postSave []records.SavePostmortemParams
+	missed   []records.UnreachedParams
+	// unreached is what the store holds of those whom no channel reached.
+	unreached records.Unreached
 
 	// What the world is like; a test sets it before it runs.
 	record  incident.Incident
@@ -156,7 +159,7 @@ func (w *world) answer() {
 		}
 		_ = keep(w, &w.composed, composed{p, w.elapsed()})
 		if w.compose != nil {
-			return w.compose(p), nil
+			return w.note(w.compose(p)), nil
 		}
 		return one(fmt.Sprintf("%s/%d", p.Step, p.Revision)), nil
 	})
@@ -165,9 +168,11 @@ func (w *world) answer() {
 		if w.next == nil {
 			return records.Composed{}, nil
 		}
-		return w.next(p), nil
+		return w.note(w.next(p)), nil
 	})
-	on(w, rec.StillSilent, func(_ context.Context, p records.SilentParams) ([]string, error) { return p.Contacts, nil })
+	on(w, rec.StillUnreached, func(_ context.Context, p records.UnreachedParams) (records.Unreached, error) {
+		return w.unreached, keep(w, &w.missed, p)
+	})
 	on(w, rec.Append, func(_ context.Context, e []incident.Entry) error {
 		for _, line := range e {
 			_ = keep(w, &w.lines, line)
@@ -328,12 +333,26 @@ func (w *world) composePage(_ context.Context, p records.PageParams) (records.Co
 	return out, nil
 }
 
+// note keeps whom a composition could not reach, as the store does.
+func (w *world) note(c records.Composed) records.Composed {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range c.Unreachable {
+		if !slices.Contains(w.unreached.Names, id) {
+			w.unreached.Names = append(w.unreached.Names, id)
+		}
+	}
+	w.unreached.Total = max(len(w.unreached.Names), c.UnreachableTotal)
+	w.unreached.Digest = "digest"
+	return c
+}
+
 func (w *world) deliver(_ context.Context, p notify.SendBatchParams) (notify.DeliverResult, error) {
 	var out notify.DeliverResult
 	for _, id := range p.IDs {
 		_ = keep(w, &w.sent, id)
 		if w.refuse != nil && w.refuse(id) {
-			out.Refused = append(out.Refused, id)
+			out.Refused++
 		} else {
 			out.Accepted++
 		}

@@ -61,7 +61,7 @@ func (l *life) deliver(ctx context.Context, p notify.SendBatchParams) (notify.De
 		o := ledger.Outcome{State: ledger.Accepted, Provider: "test", ProviderID: n.ID, Wrote: true}
 		if n.Client != "" && l.rng.IntN(8) == 0 { // a dead address
 			o = ledger.Outcome{State: ledger.Refused, Class: ledger.ClassNext, Provider: "test", Wrote: true}
-			out.Refused = append(out.Refused, n.ID)
+			out.Refused++
 		} else {
 			out.Accepted++
 			l.told = append(l.told, telling{n, l.Now()})

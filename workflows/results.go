@@ -135,19 +135,22 @@ type InformStatus struct {
 
 // BroadcastProgress is how far a broadcast is.
 type BroadcastProgress struct {
-	Subject      string   `json:"subject"`
-	Event        string   `json:"event"`
-	Step         string   `json:"step"`
-	Revision     int      `json:"revision"`
-	Stage        string   `json:"stage"` // planning, sending, waiting, done, stopped
-	Rung         int      `json:"rung"`
-	Contacts     int      `json:"contacts"`
-	Accepted     int      `json:"accepted"`
-	Refused      int      `json:"refused"`
-	Dropped      int      `json:"dropped,omitempty"` // old news, or acknowledged before they left
-	Acknowledged int      `json:"acknowledged"`
-	Unreachable  []string `json:"unreachable,omitempty"` // contact ids with no channel left
-	Quiet        int      `json:"quiet,omitempty"`       // contacts who wait for the end of their quiet hours
+	Subject      string `json:"subject"`
+	Event        string `json:"event"`
+	Step         string `json:"step"`
+	Revision     int    `json:"revision"`
+	Stage        string `json:"stage"` // planning, sending, waiting, done, stopped
+	Rung         int    `json:"rung"`
+	Contacts     int    `json:"contacts"`
+	Accepted     int    `json:"accepted"`
+	Refused      int    `json:"refused"`
+	Dropped      int    `json:"dropped,omitempty"` // old news, or acknowledged before they left
+	Acknowledged int    `json:"acknowledged"`
+	// Unreachable are contact ids with no channel left, the first few of
+	// UnreachableTotal; vakhta broadcast unreachable lists them all.
+	Unreachable      []string `json:"unreachable,omitempty"`
+	UnreachableTotal int      `json:"unreachableTotal,omitempty"`
+	Quiet            int      `json:"quiet,omitempty"` // contacts who wait for the end of their quiet hours
 	// NextAt is when it climbs for whoever has not confirmed; zero: it does not.
 	NextAt time.Time `json:"nextAt,omitzero"`
 	// Plan is who is told by which channel, and how long the providers take.

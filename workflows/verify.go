@@ -112,11 +112,18 @@ func (r *incidentRun) seen(ctx workflow.Context, w *watching) error {
 }
 
 // some names a few of many.
-func some(ids []string) string {
-	if len(ids) <= 5 {
+func some(ids []string) string { return someOf(ids, len(ids)) }
+
+// named is how many of many a sentence names.
+const named = 5
+
+// someOf is some where only the first ones of a total are known.
+func someOf(ids []string, total int) string {
+	if total <= named {
 		return strings.Join(ids, ", ")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(ids[:5], ", "), len(ids)-5)
+	few := ids[:min(len(ids), named)]
+	return fmt.Sprintf("%s and %d more", strings.Join(few, ", "), total-len(few))
 }
 
 // minus are the ids of a that b lacks.

@@ -3,7 +3,6 @@ package notify
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -15,9 +14,9 @@ const TypeWaiting = "Waiting"
 
 // DeliverResult is what became of a batch, once each of it is settled.
 type DeliverResult struct {
-	Accepted int      `json:"accepted"`
-	Dropped  int      `json:"dropped,omitempty"`
-	Refused  []string `json:"refused,omitempty"` // want the next rung of their ladder
+	Accepted int `json:"accepted"`
+	Dropped  int `json:"dropped,omitempty"`
+	Refused  int `json:"refused,omitempty"` // want the next rung of their ladder; the ledger knows who
 }
 
 // Deliver sends a batch until each of it is settled. While some wait (a
@@ -30,7 +29,7 @@ func (a *Activities) Deliver(ctx context.Context, p SendBatchParams) (DeliverRes
 	if err != nil {
 		return DeliverResult{}, err
 	}
-	out := DeliverResult{Accepted: sent.Accepted, Dropped: sent.Dropped, Refused: sent.Refused}
+	out := DeliverResult{Accepted: sent.Accepted, Dropped: sent.Dropped, Refused: len(sent.Refused)}
 	w := waits{n: len(sent.Open()), next: sent.NextAt}
 	if err := a.settleRipe(ctx, sent.Unknown, &out, &w); err != nil {
 		return out, err
@@ -87,12 +86,11 @@ func (a *Activities) settleRipe(ctx context.Context, unknown []string, out *Deli
 			return err
 		}
 		out.Accepted += len(settled.Found)
-		out.Refused = append(out.Refused, settled.GaveUp...)
+		out.Refused += len(settled.GaveUp)
 		// A callback may have told anything: what it said is read by the next try.
 		w.add(len(settled.Resend)+len(settled.Settled), now)
 		w.add(len(settled.Open), now.Add(a.opts.SettleAfter))
 	}
-	slices.Sort(out.Refused)
 	return nil
 }
 

@@ -36,11 +36,14 @@ type ComposeParams struct {
 
 // Composed are the notifications in the ledger, in batches for delivery.
 type Composed struct {
-	Batches     [][]string    `json:"batches,omitempty"` // a few, by id, each of one channel
-	Parts       []ledger.Part `json:"parts,omitempty"`   // many, each of one channel
-	Contacts    int           `json:"contacts"`
-	Plan        Plan          `json:"plan,omitzero"`         // of a first rung
-	Unreachable []string      `json:"unreachable,omitempty"` // contact ids without a channel left
+	Batches  [][]string    `json:"batches,omitempty"` // a few, by id, each of one channel
+	Parts    []ledger.Part `json:"parts,omitempty"`   // many, each of one channel
+	Contacts int           `json:"contacts"`
+	Plan     Plan          `json:"plan,omitzero"` // of a first rung
+	// Unreachable are contact ids without a channel left; of a sending to
+	// clients the first few, and how many there are by now.
+	Unreachable      []string `json:"unreachable,omitempty"`
+	UnreachableTotal int      `json:"unreachableTotal,omitempty"`
 	// Bundled were paged for the same incident by another team a moment ago;
 	// Spared have had too many pages for one that is not critical. Pages only.
 	Bundled []string `json:"bundled,omitempty"`
@@ -113,7 +116,15 @@ func (a *Activities) ComposeUpdate(ctx context.Context, p ComposeParams) (Compos
 		}
 	}
 	out.Plan = plan.done(p.Event)
-	err = box.closeInto(ctx, &out, d)
+	return a.finish(ctx, box, d, out)
+}
+
+// finish writes the rest of a sending, and whom it can't reach.
+func (a *Activities) finish(ctx context.Context, box *outbox, d draft, out Composed) (Composed, error) {
+	if err := a.keepUnreached(ctx, d.subject, d.step, d.revision, &out); err != nil {
+		return Composed{}, err
+	}
+	err := box.closeInto(ctx, &out, d)
 	return out, err
 }
 

@@ -61,8 +61,7 @@ func (a *Activities) NextRung(ctx context.Context, p NextRungParams) (Composed, 
 			return Composed{}, err
 		}
 	}
-	err = r.box.closeInto(ctx, &r.out, draft{subject: about.subject, step: c.Step, revision: c.Revision})
-	return r.out, err
+	return a.finish(ctx, r.box, draft{subject: about.subject, step: c.Step, revision: c.Revision}, r.out)
 }
 
 // climb is one climb of many contacts.

@@ -1,6 +1,7 @@
 package records_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -180,5 +181,34 @@ func TestTheOperatorsLadderGoesBeforeTheContacts(t *testing.T) {
 	p.Open = append(p.Open, inventory.SMS)
 	if rows := r.written(must[records.Composed](t)(r.NextRung(t.Context(), p))); len(rows) != 1 || rows[0].Channel != inventory.SMS {
 		t.Errorf("%+v, want an SMS", rows)
+	}
+}
+
+func TestOnlyAFewOfManyWhomNoChannelReachesAreNamed(t *testing.T) {
+	r := wayward(t, 60, "", inventory.SMS)
+	in := r.crowded(incident.Sev2)
+	for i := range 50 {
+		r.bar(fmt.Sprintf("c%05d-duty", i), inventory.SMS, crowd.Address(i, inventory.SMS))
+	}
+	c, got := r.update(in, 1)
+	if len(c.Unreachable) != 20 || c.UnreachableTotal != 50 || c.Contacts != 60 || len(got) != 10 {
+		t.Fatalf("%d named, %d in all, %d told", len(c.Unreachable), c.UnreachableTotal, len(got))
+	}
+	for id := range got { // who is refused now has no other channel either
+		r.becomes(got[id].ID, ledger.Refused)
+	}
+	p := records.NextRungParams{Compose: records.ComposeParams{Incident: in.ID, Event: "incident.update", Step: "update", Revision: 1}}
+	if next := must[records.Composed](t)(r.NextRung(t.Context(), p)); len(next.Unreachable) != 10 || next.UnreachableTotal != 60 {
+		t.Errorf("%d named by the next rung, %d in all", len(next.Unreachable), next.UnreachableTotal)
+	}
+	sending := records.UnreachedParams{Subject: "incident/" + in.ID, Step: "update", Revision: 1}
+	all := must[records.Unreached](t)(r.StillUnreached(t.Context(), sending))
+	again := must[records.Unreached](t)(r.StillUnreached(t.Context(), sending))
+	if all.Total != 60 || len(all.Names) != 20 || all.Digest == "" || all.Digest != again.Digest {
+		t.Errorf("%+v, then %+v", all, again)
+	}
+	sending.Revision = 2
+	if none := must[records.Unreached](t)(r.StillUnreached(t.Context(), sending)); none.Total != 0 || none.Digest != "" {
+		t.Errorf("%+v of a sending that reached everybody", none)
 	}
 }

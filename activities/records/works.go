@@ -144,31 +144,6 @@ func (a *Activities) SaveWork(ctx context.Context, p SaveWorkParams) error {
 	return a.Append(ctx, p.Entries)
 }
 
-// SilentParams name contacts whom a work's revision may not have reached.
-type SilentParams struct {
-	Work     string   `json:"work"`
-	Revision int      `json:"revision"`
-	Contacts []string `json:"contacts"`
-}
-
-// StillSilent are the clients of those contacts of whom nobody has confirmed:
-// another contact's word, or that one of us told them, is enough.
-func (a *Activities) StillSilent(ctx context.Context, p SilentParams) ([]string, error) {
-	known, err := a.store.Confirmations(ctx, p.Work, p.Revision, "")
-	if err != nil {
-		return nil, err
-	}
-	silent := map[string]bool{}
-	for _, id := range p.Contacts {
-		if c, ok := a.inv.Contact(id); ok {
-			if _, knows := known[c.Client]; !knows {
-				silent[c.Client] = true
-			}
-		}
-	}
-	return sorted(silent), nil
-}
-
 // ToldParams says that a person told a client by himself.
 type ToldParams struct {
 	Work   string `json:"work"`

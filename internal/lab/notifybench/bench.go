@@ -135,7 +135,7 @@ func (b *bench) broadcast(ctx context.Context, in workflows.BroadcastInput, mess
 	}
 	took = time.Since(begin)
 	if p.Accepted != messages {
-		return took, 0, fmt.Errorf("%d of %d accepted, %d refused, %d unreachable", p.Accepted, messages, p.Refused, len(p.Unreachable))
+		return took, 0, fmt.Errorf("%d of %d accepted, %d refused, %d unreachable", p.Accepted, messages, p.Refused, p.UnreachableTotal)
 	}
 	d, err := b.Client.DescribeWorkflowExecution(ctx, run.GetID(), run.GetRunID())
 	if err != nil {
