@@ -127,11 +127,35 @@ func TestRenderingsMatchTheirGoldenFiles(t *testing.T) {
 						}
 						fmt.Fprintf(&got, "===== %s, %s\n%s\n-----\n%s\n\n", ch, c.name, m.Title, m.Text)
 					}
+					if room := roomText(t, r, event, lang, told(event, c.data)); room != "" {
+						fmt.Fprintf(&got, "===== room, %s\n%s\n\n", c.name, room)
+					}
 				}
 				golden(t, filepath.Join("testdata", string(lang), event+".txt"), got.Bytes())
 			})
 		}
 	}
+}
+
+// roomText is what a team's room reads, where that is another text than a
+// person's messenger. Slack and Mattermost read the same.
+func roomText(t *testing.T, r *message.Renderer, event string, lang inventory.Language, d message.Data) string {
+	t.Helper()
+	text := map[inventory.Channel]string{}
+	for _, ch := range []inventory.Channel{inventory.Telegram, inventory.Slack, inventory.Mattermost} {
+		m, err := r.Render(event, lang, ch, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text[ch] = m.Text
+	}
+	if text[inventory.Slack] != text[inventory.Mattermost] {
+		t.Errorf("Slack reads %q, Mattermost %q", text[inventory.Slack], text[inventory.Mattermost])
+	}
+	if text[inventory.Slack] == text[inventory.Telegram] {
+		return ""
+	}
+	return text[inventory.Slack]
 }
 
 func TestMailsMatchTheirGoldenPages(t *testing.T) {

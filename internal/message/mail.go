@@ -52,6 +52,7 @@ func appendLine(out []block, line string) []block {
 	}
 	begin := func(b block) []block { return append(out, b) }
 	if item, ok := strings.CutPrefix(line, "- "); ok {
+		item = bound(item)
 		if last != nil && last.Items != nil {
 			last.Items = append(last.Items, item)
 			return out
@@ -76,9 +77,9 @@ func appendLine(out []block, line string) []block {
 	case line == "":
 		return out
 	case last != nil && last.Lines != nil:
-		last.Lines = append(last.Lines, line)
+		last.Lines = append(last.Lines, bound(line))
 		return out
 	default:
-		return begin(block{Lines: []string{line}})
+		return begin(block{Lines: []string{bound(line)}})
 	}
 }
