@@ -113,6 +113,11 @@ type Escalate struct {
 	Quiet  Duration `json:"quiet,omitempty" yaml:"quiet"`   // acknowledged, but no sign of life for so long: page again; 0 means never
 }
 
+// UsualLadder is the ladder of a page that none is given for.
+func UsualLadder() []Rung {
+	return []Rung{{Channel: "telegram", Wait: Duration(time.Minute)}, {Channel: "call", Wait: Duration(2 * time.Minute)}}
+}
+
 // All are the teams that it pages.
 func (e Escalate) All() []string {
 	if e.Team != "" {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"vakhta/activities/records"
+	"vakhta/internal/profile"
 	"vakhta/internal/store"
 )
 
@@ -35,6 +35,11 @@ callbacks, and shows the acknowledgement page and the engineers' pages.
 			if listen != "" {
 				cfg.Listen = listen
 			}
+			stop, err := profile.Start()
+			if err != nil {
+				return err
+			}
+			defer stop()
 			log := newLogger(cmd.ErrOrStderr())
 			inv, err := loadInventory(cfg)
 			if err != nil {
@@ -58,8 +63,11 @@ callbacks, and shows the acknowledgement page and the engineers' pages.
 				return err
 			}
 			defer temporal.Close()
-			acts := records.New(st, inv, nil, nil, nil, records.Options{Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders})
-			g, err := newGateway(cfg, deps{Store: st, Flows: temporal, Inventory: inv, Records: acts, Log: log})
+			page, err := newPager(cfg, inv, st)
+			if err != nil {
+				return err
+			}
+			g, err := newGateway(cfg, deps{Store: st, Flows: temporal, Inventory: inv, Records: page.records, Pager: page, Log: log})
 			if err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -22,6 +23,7 @@ import (
 	"vakhta/internal/ledger"
 	"vakhta/internal/maintenance"
 	"vakhta/internal/roster"
+	"vakhta/internal/store"
 	"vakhta/internal/web"
 	"vakhta/workflows"
 )
@@ -65,8 +67,15 @@ type deps struct {
 	Flows     flows
 	Inventory *inventory.Inventory
 	Records   *records.Activities // computes planned work
+	Pager     raiser              // nil: nothing is paged before Triage has looked for the cause
 	Log       zerolog.Logger
 	Now       func() time.Time // nil: time.Now
+}
+
+// raiser opens incidents for critical alerts, and pages for them.
+type raiser interface {
+	Raise(ctx context.Context, alerts []incident.Alert) ([]store.Raised, error)
+	Page(ctx context.Context, in incident.Incident) error
 }
 
 // gateway is the HTTP side of the watch.
@@ -81,6 +90,8 @@ type gateway struct {
 	signer  acklink.Signer
 	log     zerolog.Logger
 	now     func() time.Time
+	paging  chan struct{} // a token for each incident whose first pages are being sent
+	pagings sync.WaitGroup
 }
 
 // newGateway builds the gateway of a configuration. It connects to nothing itself.
@@ -92,7 +103,7 @@ func newGateway(cfg config.Config, d deps) (*gateway, error) {
 	if err != nil {
 		return nil, refused("linkSecret: %w", err)
 	}
-	g := &gateway{cfg: cfg, deps: d, metrics: newMetrics(), signer: signer, log: d.Log, now: d.Now}
+	g := &gateway{cfg: cfg, deps: d, metrics: newMetrics(), signer: signer, log: d.Log, now: d.Now, paging: make(chan struct{}, pagesAtOnce)}
 	if g.now == nil {
 		g.now = time.Now
 	}
@@ -214,6 +225,7 @@ func (g *gateway) Serve(ctx context.Context, listener net.Listener) error {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownWithin)
 	defer cancel()
 	err := server.Shutdown(grace)
+	g.pagings.Wait() // an attempt that has begun is carried to its end; each is bounded
 	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}

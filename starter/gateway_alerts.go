@@ -126,11 +126,13 @@ func (g *gateway) alertComponent(id, instance string) string {
 	return ""
 }
 
-// acceptAlerts makes alerts durable and tells the Triage of each region. A
-// repeat signals again: Triage knows an alert by its id, and the first signal
-// may be what failed.
+// acceptAlerts makes alerts durable and tells the Triage of each region. What is
+// critical is raised in the same breath: its first page leaves beside the word
+// to Temporal, which keeps the promise of all that follows. A repeat signals
+// again: Triage knows an alert by its id, and the first signal may be what failed.
 func (g *gateway) acceptAlerts(ctx context.Context, alerts []incident.Alert) error {
-	if _, err := g.deps.Store.PutAlerts(ctx, alerts); err != nil {
+	raised, err := g.keepAlerts(ctx, alerts)
+	if err != nil {
 		return fmt.Errorf("store %d alerts: %w", len(alerts), err)
 	}
 	byRegion := map[string][]string{}
@@ -144,10 +146,56 @@ func (g *gateway) acceptAlerts(ctx context.Context, alerts []incident.Alert) err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
+	for _, in := range raised {
+		g.sendFirstPages(ctx, in)
+	}
+	for _, in := range raised {
+		if err := startIncident(ctx, g.deps.Flows, in); err != nil {
+			return err
+		}
+	}
 	for _, region := range slices.Sorted(maps.Keys(byRegion)) {
 		if err := signalTriage(ctx, g.deps.Flows, region, byRegion[region]); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// keepAlerts stores alerts; it answers with the incidents that they raise.
+func (g *gateway) keepAlerts(ctx context.Context, alerts []incident.Alert) ([]incident.Incident, error) {
+	if g.deps.Pager == nil {
+		_, err := g.deps.Store.PutAlerts(ctx, alerts)
+		return nil, err
+	}
+	all, err := g.deps.Pager.Raise(ctx, alerts)
+	if err != nil {
+		return nil, err
+	}
+	var out []incident.Incident
+	for _, r := range all {
+		open := r.Opened && r.Incident.Provisional && r.Incident.Status != incident.Resolved
+		if open && !slices.ContainsFunc(out, func(in incident.Incident) bool { return in.ID == r.Incident.ID }) {
+			out = append(out, r.Incident)
+		}
+	}
+	return out, nil
+}
+
+// startIncident starts the workflow of an incident that an alert has raised,
+// unless it runs already, or has.
+func startIncident(ctx context.Context, f flows, in incident.Incident) error {
+	id := workflows.IncidentID(in.ID)
+	_, err := f.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                       id,
+		TaskQueue:                workflows.QueueRunbooks,
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		StaticSummary:            clip(in.Title, 180),
+		Priority:                 temporal.Priority{PriorityKey: 1},
+	}, workflows.TypeIncident, workflows.IncidentInput{Incident: in.ID})
+	if err != nil && !temporal.IsWorkflowExecutionAlreadyStartedError(err) {
+		return fmt.Errorf("start %s: %w", id, err)
 	}
 	return nil
 }

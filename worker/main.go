@@ -22,6 +22,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"vakhta/internal/config"
+	"vakhta/internal/profile"
 	"vakhta/workflows/dial"
 )
 
@@ -119,6 +120,11 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	stop, err := profile.Start()
+	if err != nil {
+		return err
+	}
+	defer stop()
 	log := zerolog.New(stderr).With().Timestamp().Str("process", "worker").Logger()
 	metrics, err := newMetrics()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"vakhta/activities/notify"
+	"vakhta/activities/notify/couriers"
 	"vakhta/activities/probe"
 	"vakhta/activities/records"
 	"vakhta/internal/acklink"
@@ -49,19 +50,19 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 	if err != nil {
 		return nil, err
 	}
-	routes, err := newRoutes(cfg, st)
+	routes, err := couriers.Routes(cfg, st)
 	if err != nil {
 		return nil, err
 	}
 	way := &urgency.Way{Lamp: st}
 	sender := notify.New(st, records.NewDirectory(inv, st), routes, notify.Options{
-		Rates: rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleTimeout: cfg.Notify.SendTimeout, SettleAfter: cfg.Notify.SettleAfter, ReceiptsWithin: cfg.Notify.ReceiptsWithin,
-		Attempted: m.attempted, Breaker: breaker(cfg.Notify.Breaker), Way: way, Page: render.Page, OptOut: optOut(links),
+		Rates: couriers.Rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleTimeout: cfg.Notify.SendTimeout, SettleAfter: cfg.Notify.SettleAfter, ReceiptsWithin: cfg.Notify.ReceiptsWithin,
+		Attempted: m.attempted, Breaker: couriers.Breaker(cfg.Notify.Breaker), Way: way, Page: render.Page, OptOut: optOut(links),
 	})
 	m.watchProviders(func() []notify.Health { return notify.HealthOf(sender) })
 	return &parts{
 		store:   st,
-		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL, Organizer: cfg.Organizer(), Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders, Hands: hands(cfg.Hands), KeepSweeps: cfg.Probe.Keep, Way: way}),
+		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL, Organizer: cfg.Organizer(), Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders, Hands: hands(cfg.Hands), KeepSweeps: cfg.Probe.Keep, Together: *cfg.Alerts.Together, Way: way}),
 		notify:  sender,
 		probe: func(vantage string) *probe.Activities {
 			return probe.New(inv, st, probe.Options{
@@ -94,12 +95,6 @@ func loadRunbooks(c config.Runbooks) (*runbooks.Library, error) {
 	return library, nil
 }
 
-// ackLinks makes the addresses of the acknowledgement page.
-type ackLinks struct {
-	signer acklink.Signer
-	url    string
-}
-
 func newLinks(cfg config.Config) (records.Links, error) {
 	if !cfg.LinkSecret.Set() {
 		return nil, nil //nolint:nilnil // messages without links, by choice
@@ -108,22 +103,14 @@ func newLinks(cfg config.Config) (records.Links, error) {
 	if err != nil {
 		return nil, fmt.Errorf("linkSecret: %w", err)
 	}
-	return ackLinks{signer: signer, url: cfg.PublicURL}, nil
+	return acklink.Pages{Signer: signer, URL: cfg.PublicURL}, nil
 }
-
-// Feed is the calendar of a client's planned work.
-func (l ackLinks) Feed(client string) string { return l.url + "/c/" + l.signer.Feed(client) + ".ics" }
 
 // optOut makes the link by which a recipient wants no more mails.
 func optOut(links records.Links) func(n ledger.Notification) string {
-	l, ok := links.(ackLinks)
+	l, ok := links.(acklink.Pages)
 	if !ok {
 		return nil
 	}
-	return func(n ledger.Notification) string { return l.signer.OptOutURL(l.url, n.ID, n.Contact) }
-}
-
-// Ack is the page on which a contact confirms that he read a notification.
-func (l ackLinks) Ack(notification, contact string) string {
-	return l.url + "/a/" + l.signer.Sign(notification, contact)
+	return func(n ledger.Notification) string { return l.Signer.OptOutURL(l.URL, n.ID, n.Contact) }
 }

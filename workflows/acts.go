@@ -35,6 +35,13 @@ type ReportedSignal struct {
 	Alerts []string `json:"alerts,omitempty"`
 }
 
+// FoundSignal tells a provisional incident what came of looking for its cause:
+// the store has the finding; or there is none; or it is that of another incident.
+type FoundSignal struct {
+	Nothing bool   `json:"nothing,omitempty"`
+	Into    string `json:"into,omitempty"`
+}
+
 // ChangedSignal tells InformClients that there is news.
 type ChangedSignal struct {
 	Why string `json:"why"`

@@ -27,6 +27,9 @@ type EscalateInput struct {
 	// Climbed is how many rounds were climbed before the incident was reopened:
 	// the ledger knows their pages, and sends no page twice.
 	Climbed int `json:"climbed,omitempty"`
+	// Raised is since when first pages may have left without it; they, and what
+	// was said to them, stand in the ledger.
+	Raised time.Time `json:"raised,omitzero"`
 	// Carry, Since and First are the state over continue-as-new.
 	Carry *EscalateStatus `json:"carry,omitempty"`
 	Since time.Time       `json:"since,omitzero"`
@@ -243,6 +246,9 @@ func (e *escalation) run(ctx workflow.Context) (EscalateStatus, error) {
 		return e.status, err
 	}
 	e.since = workflow.Now(ctx)
+	if !e.in.Raised.IsZero() && e.in.Carry == nil {
+		e.since, e.asking = e.in.Raised, true
+	}
 	if e.in.Carry != nil {
 		e.since, e.first, e.asking, e.alive = e.in.Since, e.in.First, true, workflow.Now(ctx)
 	} else if e.over() {

@@ -85,6 +85,10 @@ type world struct {
 	scope func(ids []string) (records.TriageScope, error)
 	draft incident.Postmortem
 
+	settle     func(records.SettleRaisedParams) records.SettledRaised
+	settled    []records.SettleRaisedParams
+	alertsOver bool
+
 	refuseSave func(incident.Incident) error
 
 	floor
@@ -292,6 +296,14 @@ func (w *world) answerReports() {
 		}
 		return w.scope(ids)
 	})
+	on(w, rec.SettleRaised, func(_ context.Context, p records.SettleRaisedParams) (records.SettledRaised, error) {
+		_ = keep(w, &w.settled, p)
+		if w.settle != nil {
+			return w.settle(p), nil
+		}
+		return records.SettledRaised{Left: p.Unexplained}, nil
+	})
+	on(w, rec.AlertsOver, func(context.Context, string) (bool, error) { return w.alertsOver, nil })
 	on(w, rec.LinkAlerts, func(_ context.Context, p records.LinkAlertsParams) (int, error) {
 		return len(p.IDs), keep(w, &w.linked, p)
 	})

@@ -66,7 +66,13 @@ type incidentRun struct {
 	reopens  int // how often it was
 	telling  int // tasks on their way to a person
 	writing  workflow.Mutex
-	shown    [5]string // search attributes as they stand
+	raised   bool             // it began as provisional
+	found    []FoundSignal    // not taken in yet
+	nothing  bool             // its cause was looked for, and no probe sees it
+	untold   *runbooks.Inform // the beat, once there is somebody to tell
+	merged   string           // the incident whose failure it turned out to be
+	quieter  bool             // one of its alerts has ended
+	shown    [5]string        // search attributes as they stand
 
 	// What the children of earlier runs came to, so that those of the next
 	// don't repeat a page or an update that the ledger knows already.
@@ -103,6 +109,7 @@ func (r *incidentRun) run(ctx workflow.Context) (IncidentStatus, error) {
 	}
 	r.hands.look = r.hands.look || r.ambiguous()
 	workflow.Go(ctx, r.askOnSite)
+	workflow.Go(ctx, r.learn)
 	for {
 		err := r.runSteps(ctx)
 		if err != nil {
@@ -118,20 +125,28 @@ func (r *incidentRun) run(ctx workflow.Context) (IncidentStatus, error) {
 // load reads the incident and pins the runbook to it.
 func (r *incidentRun) load(ctx workflow.Context) error {
 	var err error
-	r.rec, err = record[incident.Incident](ctx, rec.Incident, r.in.Incident)
+	r.rec, err = recordHere[incident.Incident](ctx, rec.Incident, r.in.Incident)
 	if err != nil {
 		return err
 	}
 	if want := IncidentID(r.rec.ID); workflow.GetInfo(ctx).WorkflowExecution.ID != want {
 		return invalid("incident: the workflow of incident %s must have the id %s", r.rec.ID, want)
 	}
-	r.book, err = record[runbooks.Runbook](ctx, rec.PinRunbook, records.PinParams{Incident: r.rec, Name: r.in.Runbook})
+	r.book, err = recordHere[runbooks.Runbook](ctx, rec.PinRunbook, records.PinParams{Incident: r.rec, Name: r.in.Runbook})
 	if err != nil {
 		return err
 	}
 	r.rec.Runbook, r.rec.RunbookRev = r.book.Name, r.book.Revision
 	r.steps = newSteps(r.book)
-	return r.save(ctx, r.entry("runbook", "vakhta", "", fmt.Sprintf("Runbook %s, revision %.8s", r.book.Name, r.book.Revision)))
+	if r.raised = r.rec.Provisional; r.raised {
+		return r.save(ctx, r.entry("raised", "vakhta", "", cut("Raised by a critical alert; what has failed is being looked for: "+r.rec.Title, 400)),
+			r.entry("runbook", "vakhta", "", r.bookLine()))
+	}
+	return r.save(ctx, r.entry("runbook", "vakhta", "", r.bookLine()))
+}
+
+func (r *incidentRun) bookLine() string {
+	return fmt.Sprintf("Runbook %s, revision %.8s", r.book.Name, r.book.Revision)
 }
 
 // launch serves a person who starts the workflow in the Temporal UI with a
@@ -152,19 +167,23 @@ func launch(ctx workflow.Context, in IncidentInput) (IncidentStatus, error) {
 	return IncidentStatus{Incident: o.Incident}, startIncident(ctx, o.Incident, in.Runbook, nil)
 }
 
-// openIncident opens the incident of a finding and starts its workflow, or
-// answers with the one that is open.
-func openIncident(ctx workflow.Context, key string, f topology.Finding, sweep string, told []string) (records.Opened, error) {
-	return openIncidentAs(ctx, records.OpenIncidentParams{RequestKey: key, Finding: f, Sweep: sweep}, told)
-}
-
-// openIncidentAs opens an incident, or joins the one that is open, and starts its workflow.
+// openIncidentAs opens the incident of a finding and starts its workflow, or
+// joins the one that is open, or gives the finding to the one that alerts raised.
 func openIncidentAs(ctx workflow.Context, p records.OpenIncidentParams, told []string) (records.Opened, error) {
 	o, err := record[records.Opened](ctx, rec.OpenIncident, p)
-	if err != nil || !o.Created {
+	if err != nil {
 		return o, err
 	}
-	return o, startIncident(ctx, o.Incident, "", told)
+	if o.Created {
+		err = startIncident(ctx, o.Incident, "", told)
+	}
+	if o.Adopted {
+		err = tellFound(ctx, o.Incident, FoundSignal{})
+	}
+	for _, id := range o.Merged {
+		err = firstOf(err, tellFound(ctx, incident.Incident{ID: id}, FoundSignal{Into: o.Incident.ID}))
+	}
+	return o, err
 }
 
 // startIncident starts the workflow of an open incident; it outlives its parent.
@@ -239,6 +258,15 @@ func (r *incidentRun) listen(ctx workflow.Context) {
 		c.Receive(ctx, &s)
 		r.hands.hear(r.rec.ID, s)
 		r.details(ctx)
+	})
+	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalFound), func(c workflow.ReceiveChannel, _ bool) {
+		var s FoundSignal
+		c.Receive(ctx, &s)
+		r.found = append(r.found, s)
+	})
+	sel.AddReceive(workflow.GetSignalChannel(ctx, SignalQuieter), func(c workflow.ReceiveChannel, _ bool) {
+		c.Receive(ctx, nil)
+		r.quieter = true
 	})
 	for {
 		sel.Select(ctx)

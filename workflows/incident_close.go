@@ -27,6 +27,11 @@ func (r *incidentRun) resolve(ctx workflow.Context, by Act, why string) error {
 	}
 	r.stopChildren(ctx)
 	r.endBeat(ctx)
+	if r.rec.Affected() == 0 { // nobody was told of it
+		r.endPages(ctx)
+		r.endQuestions(ctx)
+		return nil
+	}
 	p, err := startBroadcast(ctx, BroadcastInput{Incident: r.rec.ID, Event: "incident.restored", Step: "restored", Revision: revision, Critical: true})
 	if err == nil {
 		err = noteIncident(ctx, r.rec.ID, fmt.Sprintf("told/%d", revision), "update", "vakhta", "", fmt.Sprintf("Told %d contacts that their machines are back", p.Accepted))
@@ -112,7 +117,7 @@ func (r *incidentRun) reopen(ctx workflow.Context, u ReopenUpdate) error {
 		r.rec = was
 		return applicationError(err)
 	}
-	r.told, r.teams = nil, map[string]EscalateStatus{}
+	r.told, r.teams, r.merged = nil, map[string]EscalateStatus{}, ""
 	r.reopened = true
 	r.hands.look = r.hands.look || r.ambiguous()
 	return err

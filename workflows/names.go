@@ -94,6 +94,8 @@ const (
 	SignalHungUp       = "hungUp"       // Escalate: PageAnswer
 	SignalAlive        = "alive"        // Escalate: a sign of life, Act
 	SignalReported     = "reported"     // Incident: ReportedSignal
+	SignalFound        = "found"        // Incident: FoundSignal
+	SignalQuieter      = "quieter"      // Incident: an alert of it has ended
 	SignalChanged      = "changed"      // InformClients: ChangedSignal
 	SignalStop         = "stop"         // Escalate, InformClients, RemoteHands: StopSignal
 	SignalAnswered     = "answered"     // RemoteHands: Act; the answer is in the store

@@ -115,8 +115,10 @@ func (r *incidentRun) runStep(ctx workflow.Context, s *step) {
 		r.endStep(ctx, s, stepSkipped, "needs "+needed[i].ID+", which failed")
 		return
 	}
-	proceed, err := r.condition(ctx, s)
+	proceed, err := r.mayProceed(ctx, s)
 	switch {
+	case errors.Is(err, errOvertaken):
+		r.endStep(ctx, s, stepSkipped, ended(err))
 	case temporal.IsCanceledError(err):
 		r.endStep(ctx, s, stepSkipped, ended(err))
 	case err != nil:
@@ -126,6 +128,25 @@ func (r *incidentRun) runStep(ctx workflow.Context, s *step) {
 	default:
 		r.tryStep(ctx, s)
 	}
+}
+
+// mayProceed decides whether a step is done. Before it is known what has failed
+// only pages go out, and a step whose condition doesn't hold yet may still come.
+func (r *incidentRun) mayProceed(ctx workflow.Context, s *step) (bool, error) {
+	if !r.known() && s.def.Escalate != nil {
+		if now, err := r.condition(ctx, s); err != nil || now {
+			return now, err
+		}
+	}
+	if !r.known() {
+		if err := workflow.Await(ctx, func() bool { return r.known() || r.overtaken(s) }); err != nil {
+			return false, err
+		}
+		if r.overtaken(s) {
+			return false, errOvertaken
+		}
+	}
+	return r.condition(ctx, s)
 }
 
 // ended says why a step was not done.
@@ -149,7 +170,7 @@ func (r *incidentRun) condition(ctx workflow.Context, s *step) (bool, error) {
 	if r.rec.Cut() {
 		p.Incident = r.rec.ID
 	}
-	return record[bool](ctx, rec.Condition, p)
+	return recordHere[bool](ctx, rec.Condition, p)
 }
 
 func (r *incidentRun) tryStep(ctx workflow.Context, s *step) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -89,7 +90,7 @@ func (r *incidentRun) startEscalation(ctx workflow.Context, d runbooks.Escalate,
 	detached, _ := workflow.NewDisconnectedContext(ctx)
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(detached, workflow.ChildWorkflowOptions{
 		WorkflowID: EscalateID(r.rec.ID, team), ParentClosePolicy: requestCancel, StaticSummary: fmt.Sprintf("Team %s for incident %s", team, r.rec.ID),
-	}), Escalate, EscalateInput{Incident: r.rec.ID, Team: team, Ladder: d.Ladder, Quiet: d.Quiet, Climbed: r.climbed[team], AnyTeam: d.Until == "any"})
+	}), Escalate, EscalateInput{Incident: r.rec.ID, Team: team, Ladder: d.Ladder, Quiet: d.Quiet, Climbed: r.climbed[team], AnyTeam: d.Until == "any", Raised: r.raisedAt(team)})
 	r.pages[team] = child
 	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
 		delete(r.pages, team)
@@ -105,6 +106,10 @@ func (r *incidentRun) startEscalation(ctx workflow.Context, d runbooks.Escalate,
 func (r *incidentRun) inform(ctx workflow.Context, d runbooks.Inform) error {
 	if r.informs != nil && !r.informs.IsReady() {
 		return nil // an earlier try started it
+	}
+	if r.untold = nil; r.nothing && r.rec.Affected() == 0 {
+		r.untold = &d
+		return nil
 	}
 	detached, _ := workflow.NewDisconnectedContext(ctx)
 	r.informs = workflow.ExecuteChildWorkflow(workflow.WithChildOptions(detached, workflow.ChildWorkflowOptions{
@@ -137,7 +142,19 @@ func (r *incidentRun) ask(ctx workflow.Context, s *step, d runbooks.Task) (strin
 	return s.answer.result, nil
 }
 
+// raisedAt is since when a team may have been paged without its escalation: the
+// first pages of an incident that an alert raised leave before that begins.
+func (r *incidentRun) raisedAt(team string) time.Time {
+	if !r.raised || r.climbed[team] > 0 {
+		return time.Time{}
+	}
+	return r.rec.OpenedAt.Add(-time.Second)
+}
+
 func (r *incidentRun) postmortem(ctx workflow.Context) error {
+	if r.merged != "" {
+		return nil // the other incident's speaks of it
+	}
 	// It outlives the steps, whose context ends with them.
 	detached, _ := workflow.NewDisconnectedContext(ctx)
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(detached, workflow.ChildWorkflowOptions{

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"vakhta/activities/records"
+	"vakhta/internal/incident"
 )
 
 // gatherFor is how long triage waits for the alerts that follow the first one:
@@ -81,6 +82,9 @@ func (t *triage) handle(ctx workflow.Context, batch []string) error {
 		return err
 	}
 	workflow.GetLogger(ctx).Error("Alerts could not be turned into incidents", "region", t.in.Region, "error", err)
+	if _, err := t.settleRaised(ctx, records.SettleRaisedParams{RequestKey: "failed/" + batch[0], IDs: batch, All: true}); err != nil {
+		return err
+	}
 	text := fmt.Sprintf("%d alerts could not be turned into incidents; look at %s", len(batch), some(batch))
 	return t.task(ctx, "failed/"+batch[0], text)
 }
@@ -114,8 +118,12 @@ func (t *triage) group(ctx workflow.Context, ids []string) error {
 			return err
 		}
 	}
+	for _, id := range scope.Quieter {
+		workflow.SignalExternalWorkflow(ctx, IncidentID(id), "", SignalQuieter, nil)
+	}
 	if len(scope.Components) == 0 {
-		return nil
+		_, err := t.settleRaised(ctx, records.SettleRaisedParams{RequestKey: "ended/" + ids[0], IDs: ids})
+		return err
 	}
 	t.round++
 	key := fmt.Sprintf("%s-%d", workflow.GetInfo(ctx).WorkflowExecution.RunID[:8], t.round)
@@ -134,7 +142,9 @@ func (t *triage) group(ctx workflow.Context, ids []string) error {
 func (t *triage) open(ctx workflow.Context, key string, ids, components []string, found LocalizeResult) error {
 	left, cut := components, false
 	for i, f := range found.Findings {
-		o, err := openIncident(ctx, fmt.Sprintf("triage/%s/%s/%d", t.in.Region, key, i), f, found.Sweep, nil)
+		o, err := openIncidentAs(ctx, records.OpenIncidentParams{
+			RequestKey: fmt.Sprintf("triage/%s/%s/%d", t.in.Region, key, i), Finding: f, Sweep: found.Sweep, Alerts: ids,
+		}, nil)
 		if err != nil {
 			return err
 		}
@@ -157,10 +167,34 @@ func (t *triage) open(ctx workflow.Context, key string, ids, components []string
 			return err
 		}
 	}
-	if len(left) == 0 {
-		return nil
+	left, err := t.settleRaised(ctx, records.SettleRaisedParams{RequestKey: "unexplained/" + key, IDs: ids, Unexplained: left})
+	if err != nil || len(left) == 0 {
+		return err
 	}
 	return t.task(ctx, "unexplained/"+ids[0], fmt.Sprintf("Alerts point at %s, and the probes find no failure that explains them; look at it", some(left)))
+}
+
+// settleRaised lets the incidents of critical alerts go on of which no probe
+// sees the cause, and those whose alerts ended before it was looked for. It
+// answers with the components that are left to a person.
+func (t *triage) settleRaised(ctx workflow.Context, p records.SettleRaisedParams) ([]string, error) {
+	p.RequestKey = "triage/" + t.in.Region + "/" + p.RequestKey
+	s, err := record[records.SettledRaised](ctx, rec.SettleRaised, p)
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range s.Opened {
+		if err := startIncident(ctx, in, "", nil); err != nil {
+			return nil, err
+		}
+		s.Incidents = append(s.Incidents, in.ID)
+	}
+	for _, id := range s.Incidents {
+		if err := tellFound(ctx, incident.Incident{ID: id}, FoundSignal{Nothing: true}); err != nil {
+			return nil, err
+		}
+	}
+	return s.Left, nil
 }
 
 // task hands alerts that Vakhta can't make anything of to a person.

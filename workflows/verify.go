@@ -16,6 +16,15 @@ import (
 // verify watches, from every vantage, until all machines that the incident
 // took down answer again. Machines that nothing can ask are not waited for.
 func (r *incidentRun) verify(ctx workflow.Context, s *step, d runbooks.Verify) (string, error) {
+	if r.rec.Affected() == 0 && (r.nothing || r.rec.Provisional) {
+		over, err := r.alertsOver(ctx, s)
+		if err != nil || over {
+			return "its alerts have ended", err
+		}
+		if r.overtaken(s) {
+			return "", errOvertaken
+		}
+	}
 	plan, err := record[[]records.Watched](ctx, rec.WatchPlan, r.rec)
 	if err != nil {
 		return "", err

@@ -12,6 +12,9 @@ import (
 // notifications wait for their provider or for the word on an unknown.
 const TypeWaiting = "Waiting"
 
+// urgentAgain is after how long at most a page that is not settled is looked at again.
+const urgentAgain = 3 * time.Second
+
 // DeliverResult is what became of a batch, once each of it is settled.
 type DeliverResult struct {
 	Accepted int `json:"accepted"`
@@ -38,6 +41,9 @@ func (a *Activities) Deliver(ctx context.Context, p SendBatchParams) (DeliverRes
 		return out, nil
 	}
 	delay := max(w.next.Sub(a.opts.Now()), 50*time.Millisecond)
+	if p.Urgent { // who has it leased may have settled it long before
+		delay = min(delay, urgentAgain)
+	}
 	return out, temporal.NewApplicationErrorWithOptions(
 		fmt.Sprintf("%d of %d notifications wait for their provider or for word of it", w.n, p.count()), TypeWaiting,
 		temporal.ApplicationErrorOptions{NextRetryDelay: delay, Category: temporal.ApplicationErrorCategoryBenign})

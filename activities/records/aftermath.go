@@ -32,7 +32,7 @@ func (a *Activities) touchedBy(w *maintenance.Work) []string {
 			all[id] = true
 		}
 	}
-	blast := a.graph.Blast(w.Components...)
+	blast := a.graph().Blast(w.Components...)
 	for _, id := range slices.Concat(blast.Servers, blast.Degraded) {
 		all[id] = true
 	}

@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,6 +18,8 @@ type TriageScope struct {
 	// Silenced counts alerts about what planned work takes down now: they are
 	// recorded on the work's timeline, and looked at again when it ends.
 	Silenced int `json:"silenced,omitempty"`
+	// Quieter are incidents of which an alert has ended, by id.
+	Quieter []string `json:"quieter,omitempty"`
 }
 
 // ScopeAlerts resolves firing alerts to components, without those that planned
@@ -30,10 +33,13 @@ func (a *Activities) ScopeAlerts(ctx context.Context, ids []string) (TriageScope
 	if err != nil {
 		return TriageScope{}, err
 	}
-	known := map[string]bool{}
+	known, quieter := map[string]bool{}, map[string]bool{}
 	var out TriageScope
 	var silenced []incident.Entry
 	for _, al := range alerts {
+		if of := cmp.Or(al.Incident, al.Raised); !al.Firing && of != "" {
+			quieter[of] = true
+		}
 		if !al.Firing || al.Incident != "" {
 			continue
 		}
@@ -51,7 +57,7 @@ func (a *Activities) ScopeAlerts(ctx context.Context, ids []string) (TriageScope
 		}
 		known[al.Component] = true
 	}
-	out.Components = sorted(known)
+	out.Components, out.Quieter = sorted(known), sorted(quieter)
 	if len(silenced) > 0 {
 		err = a.append(ctx, silenced...)
 	}
@@ -123,10 +129,7 @@ func (a *Activities) LinkAlerts(ctx context.Context, p LinkAlertsParams) (int, e
 			continue
 		}
 		ids = append(ids, al.ID)
-		entries = append(entries, incident.Entry{
-			Key: "alert/" + al.ID + "/" + p.Incident, Subject: "incident/" + p.Incident, At: al.ReceivedAt, Kind: "alert",
-			Actor: al.Source, Text: fmt.Sprintf("Alert on %s: %s", al.Component, al.Summary),
-		})
+		entries = append(entries, alertEntry(al, p.Incident))
 	}
 	if len(ids) == 0 {
 		return 0, nil

@@ -32,12 +32,19 @@ type OpenIncidentParams struct {
 	Beside string `json:"beside,omitempty"`
 	// Working: what is lost carries nobody alone. No machine and no client is hit.
 	Working bool `json:"working,omitempty"`
+	// Alerts are those that the finding was made from: where one of them that it
+	// explains was raised at once, its provisional incident gets the finding.
+	Alerts []string `json:"alerts,omitempty"`
 }
 
 // Opened is the incident, and whether this request opened it.
 type Opened struct {
 	Incident incident.Incident `json:"incident"`
 	Created  bool              `json:"created"`
+	// Adopted: it was provisional, and has the finding now.
+	Adopted bool `json:"adopted,omitempty"`
+	// Merged are provisional incidents of the same failure, by id: they end.
+	Merged []string `json:"merged,omitempty"`
 }
 
 // OpenIncident opens one incident per failed component: whoever comes later
@@ -63,9 +70,27 @@ func (a *Activities) openIncident(ctx context.Context, p OpenIncidentParams) (Op
 	if over, stale, err := a.overSince(ctx, p); err != nil || stale {
 		return Opened{Incident: over}, err
 	}
-	if in, ok, err := a.openWith(ctx, c.ID); err != nil || ok {
-		return Opened{Incident: in}, a.referTo(ctx, err, in.ID, p)
+	open, err := a.openOf(ctx, c.ID)
+	if err != nil {
+		return Opened{}, err
 	}
+	in := a.incidentOf(c, p)
+	out, err := a.adopt(ctx, p, in, open)
+	if err != nil || out.Adopted {
+		return out, a.referTo(ctx, err, out.Incident.ID, p)
+	}
+	if open.ID != "" && open.Component != c.ID {
+		out.Incident = open
+		return out, a.referTo(ctx, nil, open.ID, p)
+	}
+	if out.Incident, out.Created, err = a.store.OpenIncident(ctx, p.RequestKey, in); err != nil {
+		return Opened{}, fmt.Errorf("open incident for %s: %w", c.ID, err)
+	}
+	return out, a.referTo(ctx, a.append(ctx, a.opening(out.Incident)...), out.Incident.ID, p)
+}
+
+// incidentOf is the incident of a finding.
+func (a *Activities) incidentOf(c *inventory.Component, p OpenIncidentParams) incident.Incident {
 	servers := []string{}
 	if !p.Working {
 		servers = a.affected(p.Finding)
@@ -83,11 +108,30 @@ func (a *Activities) openIncident(ctx context.Context, p OpenIncidentParams) (Op
 	if in.Title == "" {
 		in.Title = topology.Headline(a.inv, p.Finding, inventory.English)
 	}
-	got, created, err := a.store.OpenIncident(ctx, p.RequestKey, in)
-	if err != nil {
-		return Opened{}, fmt.Errorf("open incident for %s: %w", c.ID, err)
+	return in
+}
+
+// adopt gives the finding to a provisional incident that was raised for what it
+// explains, if there is one; others of the same failure are merged. Where an
+// incident of it is open already, all are merged into that.
+func (a *Activities) adopt(ctx context.Context, p OpenIncidentParams, in, open incident.Incident) (Opened, error) {
+	raised, err := a.store.Adopt(ctx, store.Adoption{
+		Key: p.RequestKey, Alerts: p.Alerts, About: slices.Concat(in.Servers, p.Finding.Explains), Into: open.ID, Found: in,
+	})
+	if err != nil || len(raised) == 0 {
+		return Opened{}, err
 	}
-	return Opened{Incident: got, Created: created}, a.referTo(ctx, a.append(ctx, a.opening(got)...), got.ID, p)
+	var out Opened
+	if open.ID == "" || open.ID == raised[0].ID { // or an earlier try, whose answer was lost
+		out, raised = Opened{Incident: raised[0], Adopted: true}, raised[1:]
+	}
+	for _, m := range raised {
+		out.Merged = append(out.Merged, m.ID)
+	}
+	if !out.Adopted {
+		return out, nil
+	}
+	return out, a.append(ctx, a.opening(out.Incident)[1:]...)
 }
 
 // referTo says on an incident's timeline what it has to do with planned work,
@@ -169,7 +213,7 @@ func (a *Activities) affected(f topology.Finding) []string {
 	if len(f.Explains) > 0 {
 		return slices.Clone(f.Explains)
 	}
-	return slices.Clone(a.graph.Blast(f.Component).Servers)
+	return slices.Clone(a.graph().Blast(f.Component).Servers)
 }
 
 func (a *Activities) clientsOf(servers []string) []string {

@@ -62,7 +62,7 @@ func (a *Activities) LookAgain(ctx context.Context, p LookAgainParams) (Look, er
 		return out, err
 	}
 	out.Told = slices.ContainsFunc(obs, func(o topology.Observation) bool { return o.Vantage == topology.Hands })
-	inf := a.graph.Infer(obs)
+	inf := a.graph().Infer(obs)
 	asked, err := a.store.Questions(ctx, store.QuestionFilter{Incident: in.ID})
 	if err != nil {
 		return out, err
@@ -204,17 +204,17 @@ func (a *Activities) questions(out *Look, next []topology.ProbeRequest, asked, e
 	slices.Sort(out.Moot)
 }
 
-// openWith finds the open incident whose finding has come to name the
-// component since it was opened for another.
-func (a *Activities) openWith(ctx context.Context, component string) (incident.Incident, bool, error) {
-	all, err := a.store.Incidents(ctx, store.IncidentFilter{Open: true})
+// openOf finds the open incident of a component, or the one whose finding has
+// come to name it since it was opened for another. A provisional one has none yet.
+func (a *Activities) openOf(ctx context.Context, component string) (incident.Incident, error) {
+	all, err := a.store.Incidents(ctx, store.IncidentFilter{Open: true, Found: component})
 	if err != nil {
-		return incident.Incident{}, false, fmt.Errorf("look for open incidents of %s: %w", component, err)
+		return incident.Incident{}, fmt.Errorf("look for open incidents of %s: %w", component, err)
 	}
 	for _, in := range all {
-		if !in.Drill && in.Component != component && in.Finding.Component == component {
-			return in, true, nil
+		if !in.Drill && !in.Provisional {
+			return in, nil
 		}
 	}
-	return incident.Incident{}, false, nil
+	return incident.Incident{}, nil
 }

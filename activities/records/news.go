@@ -110,7 +110,7 @@ func (a *Activities) underWork(ctx context.Context) (map[string]string, error) {
 		for _, id := range m.Off() {
 			out[id] = m.ID
 		}
-		for _, id := range a.graph.Blast(m.Dark()...).Servers {
+		for _, id := range a.graph().Blast(m.Dark()...).Servers {
 			out[id] = m.ID
 		}
 	}

@@ -60,11 +60,15 @@ func PageStep(team string) string { return "page/" + team }
 // ComposePage writes the pages into the ledger, one batch per contact, so that
 // one person's dead provider doesn't hold the other's page.
 func (a *Activities) ComposePage(ctx context.Context, p PageParams) (Composed, error) {
-	defer a.opts.Way.Begin(urgency.NextStep)()
 	in, err := a.incident(ctx, p.Incident)
 	if err != nil {
 		return Composed{}, err
 	}
+	return a.composePage(ctx, in, p)
+}
+
+func (a *Activities) composePage(ctx context.Context, in incident.Incident, p PageParams) (Composed, error) {
+	defer a.opts.Way.Begin(urgency.NextStep)()
 	out := Composed{Contacts: len(p.Contacts)}
 	urgent := p.Event == "page"
 	var rows []ledger.Notification
@@ -89,15 +93,7 @@ func (a *Activities) ComposePage(ctx context.Context, p PageParams) (Composed, e
 			}
 		}
 		d := draft{subject: "incident/" + in.ID, event: p.Event, step: pageStep(p), revision: p.Round, team: p.Team, critical: urgent, deadline: p.Deadline}
-		data := a.baseData(contact)
-		data.Incident, data.Severity, data.Status, data.Team = in.ID, string(in.Severity), string(in.Status), a.teamName(p.Team)
-		data.Finding = strings.TrimSuffix(topology.Describe(a.inv, in.Finding, contact.Language), ".")
-		if ch == inventory.Call { // nobody wants an id spelled to him at night
-			data.Finding = message.Cause(a.inv, in.Finding, contact.Language)
-		}
-		data.Servers, data.Total, data.Down, data.Clients = a.servers(in.Servers, contact.Language), len(in.Servers), len(in.Servers)-len(in.Restored), len(in.Clients)
-		data.TakenBy = a.inv.Names().Person(p.TakenBy)
-		data.URL = a.opts.PublicURL + "/incidents/" + in.ID
+		data := a.pageData(in, contact, ch, p)
 		n, err := a.write(d, contact, ch, p.Rung, data)
 		if err != nil {
 			return Composed{}, err
@@ -109,6 +105,24 @@ func (a *Activities) ComposePage(ctx context.Context, p PageParams) (Composed, e
 		out.Batches = append(out.Batches, []string{id})
 	}
 	return out, err
+}
+
+// pageData is what a page says.
+func (a *Activities) pageData(in incident.Incident, contact *inventory.Contact, ch inventory.Channel, p PageParams) message.Data {
+	data := a.baseData(contact)
+	data.Incident, data.Severity, data.Status, data.Team = in.ID, string(in.Severity), string(in.Status), a.teamName(p.Team)
+	switch {
+	case in.Provisional:
+		data.Early, data.Finding = true, earlyFinding(in)
+	case ch == inventory.Call: // nobody wants an id spelled to him at night
+		data.Finding = message.Cause(a.inv, in.Finding, contact.Language)
+	default:
+		data.Finding = strings.TrimSuffix(topology.Describe(a.inv, in.Finding, contact.Language), ".")
+	}
+	data.Servers, data.Total, data.Down, data.Clients = a.servers(in.Servers, contact.Language), len(in.Servers), len(in.Servers)-len(in.Restored), len(in.Clients)
+	data.TakenBy = a.inv.Names().Person(p.TakenBy)
+	data.URL = a.opts.PublicURL + "/incidents/" + in.ID
+	return data
 }
 
 // spare notes somebody who is not paged though he could be.

@@ -44,6 +44,11 @@ type Options struct {
 	// KeepSweeps is how long the observations of sweeps that led to no incident are
 	// kept; routine sweeps drop older ones. 0 is for ever.
 	KeepSweeps time.Duration
+	// Together is how long a critical alert counts as one more of those raised
+	// from what could be the same cause; 0: each machine's is on its own.
+	Together time.Duration
+	// Light builds the graph of the inventory when it is first asked for.
+	Light bool
 	// Way is the right of way that a broadcast gives to a page; nil: none.
 	Way *urgency.Way
 	// Now is the clock; time.Now by default.
@@ -54,12 +59,13 @@ type Options struct {
 type Activities struct {
 	store   *store.Store
 	inv     *inventory.Inventory
-	graph   *topology.Graph
+	graph   func() *topology.Graph
 	render  *message.Renderer
 	library *runbooks.Library
 	links   Links
 	opts    Options
 	classes func() []class
+	works   plannedNow
 }
 
 // New makes the activities over one store and one revision of the inventory.
@@ -67,8 +73,12 @@ func New(st *store.Store, inv *inventory.Inventory, render *message.Renderer, li
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	graph := sync.OnceValue(func() *topology.Graph { return topology.New(inv) })
+	if !opts.Light {
+		graph()
+	}
 	return &Activities{
-		store: st, inv: inv, graph: topology.New(inv), render: render, library: library, links: links, opts: opts,
+		store: st, inv: inv, graph: graph, render: render, library: library, links: links, opts: opts,
 		classes: sync.OnceValue(func() []class { return classesOf(inv) }),
 	}
 }

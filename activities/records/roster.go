@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/roster"
@@ -48,13 +49,17 @@ const fallbackWithin = 5 * time.Minute
 
 // Roster reads the calendar.
 func (a *Activities) Roster(ctx context.Context, p RosterParams) (Roster, error) {
+	in, err := a.incident(ctx, p.Incident)
+	if err != nil {
+		return Roster{}, err
+	}
+	return a.roster(ctx, p, in)
+}
+
+func (a *Activities) roster(ctx context.Context, p RosterParams, in incident.Incident) (Roster, error) {
 	t, ok := a.inv.Team(p.Team)
 	if !ok {
 		return Roster{}, invalid("team: the inventory has no team %q; add it under teams", p.Team)
-	}
-	in, err := a.Incident(ctx, p.Incident)
-	if err != nil {
-		return Roster{}, err
 	}
 	policy := t.PolicyAt(string(in.Severity), a.now())
 	out := Roster{Policy: policy.ID, Levels: len(policy.Levels), Repeat: policy.Repeat, People: []OnCall{}}
@@ -135,7 +140,7 @@ const (
 // Neither the first page of an incident nor any of a critical one is spared for
 // being one too many.
 func (a *Activities) spared(ctx context.Context, p PageParams, contact string, critical bool) (bundled, tooMany bool, err error) {
-	rows, err := a.store.Notifications(ctx, store.NotificationFilter{Contact: contact, Event: "page", Since: a.now().Add(-calmFor)})
+	rows, err := a.store.Standings(ctx, store.NotificationFilter{Contact: contact, Event: "page", Since: a.now().Add(-calmFor)})
 	if err != nil {
 		return false, false, fmt.Errorf("read pages to %s: %w", contact, err)
 	}

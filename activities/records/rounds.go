@@ -120,7 +120,7 @@ func (r *round) decide() {
 	}
 	// One missed probe may be chance: what nothing explains is asked once more.
 	r.ask(nil, r.inf.Unexplained[:min(len(r.inf.Unexplained), maxAlone)]...)
-	for _, id := range r.a.graph.Neighbours(down, maxNeighbours) {
+	for _, id := range r.a.graph().Neighbours(down, maxNeighbours) {
 		if !r.asked(id) {
 			r.ask(nil, id)
 		}
@@ -188,7 +188,7 @@ func (r *round) confirm() {
 				r.again(id)
 			}
 		}
-		for _, id := range r.a.graph.Blast(f.Component).Servers {
+		for _, id := range r.a.graph().Blast(f.Component).Servers {
 			if asked < maxFollowUp && !r.asked(id) {
 				asked++
 				r.ask(nil, id)

@@ -78,9 +78,9 @@ func (q *questions) vantages(site string) []string {
 // than the first one does, or at least from elsewhere; "" if there is none.
 func (q *questions) second(site string) string {
 	all := q.vantages(site)
-	within := q.a.graph.Within(all[0], site)
+	within := q.a.graph().Within(all[0], site)
 	for _, v := range all[1:] {
-		if q.a.graph.Within(v, site) != within {
+		if q.a.graph().Within(v, site) != within {
 			return v
 		}
 	}
@@ -133,7 +133,7 @@ func (q *questions) fromOutside(servers []string) {
 	}
 	for _, n := range q.a.countSites(servers) {
 		second := q.second(n.Site)
-		if second == "" || !q.a.graph.Within(q.vantages(n.Site)[0], n.Site) || q.a.graph.Within(second, n.Site) {
+		if second == "" || !q.a.graph().Within(q.vantages(n.Site)[0], n.Site) || q.a.graph().Within(second, n.Site) {
 			continue
 		}
 		q.askFrom(second, spread(bySite[n.Site], outsideView)...)

@@ -137,7 +137,7 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	if err != nil {
 		return Inferred{}, err
 	}
-	inf := a.graph.Infer(obs)
+	inf := a.graph().Infer(obs)
 	out := Inferred{Findings: a.sayAbsent(inf.Findings, p.Absent), Unexplained: inf.Unexplained, Blind: inf.Blind, Down: inf.Down}
 	if out.WasSo, err = a.countIn(ctx, p.Scope, wasSo); err != nil {
 		return out, err

@@ -68,7 +68,7 @@ func (a *Activities) MeasureWork(ctx context.Context, w maintenance.Work) (Measu
 }
 
 func (a *Activities) measure(ctx context.Context, w maintenance.Work) (out PlannedWork, full maintenance.Work, err error) {
-	w.Measure(a.graph, func(server string) string {
+	w.Measure(a.graph(), func(server string) string {
 		if c, ok := a.inv.Component(server); ok {
 			return c.Client
 		}
@@ -78,7 +78,7 @@ func (a *Activities) measure(ctx context.Context, w maintenance.Work) (out Plann
 	if err != nil {
 		return out, w, err
 	}
-	out.Conflicts = w.Conflicts(a.graph, others)
+	out.Conflicts = w.Conflicts(a.graph(), others)
 	for i := range out.Conflicts { // whose names fit into a history
 		c := &out.Conflicts[i]
 		c.Servers = c.Servers[:min(len(c.Servers), 10)]

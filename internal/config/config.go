@@ -53,6 +53,7 @@ type Config struct {
 	Probe     Probe     `yaml:"probe"`
 	Notify    Notify    `yaml:"notify"`
 	Hands     Hands     `yaml:"hands"`
+	Alerts    Alerts    `yaml:"alerts"`
 	Runbooks  Runbooks  `yaml:"runbooks"`
 	Temporal  Temporal  `yaml:"temporal"`
 
@@ -165,7 +166,7 @@ func (c *Config) ValidateAndSetDefaults() error {
 		}
 	}
 	for _, part := range []interface{ ValidateAndSetDefaults() error }{
-		&c.Providers, &c.Probe, &c.Notify, &c.Hands, &c.Temporal,
+		&c.Providers, &c.Probe, &c.Notify, &c.Hands, &c.Alerts, &c.Temporal,
 	} {
 		if err := part.ValidateAndSetDefaults(); err != nil {
 			return err

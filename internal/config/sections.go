@@ -57,6 +57,23 @@ func (p *Probe) ValidateAndSetDefaults() error {
 	)
 }
 
+// Alerts says how critical alerts are raised, before their cause is known.
+type Alerts struct {
+	// Together is how long a critical alert joins the page of another that could
+	// have the same cause (a rack, a switch, a room above both), until that cause
+	// is found; 0s: each machine pages by itself. Left out: 30s.
+	Together *time.Duration `yaml:"together"`
+}
+
+// ValidateAndSetDefaults fills the time.
+func (a *Alerts) ValidateAndSetDefaults() error {
+	if a.Together == nil {
+		usual := 30 * time.Second
+		a.Together = &usual
+	}
+	return within("alerts.together", *a.Together, 0, 10*time.Minute)
+}
+
 // Runbooks says which runbooks serve, and their inputs.
 type Runbooks struct {
 	// Dir is a folder of *.yaml; empty: those that come with Vakhta.

@@ -3,6 +3,8 @@
 package incident
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"vakhta/internal/topology"
@@ -48,6 +50,9 @@ type Incident struct {
 	Restored    []string  `json:"restored"` // servers seen up again, by id
 	ETA         time.Time `json:"eta,omitzero"`
 	Drill       bool      `json:"drill,omitempty"`
+	// Provisional: nothing is known yet but a critical alert. Somebody is paged,
+	// no client is told, and the finding will say what it is.
+	Provisional bool      `json:"provisional,omitempty"`
 	OpenedAt    time.Time `json:"openedAt"`
 	ResolvedAt  time.Time `json:"resolvedAt,omitzero"`
 }
@@ -78,6 +83,12 @@ type Alert struct {
 	EndsAt     time.Time         `json:"endsAt,omitzero"`
 	ReceivedAt time.Time         `json:"receivedAt"`
 	Incident   string            `json:"incident,omitempty"`
+	Raised     string            `json:"raised,omitempty"` // the provisional incident that spoke for it first
+}
+
+// Critical says that the alert can't wait until its cause is found.
+func (a *Alert) Critical() bool {
+	return slices.Contains([]string{"critical", "page", "emergency", "disaster", "fatal"}, strings.ToLower(a.Labels["severity"]))
 }
 
 // Entry is one line of an incident's timeline, which is only ever appended to.

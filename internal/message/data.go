@@ -23,6 +23,9 @@ type Data struct {
 	// from [Cause] for a client, who reads nothing of others' machines; from
 	// topology.Describe for an engineer.
 	Finding string
+	// Early, in a page: Finding is what monitoring says, and what is down is
+	// being looked for.
+	Early bool
 
 	// Servers are the recipient's own machines that the message is about; in a
 	// page they are all affected ones. The renderer cuts the list to what the

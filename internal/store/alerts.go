@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	alertColumns = `id, source, key, component, summary, firing, labels, starts_at, ends_at, received_at, incident`
+	alertColumns = `id, source, key, component, summary, firing, labels, starts_at, ends_at, received_at, incident, raised`
 	selectAlert  = `SELECT ` + alertColumns + ` FROM alert`
 )
 
@@ -57,7 +57,8 @@ func putAlert(ctx context.Context, tx *transaction, a incident.Alert) (incident.
 			summary = excluded.summary, firing = excluded.firing, labels = excluded.labels,
 			starts_at = excluded.starts_at, ends_at = excluded.ends_at, updated_at = excluded.updated_at,
 			incident = CASE WHEN excluded.incident <> '' THEN excluded.incident
-				WHEN excluded.firing AND NOT alert.firing THEN '' ELSE alert.incident END
+				WHEN excluded.firing AND NOT alert.firing THEN '' ELSE alert.incident END,
+			raised = CASE WHEN excluded.firing AND NOT alert.firing THEN '' ELSE alert.raised END
 		WHERE excluded.updated_at >= alert.updated_at`,
 		a.ID, a.Source, a.Key, a.Component, a.Summary, a.Firing, labels, micros(a.StartsAt), micros(a.EndsAt), micros(a.ReceivedAt), a.Incident)
 	if err != nil {
@@ -69,7 +70,7 @@ func putAlert(ctx context.Context, tx *transaction, a incident.Alert) (incident.
 func scanAlert(r row) (a incident.Alert, err error) {
 	var labels string
 	var startsAt, endsAt, receivedAt int64
-	err = r.Scan(&a.ID, &a.Source, &a.Key, &a.Component, &a.Summary, &a.Firing, &labels, &startsAt, &endsAt, &receivedAt, &a.Incident)
+	err = r.Scan(&a.ID, &a.Source, &a.Key, &a.Component, &a.Summary, &a.Firing, &labels, &startsAt, &endsAt, &receivedAt, &a.Incident, &a.Raised)
 	if err != nil {
 		return a, err
 	}
@@ -84,9 +85,10 @@ type AlertFilter struct {
 	Source    string
 	Component string
 	Incident  string
-	Firing    bool // only those that fire
-	Loose     bool // only those that belong to no incident
-	Limit     int  // 0: no limit
+	Firing    bool   // only those that fire
+	Loose     bool   // only those that belong to no incident
+	Raised    string // only those that were raised to this incident
+	Limit     int    // 0: no limit
 }
 
 // Alerts lists alerts, newest first.
@@ -99,6 +101,7 @@ func (s *Store) Alerts(ctx context.Context, f AlertFilter) ([]incident.Alert, er
 	w.equal("source", f.Source)
 	w.equal("component", f.Component)
 	w.equal("incident", f.Incident)
+	w.equal("raised", f.Raised)
 	if f.Firing {
 		w.add("firing")
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -13,7 +14,7 @@ import (
 
 const (
 	incidentColumns = `id, component, title, site, severity, status, runbook, runbook_rev, finding, servers, clients, restored,
-	eta, drill, opened_at, resolved_at, sweep`
+	eta, drill, opened_at, resolved_at, sweep, provisional`
 	selectIncident = `SELECT ` + incidentColumns + ` FROM incident`
 )
 
@@ -21,7 +22,7 @@ func scanIncident(r row) (in incident.Incident, err error) {
 	var finding, servers, clients, restored string
 	var eta, openedAt, resolvedAt int64
 	err = r.Scan(&in.ID, &in.Component, &in.Title, &in.Site, &in.Severity, &in.Status, &in.Runbook, &in.RunbookRev,
-		&finding, &servers, &clients, &restored, &eta, &in.Drill, &openedAt, &resolvedAt, &in.Sweep)
+		&finding, &servers, &clients, &restored, &eta, &in.Drill, &openedAt, &resolvedAt, &in.Sweep, &in.Provisional)
 	if err != nil {
 		return in, err
 	}
@@ -38,7 +39,7 @@ func incidentValues(in incident.Incident) ([]any, error) {
 	}
 	return []any{
 		in.Component, in.Title, in.Site, string(in.Severity), string(in.Status), in.Runbook, in.RunbookRev,
-		finding, list(in.Servers), list(in.Clients), list(in.Restored), micros(in.ETA), in.Drill, micros(in.ResolvedAt), in.Sweep,
+		finding, list(in.Servers), list(in.Clients), list(in.Restored), micros(in.ETA), in.Drill, micros(in.ResolvedAt), in.Sweep, in.Provisional,
 	}, nil
 }
 
@@ -113,16 +114,9 @@ func requested(ctx context.Context, tx *transaction, key string) (opened inciden
 // insertIncident gives the incident the component's next number. The zero
 // incident says that somebody else took the number or the component's place.
 func (s *Store) insertIncident(ctx context.Context, tx *transaction, in incident.Incident) (incident.Incident, error) {
-	var number int
-	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(number), 0) FROM incident WHERE component = $1`, in.Component).Scan(&number); err != nil {
+	number, err := s.number(ctx, tx, &in)
+	if err != nil {
 		return in, err
-	}
-	for taken := true; taken; { // by one that has come to name another component since
-		number++
-		in.ID = in.Component + "-" + strconv.Itoa(number)
-		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM incident WHERE id = $1)`, in.ID).Scan(&taken); err != nil {
-			return in, err
-		}
 	}
 	in.OpenedAt = instant(micros(in.OpenedAt)) // as it will be read again
 	values, err := incidentValues(in)
@@ -130,7 +124,7 @@ func (s *Store) insertIncident(ctx context.Context, tx *transaction, in incident
 		return in, err
 	}
 	n, err := s.dialect.insert(ctx, tx, `INSERT INTO incident (component, title, site, severity, status, runbook, runbook_rev,
-			finding, servers, clients, restored, eta, drill, resolved_at, sweep, id, number, opened_at)`,
+			finding, servers, clients, restored, eta, drill, resolved_at, sweep, provisional, id, number, opened_at)`,
 		`ON CONFLICT DO NOTHING`, [][]any{append(values, in.ID, number, micros(in.OpenedAt))})
 	if err != nil {
 		return in, err
@@ -139,6 +133,35 @@ func (s *Store) insertIncident(ctx context.Context, tx *transaction, in incident
 		return incident.Incident{}, nil
 	}
 	return in, s.setIncidentClients(ctx, tx, in.ID, in.Clients)
+}
+
+// number gives the incident its id. A provisional one is named after its site:
+// it may come to be of something else, and clients read its id, who must not
+// read the names of others' machines.
+func (s *Store) number(ctx context.Context, tx *transaction, in *incident.Incident) (int, error) {
+	base, number := in.Component, 0
+	if in.Provisional {
+		base = cmp.Or(in.Site, "alert")
+		err := tx.QueryRowContext(ctx, `INSERT INTO counter (name, value) VALUES ($1, 1) ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value`,
+			"incident/"+base).Scan(&number)
+		if err != nil {
+			return 0, err
+		}
+		number--
+	} else if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(number), 0) FROM incident WHERE component = $1`, base).Scan(&number); err != nil {
+		return 0, err
+	}
+	for taken := true; taken; { // by one that has come to name another component since
+		number++
+		in.ID = base + "-" + strconv.Itoa(number)
+		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM incident WHERE id = $1)`, in.ID).Scan(&taken); err != nil {
+			return 0, err
+		}
+	}
+	if in.Provisional {
+		return 0, nil // none of its component
+	}
+	return number, nil
 }
 
 func (s *Store) setIncidentClients(ctx context.Context, tx *transaction, id string, clients []string) error {
@@ -154,13 +177,10 @@ func (s *Store) setIncidentClients(ctx context.Context, tx *transaction, id stri
 }
 
 // SaveIncident writes all of an incident but its id and when it was opened. To
-// reopen one while its component has another open is ErrConflict.
+// reopen one while its component has another open is ErrConflict. Who still
+// takes it for provisional leaves the finding that it has come to.
 func (s *Store) SaveIncident(ctx context.Context, in incident.Incident) error {
-	values, err := incidentValues(in)
-	if err != nil {
-		return fmt.Errorf("save incident %s: %w", in.ID, err)
-	}
-	err = s.write(ctx, func(tx *transaction) error {
+	err := s.write(ctx, func(tx *transaction) error {
 		before, err := scanIncident(tx.QueryRowContext(ctx, selectIncident+` WHERE id = $1`+s.dialect.lock, in.ID))
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrNotFound
@@ -168,21 +188,45 @@ func (s *Store) SaveIncident(ctx context.Context, in incident.Incident) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE incident SET component = $1, title = $2, site = $3, severity = $4, status = $5, runbook = $6,
-				runbook_rev = $7, finding = $8, servers = $9, clients = $10, restored = $11, eta = $12, drill = $13, resolved_at = $14, sweep = $15
-			WHERE id = $16`, append(slices.Clone(values), in.ID)...)
-		if duplicate(err) {
-			return fmt.Errorf("another incident of %s is open; resolve it first: %w", in.Component, ErrConflict)
+		now := in
+		if in.Provisional && !before.Provisional {
+			now = adopted(in, before)
 		}
-		if err != nil || slices.Equal(before.Clients, in.Clients) {
-			return err
-		}
-		return s.setIncidentClients(ctx, tx, in.ID, in.Clients)
+		return s.overwrite(ctx, tx, now)
 	})
 	if err != nil {
 		return fmt.Errorf("save incident %s: %w", in.ID, err)
 	}
 	return nil
+}
+
+// overwrite writes an incident in the place of what is there.
+func (s *Store) overwrite(ctx context.Context, tx *transaction, in incident.Incident) error {
+	values, err := incidentValues(in)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE incident SET component = $1, title = $2, site = $3, severity = $4, status = $5, runbook = $6,
+			runbook_rev = $7, finding = $8, servers = $9, clients = $10, restored = $11, eta = $12, drill = $13, resolved_at = $14, sweep = $15,
+			provisional = $16
+		WHERE id = $17`, append(values, in.ID)...)
+	if duplicate(err) {
+		return fmt.Errorf("another incident of %s is open; resolve it first: %w", in.Component, ErrConflict)
+	}
+	if err != nil {
+		return err
+	}
+	known, err := collect(ask(tx.QueryContext(ctx, `SELECT client FROM incident_client WHERE incident = $1`, in.ID)), scanText)
+	if err != nil {
+		return err
+	}
+	now := unique(in.Clients)
+	slices.Sort(known)
+	slices.Sort(now)
+	if slices.Equal(known, now) {
+		return nil
+	}
+	return s.setIncidentClients(ctx, tx, in.ID, in.Clients)
 }
 
 // Incident reads an incident.
@@ -196,7 +240,8 @@ type IncidentFilter struct {
 	Client    string
 	Site      string
 	Component string
-	Limit     int // 0: no limit
+	Found     string // only those of the component, or whose finding names it
+	Limit     int    // 0: no limit
 }
 
 // Incidents lists incidents, newest first.
@@ -210,9 +255,15 @@ func (s *Store) Incidents(ctx context.Context, f IncidentFilter) ([]incident.Inc
 	}
 	w.equal("site", f.Site)
 	w.equal("component", f.Component)
+	if f.Found != "" { // the text of the finding names more than its component: the rest is read
+		w.add("(component = ? OR finding LIKE ?)", f.Found, "%\""+f.Found+"\"%")
+	}
 	all, err := collect(ask(s.reader.QueryContext(ctx, selectIncident+w.String()+` ORDER BY opened_at DESC, id`+limit(f.Limit), w.args...)), scanIncident)
 	if err != nil {
 		return nil, fmt.Errorf("read incidents: %w", err)
+	}
+	if f.Found != "" {
+		all = slices.DeleteFunc(all, func(in incident.Incident) bool { return in.Component != f.Found && in.Finding.Component != f.Found })
 	}
 	return all, nil
 }

@@ -192,10 +192,22 @@ type letter struct {
 	what     string
 }
 
+func (l *Lab) nobodyIsOnThePhone() (bool, error) {
+	for _, it := range l.Sandbox.Inbox(sandbox.Query{Channel: string(inventory.Call)}) {
+		if it.Status == "queued" || it.Status == "initiated" || it.Status == "ringing" || it.Status == "in-progress" {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // Audit holds everything that the sandbox got against the ledger: nothing
 // doubled, nothing that nobody ordered, nothing accepted that never came, no
 // client told about a machine that is another's.
 func (l *Lab) Audit(ctx context.Context) error {
+	if err := Until(ctx, "the calls under way to end: what they say is not said before", l.nobodyIsOnThePhone); err != nil {
+		return err
+	}
 	rows, err := l.Store.Notifications(ctx, store.NotificationFilter{})
 	if err != nil {
 		return err

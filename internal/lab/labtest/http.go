@@ -90,3 +90,21 @@ func Refusal(err error) *temporal.ApplicationError {
 	}
 	return nil
 }
+
+// TryPost is Post where no answer may come: the gateway may be dead.
+func (l *Lab) TryPost(path, token string, document any) (code int, err error) {
+	body, err := json.Marshal(document)
+	if err != nil {
+		return 0, fmt.Errorf("encode what is posted to %s: %w", path, err)
+	}
+	req, err := http.NewRequest(http.MethodPost, l.GatewayURL+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, fmt.Errorf("make a request to %s: %w", path, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("post to %s: %w", path, err)
+	}
+	return resp.StatusCode, resp.Body.Close()
+}

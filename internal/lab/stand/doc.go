@@ -55,6 +55,8 @@ type Options struct {
 	Bare                                                       []string      // racks of the estate without management
 	Vantages                                                   []string      // that the worker has; nil: all of the estate
 	Timing                                                     sandbox.Timing
+	// Profile is a folder for processor profiles of gateway and worker; empty: none.
+	Profile string
 	// Say is told what is going on, one line each; nil drops it.
 	Say func(string)
 	// Died is told when a process ended by itself and is started again; nil drops it.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"vakhta/internal/lab/estate"
+	"vakhta/internal/profile"
 )
 
 // Process is a program of the stand that is started again when it dies.
@@ -199,6 +200,9 @@ func (h *Stand) process(name, binary string, args ...string) (*Process, error) {
 		cmd.Stdout, cmd.Stderr = log, log
 		cmd.Env = append(os.Environ(), "VAKHTA_LAB_BMC="+estate.DefaultBMCUser+":"+estate.DefaultBMCPassword,
 			"VAKHTA_LAB_SNMP="+estate.DefaultSNMPCommunity)
+		if h.opts.Profile != "" {
+			cmd.Env = append(cmd.Env, profile.Variable+"="+filepath.Join(h.opts.Profile, name+".pprof"))
+		}
 		// The program must not outlive us, nor get our Ctrl-C: we stop it in order.
 		cmd.SysProcAttr = ownGroup()
 		return cmd

@@ -1,4 +1,6 @@
-package main
+// Package couriers makes the providers that a configuration names, for every
+// process that sends: the worker, and the gateway, which sends first pages.
+package couriers
 
 import (
 	"crypto/x509"
@@ -36,9 +38,9 @@ func (m made) add(channel inventory.Channel, name string, perSecond float64, ch 
 	return nil
 }
 
-// newRoutes makes the providers that are configured and puts those of each
+// Routes makes the providers that are configured and puts those of each
 // channel into their order.
-func newRoutes(cfg config.Config, st *store.Store) (notify.Routes, error) {
+func Routes(cfg config.Config, st *store.Store) (notify.Routes, error) {
 	m := made{}
 	for _, makeOf := range []func(made, config.Config, *store.Store) error{sendgridOf, smtpOf, twilioOf, telegramOf, slackOf, mattermostOf, shoutrrrOf, describedOf} {
 		if err := makeOf(m, cfg, st); err != nil {
@@ -182,7 +184,8 @@ func describedOf(m made, cfg config.Config, _ *store.Store) error {
 	return nil
 }
 
-func rates(c config.Notify) map[inventory.Channel]notify.Rate {
+// Rates are what the configuration allows each provider of a channel.
+func Rates(c config.Notify) map[inventory.Channel]notify.Rate {
 	out := map[inventory.Channel]notify.Rate{}
 	for ch, perSecond := range c.Rates {
 		out[ch] = notify.Rate{PerSecond: perSecond}
@@ -190,6 +193,7 @@ func rates(c config.Notify) map[inventory.Channel]notify.Rate {
 	return out
 }
 
-func breaker(b config.Breaker) notify.Breaker {
+// Breaker says when a provider is left alone.
+func Breaker(b config.Breaker) notify.Breaker {
 	return notify.Breaker{Failures: b.Failures, Pause: b.Pause, MaxPause: b.MaxPause, Storm: b.Storm}
 }
