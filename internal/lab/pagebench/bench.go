@@ -3,14 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"golang.org/x/sync/errgroup"
@@ -30,13 +33,35 @@ const postgresVariable = "VAKHTA_TEST_POSTGRES"
 func team(i int) string   { return fmt.Sprintf("t%05d", i) }
 func server(i int) string { return fmt.Sprintf("srv-%05d", i) }
 func phone(i int) string  { return fmt.Sprintf("+7900%07d", i+1) }
+func room(i int) string   { return fmt.Sprintf("room-%05d", i) }
+func alone(i int) string  { return fmt.Sprintf("alone-%05d", i) }
+func rack(i int) string   { return fmt.Sprintf("rack-%05d", i/40) }
+func hit(i int) string    { return fmt.Sprintf("hit-%05d", i) }
 
-// document is an inventory of so many machines, each with a team of one.
-func document(n int) inventory.Document {
+// dutyPhone is the number of who is on duty in a team: 0 is the emergency crew.
+func dutyPhone(i int) string { return fmt.Sprintf("+7901%07d", i+1) }
+
+// document is an inventory of so many machines, each with a team of one; of
+// others for alerts, each in a room of its own; and of a rack for the storm. One
+// person of the emergency crew is paged for all alerts.
+func document(o options) inventory.Document {
 	var components, teams bytes.Buffer
-	for i := range n {
+	for i := range o.escalations {
 		fmt.Fprintf(&components, "  - {id: %s, kind: server, in: r1, client: c1}\n", server(i))
 		fmt.Fprintf(&teams, "  - {id: %s, members: [{id: p-%s, language: ru, timezone: Europe/Moscow, addresses: {sms: %q}}], levels: [{members: [p-%s], ackWithin: 1h}]}\n", team(i), team(i), phone(i), team(i))
+	}
+	for i := range o.alerts {
+		fmt.Fprintf(&components, "  - {id: %s, kind: room, in: msk}\n  - {id: %s, kind: server, in: %s, client: c1}\n", room(i), alone(i), room(i))
+	}
+	components.WriteString("  - {id: storm, kind: room, in: msk}\n")
+	for i := range o.storm {
+		if i%40 == 0 {
+			fmt.Fprintf(&components, "  - {id: %s, kind: rack, in: storm}\n", rack(i))
+		}
+		fmt.Fprintf(&components, "  - {id: %s, kind: server, in: %s, client: c1}\n", hit(i), rack(i))
+	}
+	for i, id := range []string{"emergency", "admins", "network"} {
+		fmt.Fprintf(&teams, "  - {id: %s, members: [{id: duty-%s, language: ru, timezone: Europe/Moscow, addresses: {sms: %q}}], levels: [{members: [duty-%s], ackWithin: 1h}]}\n", id, id, dutyPhone(i), id)
 	}
 	return inventory.Document{Name: "pages.yaml", Data: fmt.Appendf(nil, `version: 1
 sites: [{id: msk, timezone: Europe/Moscow, vantages: [msk]}]
@@ -47,23 +72,43 @@ teams:
 %s`, components.Bytes(), teams.Bytes())}
 }
 
-// measure begins escalations at a steady rate on one kind of store, and waits
-// for each one's first page and next rung.
-func measure(ctx context.Context, kind string, n int, rate float64, wait time.Duration, print func(figure)) error {
+// measure measures on one kind of store, on a stand of its own for each part.
+func measure(ctx context.Context, kind string, o options, print func(figure)) error {
+	if kind == "postgres" && os.Getenv(postgresVariable) == "" {
+		fmt.Fprintf(os.Stderr, "postgres: left out, %s names none\n", postgresVariable)
+		return nil
+	}
+	for _, part := range []struct {
+		n   int
+		run func(*bench, context.Context, string, options, func(figure)) error
+	}{{o.alerts + o.storm, (*bench).fromAlerts}, {o.escalations, (*bench).escalations}} {
+		if part.n == 0 {
+			continue
+		}
+		if err := withStand(ctx, kind, o, func(b *bench) error { return part.run(b, ctx, kind, o, print) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func withStand(ctx context.Context, kind string, o options, run func(*bench) error) error {
 	opts := stand.Options{Defaults: true, Rates: map[inventory.Channel]float64{inventory.SMS: 100_000}, Say: func(s string) { fmt.Fprintln(os.Stderr, s) }}
 	if kind == "postgres" {
-		if opts.Store = os.Getenv(postgresVariable); opts.Store == "" {
-			fmt.Fprintf(os.Stderr, "postgres: left out, %s names none\n", postgresVariable)
-			return nil
+		var drop func()
+		var err error
+		if opts.Store, drop, err = freshDatabase(ctx, os.Getenv(postgresVariable)); err != nil {
+			return err
 		}
+		defer drop()
 	}
 	dir, err := os.MkdirTemp("", "vakhta-bench-")
 	if err != nil {
 		return fmt.Errorf("make a folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	doc := document(n)
-	opts.Dir, opts.Inventory = dir, &doc
+	doc := document(o)
+	opts.Dir, opts.Inventory, opts.Profile = dir, &doc, o.profile
 	h, err := stand.Open(ctx, opts)
 	if err != nil {
 		return err
@@ -73,8 +118,33 @@ func measure(ctx context.Context, kind string, n int, rate float64, wait time.Du
 	if err != nil {
 		return err
 	}
-	b := &bench{Stand: h, acts: records.New(h.Store, inv, nil, nil, nil, records.Options{}), wait: wait}
-	begun, err := b.begin(ctx, n, rate)
+	return run(&bench{Stand: h, acts: records.New(h.Store, inv, nil, nil, nil, records.Options{}), wait: o.wait})
+}
+
+// freshDatabase makes an empty database on the server, and drops it in the end.
+func freshDatabase(ctx context.Context, server string) (dsn string, drop func(), err error) {
+	at, err := url.Parse(server)
+	if err != nil {
+		return "", nil, errors.New("read " + postgresVariable + ": not a URL")
+	}
+	db, err := sql.Open("pgx", server)
+	if err != nil {
+		return "", nil, fmt.Errorf("reach PostgreSQL: %w", err)
+	}
+	name := fmt.Sprintf("pagebench_%d", time.Now().UnixNano())
+	if _, err := db.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("make a database: %w", err), db.Close())
+	}
+	at.Path = "/" + name
+	return at.String(), func() {
+		_, _ = db.ExecContext(context.WithoutCancel(ctx), "DROP DATABASE "+name+" WITH (FORCE)")
+		_ = db.Close()
+	}, nil
+}
+
+// escalations begins a thousand, and waits for each one's first page and next rung.
+func (b *bench) escalations(ctx context.Context, kind string, o options, print func(figure)) error {
+	begun, err := b.begin(ctx, o.escalations, o.rate)
 	if err != nil {
 		return err
 	}
@@ -82,11 +152,11 @@ func measure(ctx context.Context, kind string, n int, rate float64, wait time.Du
 	if err != nil {
 		return err
 	}
-	name := fmt.Sprintf("%s: escalation begun to its first page at the provider, %g/s", kind, rate)
-	print(most(name+", p50", quantile(first, .5), "ms", 40))
-	print(most(name+", p99", quantile(first, .99), "ms", 150))
-	print(most(fmt.Sprintf("%s: lateness of the next rung, %d escalations at once, p99", kind, n), quantile(late, .99), "ms", 1000))
-	print(most(kind+": worker's memory at its most", b.peak(), "MiB", 500))
+	name := fmt.Sprintf("%s: escalation begun in Temporal to its first page at the provider, %g/s", kind, o.rate)
+	print(told(name+", p50", quantile(first, .5), "ms"))
+	print(told(name+", p99", quantile(first, .99), "ms"))
+	print(most(fmt.Sprintf("%s: lateness of the next rung, %d escalations at once, p99", kind, o.escalations), quantile(late, .99), "ms", 1000))
+	print(most(fmt.Sprintf("%s: worker's memory at its most, %d escalations", kind, o.escalations), peak(b.Worker.PID()), "MiB", 500))
 	return nil
 }
 
@@ -160,9 +230,9 @@ func quantile(all []float64, q float64) float64 {
 	return all[min(int(float64(len(all))*q), len(all)-1)]
 }
 
-// peak is the worker's largest resident set in MiB, as Linux counts it.
-func (b *bench) peak() float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.Worker.PID()))
+// peak is a process's largest resident set in MiB, as Linux counts it.
+func peak(pid int) float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
