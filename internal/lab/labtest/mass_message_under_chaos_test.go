@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,9 +43,19 @@ func manyWays(i int) []inventory.Channel {
 // and everything of ours is killed: nobody is told twice, and whoever was not
 // told is named. The counts are the sandbox's, which knows nothing of the ledger.
 func TestAMassMessageUnderChaosReachesEverybodyOnce(t *testing.T) {
+	dsn, crash := labtest.FragilePostgres(t)
+	underChaos(t, dsn, map[string]func(context.Context) error{"PostgreSQL": crash})
+}
+
+// The same on SQLite, which has no server of its own to be killed: it dies with
+// whoever writes.
+func TestAMassMessageUnderChaosReachesEverybodyOnceOnSQLite(t *testing.T) {
+	underChaos(t, "", nil)
+}
+
+func underChaos(t *testing.T, dsn string, crash map[string]func(context.Context) error) {
 	dice := labtest.Dice(t)
 	n := crowdSize()
-	dsn, crash := labtest.FragilePostgres(t)
 	doc := crowd.Document(crowd.Options{Clients: n, Ladder: manyWays})
 	s := labtest.Open(t, labtest.OnStore(dsn), labtest.Crowd(doc, float64(n)/20))
 	if s.Temporal == nil {
@@ -99,11 +110,22 @@ func TestAMassMessageUnderChaosReachesEverybodyOnce(t *testing.T) {
 	require.Empty(t, lost)
 	require.Less(t, len(handed), n/10, "most are reached, else this shows nothing")
 	require.Equal(t, 2, strikes["Temporal"])
-	require.Equal(t, 1, strikes["PostgreSQL"])
+	require.Equal(t, len(crash), strikes["PostgreSQL"])
 	require.GreaterOrEqual(t, strikes["worker"], 2)
+	lookUps := 0
+	for _, f := range s.Sandbox.Faults() {
+		if f.Op == sandbox.OpLookup {
+			lookUps += f.Hits
+		}
+	}
+	t.Logf("%d look-ups failed", lookUps)
+	if os.Getenv(longVariable) != "" {
+		require.Positive(t, lookUps, "no look-up was struck")
+	}
 }
 
-// unreliable makes one in a hundred requests and callbacks fail in each way.
+// unreliable makes one in a hundred requests and callbacks fail in each way,
+// and the look-ups for what that leaves unknown one in three.
 func unreliable(t *testing.T, s *labtest.Lab) {
 	for _, kind := range []sandbox.FaultKind{
 		sandbox.FaultRateLimit, sandbox.FaultError, sandbox.FaultHang, sandbox.FaultReset,
@@ -112,14 +134,26 @@ func unreliable(t *testing.T, s *labtest.Lab) {
 		_, err := s.Sandbox.AddFault(sandbox.Fault{Kind: kind, Probability: .01})
 		require.NoError(t, err)
 	}
+	for _, kind := range []sandbox.FaultKind{sandbox.FaultRateLimit, sandbox.FaultError, sandbox.FaultBadGateway} {
+		_, err := s.Sandbox.AddFault(sandbox.Fault{Provider: sandbox.Twilio, Op: sandbox.OpLookup, Kind: kind, Probability: .1})
+		require.NoError(t, err)
+	}
+	// Else a callback nearly always comes before anybody has to ask.
+	for _, channel := range []string{sandbox.ChannelSMS, sandbox.ChannelCall} {
+		_, err := s.Sandbox.AddFault(sandbox.Fault{Provider: sandbox.Twilio, Channel: channel, Kind: sandbox.FaultLose, Probability: .3})
+		require.NoError(t, err)
+	}
 }
 
 // havoc kills what is ours, each time after some messages have come through,
 // until the broadcast is over. It counts the kills.
-func havoc(t *testing.T, s *labtest.Lab, dice *rand.Rand, crash func(context.Context) error, over <-chan struct{}) map[string]int {
+func havoc(t *testing.T, s *labtest.Lab, dice *rand.Rand, crash map[string]func(context.Context) error, over <-chan struct{}) map[string]int {
 	ctx, struck := t.Context(), map[string]int{}
 	arrived := func() int { return len(s.Sandbox.Inbox(sandbox.Query{})) }
 	first := []string{"worker", "PostgreSQL", "Temporal", "worker", "Temporal"}
+	if crash == nil {
+		first = slices.Delete(first, 1, 2)
+	}
 	for {
 		enough := arrived() + 1 + dice.IntN(crowdSize()/20)
 		pause := time.After(time.Duration(500+dice.IntN(1500)) * time.Millisecond)
@@ -148,7 +182,7 @@ func havoc(t *testing.T, s *labtest.Lab, dice *rand.Rand, crash func(context.Con
 		case "worker":
 			err = s.KillWorker(ctx)
 		case "PostgreSQL":
-			err = crash(ctx)
+			err = crash[what](ctx)
 		case "Temporal":
 			err = errors.Join(s.Temporal.Kill(), s.Temporal.Restart(ctx))
 		}
