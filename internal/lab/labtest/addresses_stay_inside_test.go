@@ -26,17 +26,37 @@ func TestAddressesStayInside(t *testing.T) {
 	outage := s.Outage(server, estate.Off, "foto-tech")
 	require.NoError(t, outage.Play(t.Context()))
 
+	addresses := reachedAt(s)
+	contact := s.Contact("ivan")
+	require.True(t, addresses[strings.TrimPrefix(contact.Addresses[inventory.Call], "+")], "nobody was called, so this proves nothing")
+
+	places := placesOf(t, s, "*.log", "vakhta.db*")
+	// What is looked for is found where it may stand: contacts have ids.
+	require.Contains(t, places["the histories"], contact.ID)
+	require.Contains(t, places["vakhta.db"]+places["vakhta.db-wal"], contact.ID)
+	for place, before := range leaks(places, addresses) {
+		t.Errorf("%s hold an address, behind %q", place, before)
+	}
+}
+
+// reachedAt are the phone numbers and mail addresses that the sandbox was given.
+func reachedAt(s *labtest.Lab) map[string]bool {
 	addresses := map[string]bool{}
 	for _, it := range s.Sandbox.Inbox(sandbox.Query{}) {
 		if to := strings.TrimPrefix(it.To, "+"); strings.Contains(to, "@") || len(to) >= 10 {
 			addresses[to] = true
 		}
 	}
-	contact := s.Contact("ivan")
-	require.True(t, addresses[strings.TrimPrefix(contact.Addresses[inventory.Call], "+")], "nobody was called, so this proves nothing")
+	return addresses
+}
 
-	places := map[string]string{"the gateway's metrics": s.Get(t, "/metrics").Body, "the histories": histories(t, s)}
-	for _, pattern := range []string{"*.log", "vakhta.db*"} {
+// placesOf are the texts in which nobody's address may stand: metrics,
+// histories, and the files of the stand that the patterns choose.
+func placesOf(t *testing.T, s *labtest.Lab, patterns ...string) map[string]string {
+	t.Helper()
+	places := map[string]string{"the gateway's metrics": s.Get(t, "/metrics").Body, "the worker's metrics": s.GetWorker(t, "/metrics").Body, "the histories": histories(t, s)}
+	require.Contains(t, places["the worker's metrics"], "vakhta_notification_attempts_total")
+	for _, pattern := range patterns {
 		files, err := filepath.Glob(filepath.Join(filepath.Dir(s.Config), pattern))
 		require.NoError(t, err)
 		require.NotEmpty(t, files, pattern)
@@ -46,17 +66,20 @@ func TestAddressesStayInside(t *testing.T) {
 			places[filepath.Base(file)] = string(text)
 		}
 	}
-	// What is looked for is found where it may stand: contacts have ids.
-	require.Contains(t, places["the histories"], contact.ID)
-	require.Contains(t, places["vakhta.db"]+places["vakhta.db-wal"], contact.ID)
+	return places
+}
+
+// leaks are the places that hold an address, with what stands before it there.
+func leaks(places map[string]string, addresses map[string]bool) map[string]string {
+	found := map[string]string{}
 	for place, text := range places {
 		for a := range addresses {
-			if strings.Contains(text, a) {
-				at := strings.Index(text, a)
-				t.Errorf("%s hold an address, behind %q", place, text[max(0, at-120):at])
+			if at := strings.Index(text, a); at >= 0 {
+				found[place] = text[max(0, at-120):at]
 			}
 		}
 	}
+	return found
 }
 
 // histories are the events of all workflows, their payloads as they are stored.

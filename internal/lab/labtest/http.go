@@ -43,9 +43,20 @@ func (l *Lab) Get(t testing.TB, path string) Response {
 	return l.request(t, http.MethodGet, path, "", "")
 }
 
+// GetWorker reads a page of the worker.
+func (l *Lab) GetWorker(t testing.TB, path string) Response {
+	t.Helper()
+	return requestAt(t, http.MethodGet, l.WorkerURL+path, "", "")
+}
+
 func (l *Lab) request(t testing.TB, method, path, token, body string) Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, l.GatewayURL+path, bytes.NewBufferString(body))
+	return requestAt(t, method, l.GatewayURL+path, token, body)
+}
+
+func requestAt(t testing.TB, method, url, token, body string) Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewBufferString(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,6 +75,7 @@ type Stand struct {
 
 	Config                            string // path of the configuration file
 	GatewayURL, SandboxURL, EstateURL string
+	WorkerURL                         string // of its health and metrics
 	IntakeToken                       string
 	dataKey                           []byte
 	Address, Namespace                string // of Temporal

@@ -175,6 +175,7 @@ func (h *Stand) startProcesses(ctx context.Context) error {
 		return err
 	}
 	health := fmt.Sprintf("127.0.0.1:%d", freeFrom(0))
+	h.WorkerURL = "http://" + health
 	vantages := h.opts.Vantages
 	if vantages == nil {
 		vantages = estate.Vantages[:]
@@ -185,7 +186,7 @@ func (h *Stand) startProcesses(ctx context.Context) error {
 	if err := answers(ctx, h.GatewayURL+"/readyz", h.log("gateway")); err != nil {
 		return err
 	}
-	return answers(ctx, "http://"+health+"/readyz", h.log("worker"))
+	return answers(ctx, h.WorkerURL+"/readyz", h.log("worker"))
 }
 
 func (h *Stand) log(name string) string { return filepath.Join(h.opts.Dir, name+".log") }
