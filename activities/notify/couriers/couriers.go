@@ -170,6 +170,7 @@ func shoutrrrOf(m made, cfg config.Config, _ *store.Store) error {
 	if p == nil {
 		return nil
 	}
+	shoutrrr.Bound(cfg.Notify.SendTimeout)
 	ch, err := shoutrrr.New(p.RevealAll())
 	return m.add(inventory.Sink, shoutrrr.Provider, p.Rate, ch, err)
 }

@@ -11,6 +11,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"time"
 
 	library "github.com/nicholas-fedor/shoutrrr"
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
@@ -24,6 +26,12 @@ const Provider = "shoutrrr"
 
 // atOnce bounds the sendings under way: one that hangs can't be stopped.
 const atOnce = 8
+
+// Bound ends what the library's services have under way after so long. Nearly
+// all of them send by the standard library's own client, which by itself waits
+// for ever; whoever builds the process calls this once, before anything is sent.
+// A service with another protocol is bounded by its slot alone.
+func Bound(timeout time.Duration) { http.DefaultClient.Timeout = timeout }
 
 // Channel passes messages on. It is safe for concurrent use.
 type Channel struct {

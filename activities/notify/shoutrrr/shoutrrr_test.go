@@ -97,3 +97,41 @@ func TestASinkIsNamedAndCannotBeAsked(t *testing.T) {
 		t.Errorf("%v, want an error without the URL", err)
 	}
 }
+
+// What was given up must not hold a slot, and a goroutine, for ever.
+func TestASinkThatHangsIsGivenUp(t *testing.T) {
+	before := http.DefaultClient.Timeout
+	t.Cleanup(func() { http.DefaultClient.Timeout = before })
+	shoutrrr.Bound(200 * time.Millisecond)
+	hang := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hang:
+		case <-r.Context().Done():
+		}
+	}))
+	defer srv.Close()
+	defer close(hang)
+	c := open(t, "generic://"+strings.TrimPrefix(srv.URL, "http://")+"/hook?disabletls=yes")
+	for range 8 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		if o := c.Send(ctx, update(), "ops"); o.State != ledger.Unknown {
+			t.Errorf("%+v, want unknown", o)
+		}
+		cancel()
+	}
+	if o := c.Send(t.Context(), update(), "ops"); o.State != ledger.Retry {
+		t.Fatalf("%+v while eight hang, want a retry", o)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		o := c.Send(ctx, update(), "ops")
+		cancel()
+		if o.State == ledger.Unknown {
+			return // a slot is free again
+		}
+		if time.Now().After(end) {
+			t.Fatal("the slots of what hangs are never free again")
+		}
+	}
+}
