@@ -18,7 +18,7 @@ import (
 func newBroadcastCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "broadcast",
-		Short: "Plan a message to all clients of an incident, and see how far one is",
+		Short: "Plan a message to all clients of an incident or of planned work, and see how far one is",
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -34,12 +34,15 @@ func newBroadcastPlanCommand(a *app) *cobra.Command {
 		Short: "Say who would be told by which channel, and how long the providers take",
 		Long: `Say who would be told by which channel, and how long the providers take at the
 rates that the configuration gives. Nothing is written and nothing is sent.`,
-		Example: "  vakhta broadcast plan --incident inc-7\n  vakhta broadcast plan --incident inc-7 --client acme --confirm",
+		Example: "  vakhta broadcast plan --incident inc-7\n  vakhta broadcast plan --incident inc-7 --client acme --confirm\n  vakhta broadcast plan --work feed-b --confirm",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			if p.Incident == "" {
-				return usageError("--incident: missing; say which incident the message is about")
+			if (p.Incident == "") == (p.Work == "") {
+				return usageError("--incident or --work: give one; say what the message is about")
+			}
+			if p.Work != "" && !cmd.Flags().Changed("event") {
+				p.Event = "maintenance.announced"
 			}
 			cfg, err := a.loadConfig(false)
 			if err != nil {
@@ -53,7 +56,10 @@ rates that the configuration gives. Nothing is written and nothing is sent.`,
 			err = a.withStore(ctx, func(st *store.Store) (err error) {
 				acts := records.New(st, inv, nil, nil, nil, records.Options{PublicURL: cfg.PublicURL, Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders})
 				plan, err = acts.PlanUpdate(ctx, p, confirm)
-				if errors.Is(err, store.ErrNotFound) {
+				switch {
+				case errors.Is(err, store.ErrNotFound) && p.Work != "":
+					return notFound("there is no planned work %q; list it with vakhta maintenance list", p.Work)
+				case errors.Is(err, store.ErrNotFound):
 					return notFound("there is no incident %q; list them with vakhta incident list", p.Incident)
 				}
 				return err
@@ -69,7 +75,8 @@ rates that the configuration gives. Nothing is written and nothing is sent.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&p.Incident, "incident", "", "the incident that the message is about")
-	flags.StringVar(&p.Event, "event", "incident.update", "which message; the operator's ladders go by it")
+	flags.StringVar(&p.Work, "work", "", "the planned work that it is about")
+	flags.StringVar(&p.Event, "event", "incident.update", "which message, for planned work maintenance.announced; the operator's ladders go by it")
 	flags.StringSliceVar(&p.Clients, "client", nil, "only these clients; default: all that the incident hits")
 	flags.StringSliceVar(&p.Except, "except", nil, "not these clients or contacts")
 	flags.BoolVar(&confirm, "confirm", false, "the message must be confirmed: the ladder goes on to the call")
@@ -77,7 +84,7 @@ rates that the configuration gives. Nothing is written and nothing is sent.`,
 }
 
 func printPlan(out io.Writer, p records.Plan) error {
-	fmt.Fprintf(out, "%d contacts of %d clients\n", p.Contacts, p.Clients)
+	fmt.Fprintf(out, "%s of %s\n", count(p.Contacts, "contact"), count(p.Clients, "client"))
 	if p.Unreachable > 0 {
 		fmt.Fprintf(out, "%d of them have no channel that works: somebody must tell them by hand\n", p.Unreachable)
 	}
@@ -101,7 +108,10 @@ func printPlan(out io.Writer, p records.Plan) error {
 	for _, l := range p.Lines {
 		rate, takes, who := "no provider", "", "everybody who has it first"
 		if l.PerSecond > 0 {
-			rate, takes = fmt.Sprintf("%g/s", l.PerSecond), postmortem.Span(l.Takes)
+			rate, takes = fmt.Sprintf("%g/s", l.PerSecond), "under 1 s"
+			if l.Takes >= time.Second {
+				takes = postmortem.Span(l.Takes)
+			}
 		}
 		if l.Rung > 0 {
 			who = "whoever is not reached before, at most"
@@ -112,21 +122,22 @@ func printPlan(out io.Writer, p records.Plan) error {
 }
 
 func newBroadcastProgressCommand(a *app) *cobra.Command {
-	var inc, step string
+	var inc, work, step string
 	revision := -1
 	var watch bool
 	cmd := &cobra.Command{
 		Use:     "progress",
-		Short:   "See how far the messages about an incident are, by rung and channel",
+		Short:   "See how far the messages about an incident or planned work are, by rung and channel",
 		Example: "  vakhta broadcast progress --incident inc-7 --watch",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if inc == "" {
-				return usageError("--incident: missing; say which incident the messages are about")
+			subject, err := subjectOf(inc, work)
+			if err != nil {
+				return err
 			}
 			return a.withStore(cmd.Context(), func(st *store.Store) error {
 				for {
-					p, err := progressOf(cmd, st, "incident/"+inc, step, revision)
+					p, err := progressOf(cmd, st, subject, step, revision)
 					if err != nil {
 						return err
 					}
@@ -149,10 +160,23 @@ func newBroadcastProgressCommand(a *app) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&inc, "incident", "", "the incident that the messages are about")
+	flags.StringVar(&work, "work", "", "the planned work that they are about")
 	flags.StringVar(&step, "step", "", "which sending, such as update; default: the last one")
 	flags.IntVar(&revision, "revision", -1, "its revision; default: the last one")
 	flags.BoolVar(&watch, "watch", false, "again each second until everything is settled")
 	return cmd
+}
+
+// subjectOf is what messages are about, as the ledger names it.
+func subjectOf(incident, work string) (string, error) {
+	switch {
+	case (incident == "") == (work == ""):
+		return "", usageError("--incident or --work: give one; say what the messages are about")
+	case incident != "":
+		return "incident/" + incident, nil
+	default:
+		return "maintenance/" + work, nil
+	}
 }
 
 // broadcastProgress is one sending with its counts.
@@ -198,7 +222,7 @@ func progressOf(cmd *cobra.Command, st *store.Store, subject, step string, revis
 }
 
 func printProgress(out io.Writer, p broadcastProgress) error {
-	fmt.Fprintf(out, "%s (%s), revision %d, since %s: %d messages\n", p.Step, p.Event, p.Revision, local(p.At), p.Total)
+	fmt.Fprintf(out, "%s (%s), revision %d, since %s: %s\n", p.Step, p.Event, p.Revision, local(p.At), count(p.Total, "message"))
 	t := newTable(out, "RUNG", "CHANNEL", "MESSAGES", "SENT", "PROGRESS", "ARRIVED", "READ IT", "REFUSED", "DROPPED", "UNKNOWN")
 	for _, l := range p.Lines {
 		sent := l.Total - waiting(l)

@@ -19,14 +19,9 @@ refused, or they have none. Somebody must tell them by hand.`,
 		Example: "  vakhta broadcast unreachable --incident inc-7\n  vakhta broadcast unreachable --work feed-b --revision 2",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var subject string
-			switch {
-			case (inc == "") == (work == ""):
-				return usageError("--incident or --work: give one; say what the messages are about")
-			case inc != "":
-				subject = "incident/" + inc
-			default:
-				subject = "maintenance/" + work
+			subject, err := subjectOf(inc, work)
+			if err != nil {
+				return err
 			}
 			return a.withStore(cmd.Context(), func(st *store.Store) error {
 				all, err := st.Unreached(cmd.Context(), subject, step, revision)

@@ -150,6 +150,11 @@ func (a *app) draw(p preview) (drawn, error) {
 		return drawn{}, usageError("--language %q: use ru or en", p.language)
 	}
 	data.Repeat = p.repeat
+	if !strings.HasPrefix(p.event, "report.") { // what else is added is an engineer's word, not a client's
+		data.Text = map[inventory.Language]string{
+			inventory.Russian: "Электрик в зале, меняем автомат.", inventory.English: "The electrician is in the room, replacing a breaker.",
+		}[lang]
+	}
 	ch := inventory.Channel(p.channel)
 	if !render.Has(p.event, lang, ch) {
 		return drawn{}, usageError("--channel %q: %s has no text for it; use one of %s", p.channel, p.event, channelNames())

@@ -268,7 +268,7 @@ func mailOf(name string, v *view, text string) (Rendered, error) {
 func (r *Renderer) Page(lang inventory.Language, title, text string) (string, error) {
 	var buf bytes.Buffer
 	buf.Grow(4096)
-	if err := r.layout.Execute(&buf, page{Lang: string(lang), Title: title, Blocks: blocks(text)}); err != nil {
+	if err := r.layout.Execute(&buf, page{Lang: string(lang), Title: bound(title), Blocks: blocks(text)}); err != nil {
 		return "", fmt.Errorf("render %s: %w", layoutFile, err)
 	}
 	return buf.String(), nil
