@@ -86,10 +86,10 @@ rates that the configuration gives. Nothing is written and nothing is sent.`,
 func printPlan(out io.Writer, p records.Plan) error {
 	fmt.Fprintf(out, "%s of %s\n", count(p.Contacts, "contact"), count(p.Clients, "client"))
 	if p.Unreachable > 0 {
-		fmt.Fprintf(out, "%d of them have no channel that works: somebody must tell them by hand\n", p.Unreachable)
+		fmt.Fprintf(out, "%s cannot be reached by any channel that works: somebody must tell them by hand\n", count(p.Unreachable, "contact"))
 	}
 	if p.Quiet > 0 {
-		fmt.Fprintf(out, "%d of them have quiet hours now, and no channel that makes no noise\n", p.Quiet)
+		fmt.Fprintf(out, "%s in quiet hours now, without a channel that makes no noise\n", count(p.Quiet, "contact"))
 	}
 	if len(p.Lines) == 0 {
 		return nil

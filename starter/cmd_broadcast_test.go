@@ -65,3 +65,33 @@ func TestABroadcastIsPlannedAndFollowed(t *testing.T) {
 		t.Errorf("exit %d, %s\n%s", code, errOut, out)
 	}
 }
+
+func TestWhomNoChannelReachesIsListedWithWhetherHisClientKnows(t *testing.T) {
+	ctx := t.Context()
+	config := writeConfig(t, t.TempDir())
+	st, err := store.Open(ctx, "sqlite:"+filepath.Join(filepath.Dir(config), "vakhta.db"))
+	must(t, err)
+	t.Cleanup(func() { must(t, st.Close()) })
+	must(t, st.Migrate(ctx))
+	for _, u := range []store.Unreached{{Contact: "acme-duty", Client: "acme"}, {Contact: "beta-duty", Client: "beta"}} {
+		u.Step, u.Revision, u.At = "announce/outage", 1, time.Now()
+		_, err := st.PutUnreached(ctx, "maintenance/feed-b", []store.Unreached{u})
+		must(t, err)
+	}
+	must(t, st.TellMaintenance(ctx, "feed-b", 1, "beta", "ivan", time.Now()))
+	code, out, errOut := vakhta(t, "--config", config, "broadcast", "unreachable", "--work", "feed-b")
+	if code != exitOK {
+		t.Fatalf("exit %d: %s", code, errOut)
+	}
+	for _, want := range []string{"acme-duty", "beta-duty", " told by ivan", "announce/outage"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
+	}
+	if code, out, _ := vakhta(t, "--config", config, "broadcast", "unreachable", "--incident", "i-1"); code != exitOK || !strings.Contains(out, "had a channel for everybody") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+	if code, _, errOut := vakhta(t, "--config", config, "broadcast", "unreachable"); code != exitUsage || !strings.Contains(errOut, "--incident or --work") {
+		t.Errorf("exit %d: %s", code, errOut)
+	}
+}
