@@ -10,6 +10,7 @@ import (
 	"vakhta/internal/inventory"
 	"vakhta/internal/lab/crowd"
 	"vakhta/internal/ledger"
+	"vakhta/internal/maintenance"
 	"vakhta/internal/message"
 	"vakhta/internal/store"
 	"vakhta/internal/topology"
@@ -78,6 +79,10 @@ func TestWhomNoChannelReachesIsListedWithWhetherHisClientKnows(t *testing.T) {
 		_, err := st.PutUnreached(ctx, "maintenance/feed-b", []store.Unreached{u})
 		must(t, err)
 	}
+	must(t, st.PutMaintenance(ctx, maintenance.Work{
+		ID: "feed-b", Title: map[string]string{"en": "Feed B"}, Components: []string{"srv-0001"}, Status: maintenance.Approved, Revision: 1,
+		StartsAt: time.Now().Add(time.Hour), EndsAt: time.Now().Add(2 * time.Hour), ByClient: map[string][]string{"acme": {"srv-0001"}},
+	}))
 	must(t, st.TellMaintenance(ctx, "feed-b", 1, "beta", "ivan", time.Now()))
 	code, out, errOut := vakhta(t, "--config", config, "broadcast", "unreachable", "--work", "feed-b")
 	if code != exitOK {
