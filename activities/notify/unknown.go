@@ -98,6 +98,8 @@ func (a *Activities) settleUnknown(ctx context.Context, id string, final bool) (
 		return a.resolve(ctx, n, ledger.Resend, "", "")
 	case errors.Is(err, ErrNoLookUp) && a.mayHear(n):
 		return open, nil
+	case n.MayRepeat():
+		return a.resolve(ctx, n, ledger.Resend, "", "")
 	default:
 		return a.resolve(ctx, n, ledger.GiveUp, "", "")
 	}

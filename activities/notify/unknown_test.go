@@ -125,6 +125,21 @@ func TestAnInformationalMailWaitsForItsEventsBeforeItIsGivenUp(t *testing.T) {
 	}
 }
 
+func TestPlannedWorkIsToldOnceMoreWhenNothingWasHeardOfIt(t *testing.T) {
+	for event, again := range map[string]bool{"maintenance.announced": true, "maintenance.moved": true, "maintenance.cancelled": true, "maintenance.done": false} {
+		d := newDesk(t, notify.Options{SettleAfter: 3 * time.Second, ReceiptsWithin: 30 * time.Second})
+		d.mail.can.Receipts = true
+		id := unknown(d, func(n *ledger.Notification) { n.Event, n.Channel, n.Title = event, inventory.Email, "Тема" })
+		if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); len(r.Open) != 1 {
+			t.Fatalf("%s: %+v, want it to wait for its events: it can wait", event, r)
+		}
+		d.clock.advance(31 * time.Second)
+		if r := d.settle(notify.SettleUnknownParams{IDs: []string{id}}); (len(r.Resend) == 1) != again {
+			t.Errorf("%s: %+v, want it told again: %v", event, r, again)
+		}
+	}
+}
+
 func TestALookUpThatFailsLeavesTheUnknownOpen(t *testing.T) {
 	d := newDesk(t, notify.Options{})
 	id := unknown(d, critical)

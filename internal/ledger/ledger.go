@@ -12,6 +12,7 @@
 package ledger
 
 import (
+	"slices"
 	"time"
 
 	"vakhta/internal/inventory"
@@ -62,7 +63,7 @@ type Notification struct {
 	Channel  inventory.Channel  `json:"channel"`
 	Language inventory.Language `json:"language"`
 	Rung     int                `json:"rung"`     // place in the ladder, from 0
-	Critical bool               `json:"critical"` // an unknown is sent once more, marked as a repeat
+	Critical bool               `json:"critical"` // an unknown is sent once more at once, see MayRepeat
 	Title    string             `json:"title,omitempty"`
 	Body     string             `json:"body"`               // plain text; what is spoken, for a call
 	HTML     string             `json:"html,omitempty"`     // email only
@@ -185,4 +186,14 @@ type Part struct {
 	From     string            `json:"from"`
 	To       string            `json:"to,omitempty"` // the first id behind the part; empty: none
 	Count    int               `json:"count"`        // when the part was made
+}
+
+// mustArrive are messages on which clients act, though they can wait: an
+// unknown is sent once more, marked as a repeat, when nothing was heard of it.
+var mustArrive = []string{"maintenance.announced", "maintenance.moved", "maintenance.cancelled"}
+
+// MayRepeat says that one of whom nobody knows whether it arrived is rather sent
+// twice, marked as a repeat, than not at all.
+func (n *Notification) MayRepeat() bool {
+	return (n.Critical || slices.Contains(mustArrive, n.Event)) && !n.Repeat
 }

@@ -80,8 +80,8 @@ func resolved(n ledger.Notification, r ledger.Resolution) (ledger.Notification, 
 	case ledger.Found:
 		n.State, n.Class = ledger.Accepted, ledger.ClassNone
 	case ledger.Resend:
-		if !n.Critical || n.Repeat {
-			return n, fmt.Errorf("only a critical notification is repeated, and only once: %w", ErrConflict)
+		if !n.MayRepeat() {
+			return n, fmt.Errorf("only what must arrive is repeated, and only once: %w", ErrConflict)
 		}
 		n.State, n.Class, n.Repeat, n.RetryAt = ledger.Queued, ledger.ClassNone, true, time.Time{}
 	case ledger.GiveUp:
