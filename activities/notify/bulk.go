@@ -206,12 +206,18 @@ func (a *Activities) room(leaseEnds time.Time) time.Duration {
 	return leaseEnds.Sub(a.opts.Now()) - a.opts.SendTimeout - a.opts.SettleTimeout
 }
 
+// dressedAtOnce is how many mails are made ready between two looks for a page.
+const dressedAtOnce = 20
+
 // sortOut parts what may go along with others from what goes alone: what isn't
 // sent at all, a second message to the same address, and what was refused
 // together with others before.
 func (a *Activities) sortOut(ctx context.Context, l *lane, claimed []ledger.Notification) (together []Addressed, alone []ledger.Notification) {
 	at := map[string]bool{}
-	for _, n := range claimed {
+	for i, n := range claimed {
+		if i%dressedAtOnce == 0 { // a page waits for a few mails to be dressed, not for all
+			a.opts.Way.Yield(ctx)
+		}
 		_, to, refusal := a.address(n)
 		_, stop := a.tooLate(ctx, n)
 		if refusal.State != "" || stop || at[to] || !l.carries(n) || n.Attempts > triesTogether {

@@ -2,6 +2,7 @@ package urgency
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,12 +69,12 @@ func TestNoWayIsNoUrgency(t *testing.T) {
 	none.Yield(t.Context())
 }
 
-type lamp struct{ lit, times int }
+type lamp struct{ lit, times atomic.Int64 }
 
 func (l *lamp) Light() (out func()) {
-	l.lit++
-	l.times++
-	return func() { l.lit-- }
+	l.lit.Add(1)
+	l.times.Add(1)
+	return func() { l.lit.Add(-1) }
 }
 
 func TestOtherProcessesSeeALampFromTheFirstPageToTheGraceOfTheLast(t *testing.T) {
@@ -88,16 +89,16 @@ func TestOtherProcessesSeeALampFromTheFirstPageToTheGraceOfTheLast(t *testing.T)
 		time.Sleep(NextStep)
 		third()
 		time.Sleep(NextStep - time.Millisecond)
-		if seen.lit != 1 || seen.times != 1 {
-			t.Errorf("it is lit %d times, and was %d times; want one light all along", seen.lit, seen.times)
+		if seen.lit.Load() != 1 || seen.times.Load() != 1 {
+			t.Errorf("it is lit %d times, and was %d times; want one light all along", seen.lit.Load(), seen.times.Load())
 		}
 		time.Sleep(2 * time.Millisecond)
-		if seen.lit != 0 {
+		if seen.lit.Load() != 0 {
 			t.Error("it is lit after the grace")
 		}
 		way.Begin(0)()
-		if seen.lit != 0 || seen.times != 2 {
-			t.Errorf("lit %d times, want none: the last step has no grace", seen.lit)
+		if seen.lit.Load() != 0 || seen.times.Load() != 2 {
+			t.Errorf("lit %d times, want none: the last step has no grace", seen.lit.Load())
 		}
 	})
 }
