@@ -31,6 +31,9 @@ type regime struct {
 	ece      float64
 }
 
+// bounded says that the one who knows the generator reads all its rows.
+func (r *regime) bounded() bool { return !r.style.Beside }
+
 // regimes are the issue's, on the estate of the first style; then those of the
 // other styles on smaller ones.
 func regimes(cases, small int) []regime {
