@@ -126,6 +126,40 @@ func (g *Graph) countSpares() {
 	}
 }
 
+// mostFailures is how many failures of like equipment are expected at once among what was
+// looked at, be it ever so much: when somebody looks, a handful of things has failed.
+const mostFailures = 0.3
+
+// role is what like equipment has in common: switches of racks are many, those behind them few.
+type role struct {
+	kind   inventory.Kind
+	inRack bool
+}
+
+func roleOf(c *inventory.Component) role { return role{c.Kind, c.Rack != ""} }
+
+// countFailures finds by how much rarer, ln, each of so many fails.
+func (s *search) countFailures(nodes []node) map[role]float64 {
+	expected := map[role]float64{}
+	for i := range s.failures {
+		if !nodes[i].server {
+			expected[roleOf(nodes[i].c)] += prior[nodes[i].c.Kind]
+		}
+	}
+	out := map[role]float64{}
+	for of, many := range expected {
+		if many > mostFailures {
+			out[of] = math.Log(mostFailures / many)
+		}
+	}
+	return out
+}
+
+// oftener is by how much more often than its kind the node fails by itself, ln.
+func (s *search) oftener(n int32) float64 {
+	return s.g.often[s.global[n]] + s.rarer[roleOf(s.t.nodes[n].c)]
+}
+
 // belief is what the failure of a node adds to the log prior of the hypothesis,
 // which is less of a surprise where one of its kin has failed. It is the same
 // whether the node is in the hypothesis or about to be.
@@ -139,7 +173,7 @@ func (s *search) belief(n int32) float64 {
 }
 
 // commonCause is what the failure of a node adds where one of its kin has failed.
-func (s *search) commonCause(n int32) float64 { return logCommonCause - s.g.often[s.global[n]] }
+func (s *search) commonCause(n int32) float64 { return logCommonCause - s.oftener(n) }
 
 // surprise is by how much the log prior of the hypothesis changes by the flips;
 // one that is made twice is none.

@@ -23,7 +23,7 @@ const (
 	bmcLies        = 0.001 // it says of a machine that is on that it is off
 	leastBMCLies   = 0.0002
 	wrongInventory = 0.01
-	strayWrong     = 0.7  // of what only another site's vantage asks
+	strayWrong     = 0.97 // of what only another site's vantage asks
 	neverAnswers   = 0.02 // a server never answers, by policy
 
 	ownFalseUp        = 0.02 // it answers though the component does not do its work
