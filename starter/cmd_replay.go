@@ -148,14 +148,14 @@ func parseObservations(name string, r io.Reader) ([]topology.Observation, error)
 
 func parseObservation(text []byte) (topology.Observation, error) {
 	var row struct {
-		Component string  `json:"component"`
-		Probe     string  `json:"probe"`
-		Peer      string  `json:"peer"`
-		Vantage   string  `json:"vantage"`
-		At        *string `json:"at"`
-		Result    string  `json:"result"`
-		Detail    string  `json:"detail"`
-		RTTMicros int64   `json:"rttMicros"`
+		Component string          `json:"component"`
+		Probe     string          `json:"probe"`
+		Peer      string          `json:"peer"`
+		Vantage   string          `json:"vantage"`
+		At        *string         `json:"at"`
+		Result    string          `json:"result"`
+		Detail    json.RawMessage `json:"detail"`
+		RTTMicros int64           `json:"rttMicros"`
 	}
 	if err := json.Unmarshal(text, &row); err != nil {
 		return topology.Observation{}, notAnObservation(err)
@@ -182,8 +182,17 @@ func parseObservation(text []byte) (topology.Observation, error) {
 	}
 	return topology.Observation{
 		Component: row.Component, Probe: topology.Probe(strings.ToLower(row.Probe)), Peer: row.Peer, Vantage: row.Vantage,
-		At: at.UTC(), Result: result, Detail: row.Detail, RTTMicros: row.RTTMicros,
+		At: at.UTC(), Result: result, Detail: detailOf(row.Detail), RTTMicros: row.RTTMicros,
 	}, nil
+}
+
+// detailOf is for people only, so that it may be anything: other JSON is kept as it is written.
+func detailOf(text json.RawMessage) string {
+	var s string
+	if len(text) > 0 && json.Unmarshal(text, &s) != nil {
+		return string(text)
+	}
+	return s
 }
 
 // notAnObservation says what is wrong with a line in words of the format.

@@ -97,6 +97,33 @@ func TestReplayToleratesWhatSaysNothing(t *testing.T) {
 	}
 }
 
+func TestReplayTakesAnyDetailAndFilesWithoutRows(t *testing.T) {
+	quietEnvironment(t)
+	dir, estate, sweep, _ := replayExample(t)
+	text, err := os.ReadFile(sweep)
+	must(t, err)
+	clean, _ := replayed(t, sweep, "--inventory", estate)
+	for i, detail := range []string{`null`, `17`, `{"code": 110, "errno": "ETIMEDOUT"}`, `["a", "b"]`, `"таймаут \u0000"`, `true`} {
+		file := filepath.Join(dir, "details.jsonl")
+		write(t, file, strings.ReplaceAll(strings.ReplaceAll(string(text), `"timeout"`, detail), "\n", "\r\n"))
+		got, _ := replayed(t, file, "--inventory", estate)
+		if len(got.Findings) != 1 || got.Findings[0].Component != clean.Findings[0].Component {
+			t.Errorf("detail %d, %s: %+v", i, detail, got.Findings)
+		}
+	}
+	empty := filepath.Join(dir, "empty.jsonl")
+	write(t, empty, "\n")
+	for _, args := range [][]string{{empty}, {empty, "--before", empty}, {empty, "--before", sweep}} {
+		code, out, errOut := vakhta(t, append(append([]string{"localize", "replay"}, args...), "--inventory", estate)...)
+		if code != exitOK || !strings.Contains(out, `"findings": []`) {
+			t.Errorf("%v: exit %d, stdout %q, stderr %q; want no findings", args, code, out, errOut)
+		}
+	}
+	if got, _ := replayed(t, sweep, "--inventory", estate, "--before", empty); len(got.Findings) != len(clean.Findings) {
+		t.Errorf("with an empty earlier sweep %+v, want %+v", got.Findings, clean.Findings)
+	}
+}
+
 func TestReplayRefusesAMalformedLineByNumber(t *testing.T) {
 	quietEnvironment(t)
 	dir, estate, sweep, _ := replayExample(t)

@@ -32,7 +32,7 @@ func usual() *habits {
 const (
 	mostNoise   = 0.1  // beyond it hosts have policies, not losses
 	mostHung    = 0.01 // beyond it, too
-	weightOfOwn = 1500  // so many servers the usual rates of own faults are worth
+	weightOfOwn = 1500 // so many servers the usual rates of own faults are worth
 	leastLiving = 300
 )
 

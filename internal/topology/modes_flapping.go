@@ -14,6 +14,8 @@ const (
 	recovery     = .05 // of machines that are down: they are back at the next look
 	commonShare  = .6  // of what hangs on a component comes and goes: then it does
 	lookEnds     = 20 * time.Second
+	// longestFlapping is how far back changes count: the earlier sweep mostly is of yesterday, what went before is another story.
+	longestFlapping = 30 * time.Hour
 )
 
 // glance is what one vantage asked of a node at about one time: ln P of its rows
@@ -68,8 +70,9 @@ func (m *modes) waverers() []int32 {
 func (m *modes) wavers(n int32) (cause, bool) {
 	views := map[string][]*Observation{}
 	answered := map[Probe]bool{} // a probe that never was answered says nothing
-	for _, o := range m.rows.rows[n] {
-		if reaches(o.Probe) && o.Result != Unknown {
+	rows := m.rows.rows[n]
+	for _, o := range rows {
+		if reaches(o.Probe) && o.Result != Unknown && rows[len(rows)-1].At.Sub(o.At) <= longestFlapping {
 			views[o.Vantage] = append(views[o.Vantage], o)
 			answered[o.Probe] = answered[o.Probe] || o.Result == Up
 		}

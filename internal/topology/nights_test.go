@@ -2,6 +2,7 @@ package topology_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path"
 	"slices"
@@ -86,8 +87,11 @@ var byHand = []struct {
 		{that(gone, "lon-k2-s[12]")}, {that(gone, "lon-k2-s[1-3]")}, {that(gone, "lon-k2-s[1-4]")}, {that(gone, "lon-k2-s[1-5]")}, {that(gone, "lon-k2-s[1-6]")},
 	}, rules: []rule{that(gone, "lon-k2-s[1-8]")}, want: []string{"lon-k2 heating"}},
 	{name: "a room drops its machines one after another", looks: [][]rule{
-		{that(gone, "lon-k1-s3")}, {that(gone, "lon-k2-s1", "lon-k1-s3")}, {that(gone, "lon-k2-s[1-3]", "lon-k1-s[34]")},
-		{that(gone, "lon-k2-s[1-4]", "lon-k1-s[34]")}, {that(gone, "lon-k2-s[1-5]", "lon-k1-s[3-6]")},
+		{that(gone, "lon-k1-s3")},
+		{that(gone, "lon-k2-s1", "lon-k1-s3")},
+		{that(gone, "lon-k2-s[1-3]", "lon-k1-s[34]")},
+		{that(gone, "lon-k2-s[1-4]", "lon-k1-s[34]")},
+		{that(gone, "lon-k2-s[1-5]", "lon-k1-s[3-6]")},
 	}, rules: []rule{that(gone, "lon-k2-s[1-5]", "lon-k1-s[2-7]")}, want: []string{"lon-room heating"}},
 	{name: "a machine comes and goes", looks: [][]rule{
 		{that(cut, "fra-r2-s3")}, {}, {that(cut, "fra-r2-s3")}, {}, {that(cut, "fra-r2-s3")},
@@ -110,11 +114,16 @@ func TestNightsByHand(t *testing.T) {
 			hand := night{inv: inv, rules: tt.rules, blind: tt.blind, absent: tt.absent}
 			rows := hand.look(noon)
 			for i, rules := range tt.looks {
-				before := night{inv: inv, rules: rules, blind: tt.blind, absent: tt.absent}
-				rows = append(rows, before.look(noon.Add(-3*time.Minute*time.Duration(len(tt.looks)-i)))...)
+				earlier := night{inv: inv, rules: rules, blind: tt.blind, absent: tt.absent}
+				rows = append(rows, earlier.look(noon.Add(-3*time.Minute*time.Duration(len(tt.looks)-i)))...)
 			}
-			sifted := g.Sift(rows, night{inv: inv}.look(noon.Add(-24*time.Hour)))
+			before := night{inv: inv}.look(noon.Add(-24 * time.Hour))
+			sifted := g.Sift(rows, before)
 			inf := g.InferSifted(&sifted)
+			messy := g.Sift(muddled(rows), muddled(before))
+			if again := g.InferSifted(&messy); !slices.Equal(namesOf(&again), namesOf(&inf)) {
+				t.Errorf("muddled rows name %v, clean ones %v", namesOf(&again), namesOf(&inf))
+			}
 			var shared, own []string
 			for _, f := range inf.Findings {
 				if f.Kind == inventory.KindServer {
@@ -137,6 +146,47 @@ func TestNightsByHand(t *testing.T) {
 			}
 		})
 	}
+}
+
+// muddled are the rows as they come from the world: clocks of vantages disagree, rows come
+// twice, in any order, from long ago, and of components that nobody knows.
+func muddled(rows []topology.Observation) []topology.Observation {
+	skew := map[string]time.Duration{"out1": -4 * time.Minute, "out2": 7 * time.Minute, "fra-in": 90 * time.Second}
+	r := rand.New(rand.NewPCG(1, 2))
+	var out []topology.Observation
+	for i, o := range rows {
+		o.At = o.At.Add(skew[o.Vantage])
+		o.Detail = []string{"", "timeout", "{\"code\":7}", "истекло время"}[i%4]
+		out = append(out, o)
+		switch {
+		case i%10 == 0:
+			out = append(out, o)
+		case i%97 == 1 && o.Probe != topology.ProbePower:
+			if o.At = o.At.Add(-15 * time.Hour); o.Result == topology.Up {
+				o.Result = topology.Down
+			} else {
+				o.Result = topology.Up
+			}
+			out = append(out, o)
+		case i%20 == 2:
+			o.Component += "-gone"
+			out = append(out, o)
+		case i%20 == 3:
+			o.Probe = "smell"
+			out = append(out, o)
+		}
+	}
+	r.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
+}
+
+func namesOf(inf *topology.Inference) []string {
+	var out []string
+	for _, f := range inf.Findings {
+		out = append(out, f.Component+" "+string(f.Mode))
+	}
+	slices.Sort(out)
+	return out
 }
 
 func story(inf *topology.Inference) string {
