@@ -76,6 +76,7 @@ var byHand = []struct {
 	{name: "an outside vantage is blind", blind: []string{"out1"}},
 	{name: "a vantage within is blind", blind: []string{"lon-in"}},
 	{name: "a blind vantage, and a PDU", blind: []string{"out2"}, rules: []rule{that(gone, "lon-k2-pdu-a", "lon-k2-s[0-9]*")}, want: []string{"lon-k2-pdu-a"}},
+	{name: "the only vantage is blind", absent: []string{"out2", "fra-in", "lon-in"}, blind: []string{"out1"}},
 	{name: "one vantage alone, and a switch", absent: []string{"out2", "fra-in", "lon-in"}, rules: []rule{that(gone, "ams-sw3"), that(cut, "ams-r3-s*")}, want: []string{"ams-sw3"}},
 	{name: "a cable in the wrong PDU", rules: []rule{that(gone, "lon-k2-pdu-a", "lon-k2-s?")}, want: []string{"lon-k2-pdu-a"}},
 	{name: "a PDU and a switch in two sites, and a machine off", rules: []rule{

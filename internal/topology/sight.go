@@ -32,6 +32,7 @@ type sight struct {
 func (g *Graph) sightOf(t *table) *sight {
 	s := &sight{t: t, blind: make([]bool, len(t.vantages)), lost: make([][]uint8, len(t.vantages))}
 	asked, answered := g.tally(t)
+	alone := lonelyBlind(asked, answered)
 	for v, name := range t.vantages {
 		s.lost[v] = make([]uint8, len(g.sites))
 		if name == Hands {
@@ -60,6 +61,9 @@ func (g *Graph) sightOf(t *table) *sight {
 					s.lost[v][site], sure = lostAll, true
 				}
 			}
+			if s.lost[v][site] == inView && alone == v {
+				s.lost[v][site], sure = lostAll, true
+			}
 			if s.lost[v][site] != inView {
 				s.dim = true
 				gone++
@@ -69,6 +73,35 @@ func (g *Graph) sightOf(t *table) *sight {
 		s.blind[v] = looked > 0 && gone == looked && (sure || inside || looked > 1 || g.uplinksAnswer(t, last))
 	}
 	return s
+}
+
+// lonelyBlind is the only vantage that asked, if several sites are silent to it and none
+// answers: that is rather its own way out than all sites at once. -1: there is none.
+func lonelyBlind(asked, answered [][]int) int {
+	alone, silent := -1, 0
+	for v := range asked {
+		all := 0
+		for site, n := range asked[v] {
+			all += n
+			if float64(answered[v][site]) >= blindShare*float64(n) && n > 0 {
+				return -1
+			}
+			if n >= leastRows {
+				silent++
+			}
+		}
+		if all == 0 {
+			continue
+		}
+		if alone >= 0 {
+			return -1
+		}
+		alone = v
+	}
+	if silent < 2 {
+		return -1
+	}
+	return alone
 }
 
 // uplinksAnswer says that all uplinks of the site answer from within it: whoever
