@@ -88,3 +88,43 @@ func TestEngineersWalkFromTheIncidentToItsPostmortem(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, wide, "the page fits a phone")
 }
+
+func TestAnEngineerPlansWorkInTheBrowser(t *testing.T) {
+	ctx, d := browser(t), &desk{}
+	srv := httptest.NewServer(pages(t, night(t), Options{Desk: d, Teams: []string{"emergency"}}))
+	defer srv.Close()
+	follow := func(selector string) {
+		t.Helper()
+		_, err := chromedp.RunResponse(ctx, chromedp.Click(selector))
+		require.NoError(t, err)
+	}
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(srv.URL+"/works")))
+	follow("a[href='/works/new']")
+	require.NoError(t, chromedp.Do(ctx,
+		chromedp.SendKeys("textarea[name=components]", "feed-b, sw-3=degraded"), chromedp.SendKeys("input[name=title-ru]", "Замена ввода"),
+		chromedp.SendKeys("input[name=title-en]", "Replacement of a feed"), chromedp.SetValue("input[name=start]", "2026-12-01T02:00"),
+		chromedp.SetValue("input[name=end]", "2026-12-01T05:00"), chromedp.SendKeys("input[name=by]", "ivan")))
+	follow("button[value=measure]")
+	shown, err := chromedp.Run(ctx, chromedp.Text(".measured"))
+	require.NoError(t, err)
+	require.Contains(t, shown, "24 machines of 9 clients lose service")
+
+	// What was written stands in the form still, and is what is kept.
+	follow("button[value=plan]")
+	require.Equal(t, []string{"ivan"}, d.by)
+	want := WorkForm{
+		Components: "feed-b, sw-3=degraded", Impact: "outage", Start: "2026-12-01 02:00", End: "2026-12-01 05:00", TitleRu: "Замена ввода", TitleEn: "Replacement of a feed",
+	}
+	require.Equal(t, []WorkForm{want, want}, d.forms)
+
+	// He tells one of those who have not confirmed, and says so.
+	follow("a[href='/works/feed-b/told?client=romashka']")
+	require.NoError(t, chromedp.Do(ctx, chromedp.SendKeys("input[name=by]", "vera")))
+	follow("main form button")
+	require.Equal(t, []WorkAct{{Work: "feed-b", Act: "told", By: "vera", Client: "romashka"}}, d.acts)
+
+	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(390, 800), chromedp.Navigate(srv.URL+"/works/new")))
+	wide, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > window.innerWidth`))
+	require.NoError(t, err)
+	require.False(t, wide, "the form fits a phone")
+}
