@@ -70,8 +70,8 @@ func (l postgresLamp) light() (out func()) {
 		lit <- conn
 	}()
 	return func() {
+		cancel() // a page that is over doesn't wait for its lamp either
 		conn := <-lit
-		cancel()
 		if conn == nil {
 			return
 		}
