@@ -213,11 +213,11 @@ func TestASmallAudienceIsDealtInBatchesOfOneChannel(t *testing.T) {
 // A large sending's notifications are named by the bounds of its parts, each
 // of one channel; what is written twice stands there once.
 func TestALargeAudienceIsDealtInParts(t *testing.T) {
-	r := newRigOf(t, must[*inventory.Inventory](t)(inventory.Load(crowd.Document(crowd.Options{Clients: 700}))))
+	r := newRigOf(t, must[*inventory.Inventory](t)(inventory.Load(crowd.Document(crowd.Options{Clients: 1500}))))
 	in := r.open(crowd.Component)
 	for range 2 {
 		c := r.compose(records.ComposeParams{Incident: in.ID, Revision: 1})
-		if c.Contacts != 700 || len(c.Batches) != 0 || len(c.Parts) < 4 {
+		if c.Contacts != 1500 || len(c.Batches) != 0 || len(c.Parts) < 4 {
 			t.Fatalf("%d contacts, %d batches, %d parts", c.Contacts, len(c.Batches), len(c.Parts))
 		}
 		seen := map[string]bool{}
@@ -229,8 +229,8 @@ func TestALargeAudienceIsDealtInParts(t *testing.T) {
 				seen[n.Contact] = true
 			}
 		}
-		if len(seen) != 700 {
-			t.Errorf("%d of 700 contacts", len(seen))
+		if len(seen) != 1500 {
+			t.Errorf("%d of 1500 contacts", len(seen))
 		}
 	}
 }

@@ -13,9 +13,12 @@ import (
 )
 
 const (
-	// batchSize is how many notifications one delivery activity is given, and
-	// the most that are named one by one.
+	// batchSize is how many notifications one delivery activity is given by
+	// their ids, and the most that are named one by one.
 	batchSize = 200
+	// partSize is how many it is given by their bounds: an activity costs
+	// Temporal's server as much for six hundred as for one.
+	partSize = 600
 	// writtenAtOnce is how many go into the ledger in one transaction.
 	writtenAtOnce = 100
 )
@@ -129,7 +132,7 @@ func (o *outbox) closeInto(ctx context.Context, out *Composed, d draft) error {
 		return err
 	}
 	for _, rung := range slices.Sorted(maps.Keys(o.rungs)) {
-		parts, err := o.a.store.Parts(ctx, d.subject, d.step, d.revision, rung, batchSize)
+		parts, err := o.a.store.Parts(ctx, d.subject, d.step, d.revision, rung, partSize)
 		if err != nil {
 			return err
 		}
