@@ -21,6 +21,7 @@ const (
 	off      = "off"      // its BMC says that it is switched off
 	beyond   = "beyond"   // reached within its site, not from outside
 	unheard  = "unheard"  // not asked
+	mute     = "mute"     // it answers no ping, by policy
 	missed   = "missed"   // its ping went unanswered, nothing else
 	waverers = "waverers" // every third probe goes unanswered
 )
@@ -40,6 +41,7 @@ var byHand = []struct {
 	rules  []rule
 	blind  []string // vantages that see nothing
 	absent []string // vantages that ask nothing
+	before []rule   // the day before
 	looks  [][]rule // earlier looks, three minutes apart, beside the rules
 	want   []string // findings, other than machines by themselves
 	own    []string // machines by themselves
@@ -97,6 +99,19 @@ var byHand = []struct {
 	{name: "a machine comes and goes", looks: [][]rule{
 		{that(cut, "fra-r2-s3")}, {}, {that(cut, "fra-r2-s3")}, {}, {that(cut, "fra-r2-s3")},
 	}, rules: []rule{that("", "fra-r2-s3")}, own: []string{"fra-r2-s3"}},
+	{
+		name: "a rack that was dark yesterday, and a PDU", before: []rule{that(gone, "lon-k2-*", "lon-hv2", "lon-g2-*")},
+		rules: []rule{that(gone, "lon-k2-*", "lon-hv2", "lon-g2-*", "fra-r1-pdu-a", "fra-l?-s*")}, want: []string{"fra-r1-pdu-a"},
+	},
+	{name: "what was dark yesterday is back", before: []rule{that(gone, "lon-k2-*", "lon-hv2", "lon-g2-*")}},
+	{
+		name: "half a rack was switched off yesterday, and now its switch is dead", before: []rule{that(off, "ams-r3-s[1-4]")},
+		rules: []rule{that(off, "ams-r3-s[1-4]"), that(gone, "ams-sw3"), that(cut, "ams-r3-s*")}, want: []string{"ams-sw3"},
+	},
+	{
+		name: "machines that never answer ping, behind a switch that dies", before: []rule{that(mute, "fra-r2-s[1-5]", "fra-chassis")},
+		rules: []rule{that(mute, "fra-chassis"), that(cut, "fra-l?-s*")}, want: []string{"fra-card1"},
+	},
 	{name: "an uplink loses a third", rules: []rule{that(waverers, "ams-*")}, want: []string{"ams-up lossy"}},
 }
 
@@ -118,7 +133,7 @@ func TestNightsByHand(t *testing.T) {
 				earlier := night{inv: inv, rules: rules, blind: tt.blind, absent: tt.absent}
 				rows = append(rows, earlier.look(noon.Add(-3*time.Minute*time.Duration(len(tt.looks)-i)))...)
 			}
-			before := night{inv: inv}.look(noon.Add(-24 * time.Hour))
+			before := night{inv: inv, rules: tt.before}.look(noon.Add(-24 * time.Hour))
 			sifted := g.Sift(rows, before)
 			inf := g.InferSifted(&sifted)
 			messy := g.Sift(muddled(rows), muddled(before))
@@ -235,7 +250,7 @@ func (h night) look(at time.Time) []topology.Observation {
 			}
 			reach := func(probe topology.Probe) {
 				silent := is == gone || is == cut || is == off || is == beyond && !within || is == missed && probe == topology.ProbeICMP && !within ||
-					is == waverers && h.n%3 == 0 || slices.Contains(h.blind, vantage)
+					is == mute && probe == topology.ProbeICMP || is == waverers && h.n%3 == 0 || slices.Contains(h.blind, vantage)
 				if silent {
 					add(probe, topology.Down)
 				} else {
