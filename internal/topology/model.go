@@ -30,6 +30,7 @@ const (
 	managedCutOff     = 0.9  // it answers though cut off: where management hangs on what it manages, that is a part of the hypothesis; see behind.go
 	hostCutOff        = 0.05 // a hypervisor is asked where its guests are
 	absentElsewhere   = 0.2  // the vantages of a site tell nothing, though the site is not lost as a whole: its uplinks are
+	speaksThough      = 0.02 // a vantage of a site that is lost as a whole tells something: it has power and a way of its own, or stands elsewhere
 	wrongOwnInventory = 0.0002
 	leastDownAnyway   = 0.003 // how often what the inventory is wrong about is dark, or cut off; more, where more is
 )

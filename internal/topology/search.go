@@ -60,6 +60,11 @@ func searchFor(g *Graph, v *view) *search {
 			s.prior[l] -= math.Log(absentElsewhere)
 		}
 	}
+	for _, site := range v.sight.heard(g) {
+		if l := s.local[site]; l != noNode {
+			s.prior[l] += math.Log(speaksThough)
+		}
+	}
 	return s
 }
 

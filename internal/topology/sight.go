@@ -179,17 +179,23 @@ func (s *sight) blinded() []string {
 	return out
 }
 
-// unheard are the sites none of whose own vantages tells anything.
-func (s *sight) unheard(g *Graph) []int32 {
+// heard are the sites of whose own vantages one tells anything.
+func (s *sight) heard(g *Graph) []int32 {
 	heard := map[int32]bool{}
 	for v, name := range s.t.vantages {
 		if site, within := g.views[name]; within && !s.blind[v] {
 			heard[site] = true
 		}
 	}
+	return slices.Sorted(maps.Keys(heard))
+}
+
+// unheard are the sites none of whose own vantages tells anything.
+func (s *sight) unheard(g *Graph) []int32 {
+	heard := s.heard(g)
 	quiet := map[int32]bool{}
 	for _, site := range g.views {
-		if !heard[site] {
+		if !slices.Contains(heard, site) {
 			quiet[site] = true
 		}
 	}
