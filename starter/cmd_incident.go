@@ -134,8 +134,10 @@ type actSpec struct {
 	use, short, example string
 	update              string
 	args                []string // names of the arguments, the incident first
-	flags               func(cmd *cobra.Command)
-	build               func(act workflows.Act, args []string) (any, error)
+	// of makes the workflow's id of all arguments, where it isn't the first one's.
+	of    func(args []string) string
+	flags func(cmd *cobra.Command)
+	build func(act workflows.Act, args []string) (any, error)
 }
 
 // showState prints the state that an update answers with.
@@ -158,7 +160,7 @@ func (s actSpec) command(a *app, thing string, id func(string) string, show show
 				ctx, cancel := context.WithTimeout(cmd.Context(), updateWithin)
 				defer cancel()
 				handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-					WorkflowID: id(args[0]), UpdateName: s.update, Args: []any{arg},
+					WorkflowID: s.workflow(id, args), UpdateName: s.update, Args: []any{arg},
 					WaitForStage: client.WorkflowUpdateStageCompleted,
 				})
 				if err != nil {
@@ -175,6 +177,13 @@ func (s actSpec) command(a *app, thing string, id func(string) string, show show
 		s.flags(cmd)
 	}
 	return cmd
+}
+
+func (s actSpec) workflow(id func(string) string, args []string) string {
+	if s.of != nil {
+		return s.of(args)
+	}
+	return id(args[0])
 }
 
 // printIncidentState prints the state that an incident's update answers with.

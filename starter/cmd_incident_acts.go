@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
 
 	"vakhta/internal/incident"
 	"vakhta/workflows"
@@ -18,7 +21,50 @@ func newIncidentActCommands(a *app) []*cobra.Command {
 	for i, spec := range specs {
 		commands[i] = spec.command(a, "incident", workflows.IncidentID, a.printIncidentState)
 	}
+	for _, spec := range pageActs() {
+		commands = append(commands, spec.command(a, "escalation", nil, a.printEscalation))
+	}
 	return commands
+}
+
+// pageActs say who of a team has an incident.
+func pageActs() []actSpec {
+	of := func(args []string) string { return workflows.EscalateID(args[0], args[1]) }
+	to := func(act workflows.Act, args []string) (any, error) {
+		return workflows.HandOverUpdate{Act: act, To: args[2]}, nil
+	}
+	return []actSpec{
+		{
+			use: "assign INCIDENT TEAM PERSON", short: "Give it to a member of a team: he is paged, and must take it", update: workflows.UpdateAssign,
+			example: "  vakhta incident assign msk-17 network olga", args: []string{"INCIDENT", "TEAM", "PERSON"}, of: of, build: to,
+		},
+		{
+			use: "hand-over INCIDENT TEAM PERSON", short: "Hand what you have over to a colleague: he has it, and is told", update: workflows.UpdateHandOver,
+			example: "  vakhta incident hand-over msk-17 emergency petr", args: []string{"INCIDENT", "TEAM", "PERSON"}, of: of, build: to,
+		},
+		{
+			use: "decline INCIDENT TEAM", short: "Say that you can't: the next are paged at once", update: workflows.UpdateDecline,
+			example: "  vakhta incident decline msk-17 emergency --by ivan", args: []string{"INCIDENT", "TEAM"}, of: of,
+			build: func(act workflows.Act, _ []string) (any, error) { return workflows.DeclineUpdate{Act: act}, nil },
+		},
+	}
+}
+
+// printEscalation prints where the paging of a team stands.
+func (a *app) printEscalation(ctx context.Context, cmd *cobra.Command, handle client.WorkflowUpdateHandle) error {
+	var s workflows.EscalateStatus
+	if err := handle.Get(ctx, &s); err != nil {
+		return err
+	}
+	if a.json {
+		return printJSON(cmd.OutOrStdout(), s)
+	}
+	line := fmt.Sprintf("team %s: %s", s.Team, s.State)
+	if s.AcknowledgedBy != "" {
+		line += ", " + s.AcknowledgedBy + " has it"
+	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), line)
+	return err
 }
 
 // workActs are what people do while an incident runs.

@@ -404,6 +404,9 @@ func (a *app) putOverrides(cmd *cobra.Command, name string, list ...roster.Overr
 	if err != nil {
 		return err
 	}
+	if err := inv.May(a.act().By, inventory.Manager); err != nil {
+		return refused("%w", err)
+	}
 	t, ok := inv.Team(team)
 	if !ok {
 		return notFound("the inventory has no team %q", team)

@@ -36,6 +36,7 @@ type facts interface {
 	Report(ctx context.Context, id string) (incident.Report, error)
 	PutAlerts(ctx context.Context, alerts []incident.Alert) ([]incident.Alert, error)
 	Notification(ctx context.Context, id string) (ledger.Notification, error)
+	NotificationByCode(ctx context.Context, code string) (ledger.Notification, error)
 	ApplyEvents(ctx context.Context, events []ledger.Event, now time.Time) ([]ledger.Applied, error)
 	Hear(ctx context.Context, contact string, ch inventory.Channel, at time.Time) error
 	Bar(ctx context.Context, all ...ledger.Barred) error

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -51,6 +52,9 @@ func (g *gateway) pressed(ctx context.Context, ch inventory.Channel, user, name 
 	if known {
 		who = contact.ID
 	}
+	if err := g.deps.Inventory.May(who, inventory.Responder); err != nil {
+		return g.turnedAway(ctx, who, err, events)
+	}
 	for i := range events {
 		events[i].By = who
 	}
@@ -77,6 +81,25 @@ func (g *gateway) pressed(ctx context.Context, ch inventory.Channel, user, name 
 		p.Declined = false
 	}
 	return &aftermath{n: n, line: p.Line(n.Event, n.Language), buttons: before == "" && p.Declined}, nil
+}
+
+// turnedAway tells a room that somebody may not press its buttons; others may.
+func (g *gateway) turnedAway(ctx context.Context, who string, why error, events []ledger.Event) (*aftermath, error) {
+	if len(events) == 0 {
+		return nil, nil //nolint:nilnil // no message of ours was meant
+	}
+	n, err := g.deps.Store.NotificationByCode(ctx, events[0].AckCode)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil //nolint:nilnil // no message of ours was meant
+	}
+	if err != nil {
+		return nil, err
+	}
+	line := g.personOf(who) + ": " + why.Error()
+	if n.Language == inventory.Russian {
+		line = g.personOf(who) + ": нет прав работать с инцидентами; их даёт role в описи команд"
+	}
+	return &aftermath{n: n, line: line, buttons: true}, nil
 }
 
 // maxName bounds what a provider says somebody is called.

@@ -171,3 +171,20 @@ func TestUnsignedPressesChangeNothing(t *testing.T) {
 		t.Error("an unsigned press acknowledges")
 	}
 }
+
+// Where roles hold, who may only look presses in vain, and the room is told.
+func TestWhoMayOnlyLookPressesInVain(t *testing.T) {
+	inBothRooms(t, func(t *testing.T, ch inventory.Channel) {
+		l := newRoomLab(t, ch, "page")
+		inv, err := inventory.Load(inventory.Document{Name: "estate.yaml", Data: []byte(strings.Replace(testEstate, "{id: anna, name: Anna,", "{id: anna, name: Anna, role: viewer,", 1))})
+		must(t, err)
+		l.gateway.deps.Inventory = inv
+		it := l.press("ack", sandbox.Member{ID: annasSlack, Name: "anna.k"})
+		if !strings.Contains(it.Text, "anna is a viewer") || len(it.Buttons) != 2 || !l.notification(l.n.ID).AcknowledgedAt.IsZero() || len(l.flows.calls) != 0 {
+			t.Errorf("the room reads %q, buttons %+v, calls %+v", it.Text, it.Buttons, l.flows.calls)
+		}
+		if it = l.press("ack", sandbox.Member{ID: "U999999999", Name: "boris"}); !strings.Contains(it.Text, "boris is a viewer") {
+			t.Errorf("the room reads %q: a stranger may only look, too", it.Text)
+		}
+	})
+}

@@ -19,6 +19,7 @@ import (
 	"vakhta/internal/urgency"
 	"vakhta/runbooks"
 	"vakhta/runbooks/messages"
+	"vakhta/workflows"
 )
 
 // parts are the activities, made from one configuration.
@@ -27,6 +28,7 @@ type parts struct {
 	records *records.Activities
 	notify  *notify.Activities
 	probe   func(vantage string) *probe.Activities
+	may     workflows.Authority
 }
 
 func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error) {
@@ -64,6 +66,7 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 		store:   st,
 		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL, Organizer: cfg.Organizer(), Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders, Hands: hands(cfg.Hands), KeepSweeps: cfg.Probe.Keep, Together: *cfg.Alerts.Together, Way: way}),
 		notify:  sender,
+		may:     inv.May,
 		probe: func(vantage string) *probe.Activities {
 			return probe.New(inv, st, probe.Options{
 				Vantage: vantage, Rate: float64(cfg.Probe.Rate), Concurrency: cfg.Probe.Concurrency, BMCTimeout: cfg.Probe.BMCTimeout, SNMPTimeout: cfg.Probe.SNMPTimeout,

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
 	"vakhta/workflows"
@@ -36,6 +37,7 @@ func newWorkers(f flags, c client.Client, p *parts) []worker.Worker {
 	if f.has(roleWorkflows) || f.has(roleRecords) {
 		o := base
 		o.DisableWorkflowWorker = !f.has(roleWorkflows)
+		o.Interceptors = []interceptor.WorkerInterceptor{workflows.Guarded(p.may)}
 		o.LocalActivityWorkerOnly = !f.has(roleRecords)
 		w := worker.New(c, workflows.QueueRunbooks, o)
 		if f.has(roleWorkflows) {

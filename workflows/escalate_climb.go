@@ -112,6 +112,9 @@ func (e *escalation) level(ctx workflow.Context, r records.Roster) error {
 	}
 	base := 0 // rungs of those before, so that each page has a number of its own
 	for _, turn := range turns {
+		if len(turn) == 1 && slices.Contains(e.cant, turn[0].Contact) {
+			continue // he has said so before his turn
+		}
 		if err := e.page(ctx, turn, time.Duration(r.AckWithinSeconds)*time.Second, base); err != nil || e.moved() {
 			return err
 		}
@@ -146,15 +149,18 @@ func (e *escalation) hungUp(ctx workflow.Context, who string) {
 	}
 }
 
-// decline: somebody can't. The next are paged at once.
+// decline: somebody can't. The next are paged at once, unless he is no longer
+// one of those who are being paged: others are, and have their time.
 func (e *escalation) decline(who string) {
 	if e.over() {
 		return
 	}
-	e.declined = true
 	if who != "" && !slices.Contains(e.cant, who) {
 		e.cant = append(e.cant, who)
 	}
+	_, member := e.team.Member(who)
+	paged := slices.ContainsFunc(e.turn, func(c *callee) bool { return c.id == who })
+	e.declined = e.declined || paged || !member
 }
 
 // page pages people, each by his ladder, until one acknowledges, one can't, or

@@ -181,8 +181,11 @@ func (e *escalation) end(ctx workflow.Context) error {
 	return upsert(ctx, AttrStatus.ValueSet(e.status.State))
 }
 
+// note writes a line in the workflow task that it belongs to: a thousand
+// escalations at once have no time for a task of its own each.
 func (e *escalation) note(ctx workflow.Context, key, kind, actor, via, text string) error {
-	return noteIncident(ctx, e.in.Incident, "escalate/"+e.in.Team+"/"+key, kind, actor, via, text)
+	_, err := recordHere[any](ctx, rec.Append, incidentLine(ctx, e.in.Incident, "escalate/"+e.in.Team+"/"+key, kind, actor, via, text))
+	return err
 }
 
 func (e *escalation) details(ctx workflow.Context) {

@@ -44,10 +44,14 @@ func alreadyStarted(err error) bool {
 // noteIncident appends a line to an incident's timeline; key names the fact
 // within the incident, so that it is written once.
 func noteIncident(ctx workflow.Context, id, key, kind, actor, via, text string) error {
+	return act(ctx, rec.Append, incidentLine(ctx, id, key, kind, actor, via, text))
+}
+
+func incidentLine(ctx workflow.Context, id, key, kind, actor, via, text string) []incident.Entry {
 	subject := "incident/" + id
-	return act(ctx, rec.Append, []incident.Entry{{
+	return []incident.Entry{{
 		Key: subject + "/" + key, Subject: subject, At: workflow.Now(ctx).UTC(), Kind: kind, Actor: actor, Via: via, Text: text,
-	}})
+	}}
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {

@@ -101,6 +101,7 @@ func (inv *Inventory) people(r *raw) {
 		if t := &r.teams[i]; unique(teams, t.value.ID, &t.at) {
 			inv.team[t.value.ID] = t.value
 			inv.teams = append(inv.teams, t.value)
+			inv.ruled = inv.ruled || slices.ContainsFunc(t.value.Members, func(m Contact) bool { return m.Role != "" })
 		}
 	}
 	inv.contact = make(map[string]*Contact, len(r.contacts))

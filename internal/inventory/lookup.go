@@ -21,6 +21,7 @@ type Inventory struct {
 	byAddress  map[address]*Contact // nil where several clients share it
 	teams      []*Team
 	team       map[string]*Team
+	ruled      bool // a member has a role: roles hold
 	servers    []string
 	serversOf  map[string][]string
 	serversAt  map[string][]string

@@ -248,3 +248,8 @@ func (s *Store) Drop(ctx context.Context, subject, stepPrefix string, now time.T
 	}
 	return n, nil
 }
+
+// NotificationByCode reads the notification that an acknowledgement code stands for.
+func (s *Store) NotificationByCode(ctx context.Context, code string) (ledger.Notification, error) {
+	return one(scanNotification(s.reader.QueryRowContext(ctx, selectNotification+` WHERE ack_code = $1`, code)))("notification", code)
+}
