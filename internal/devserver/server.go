@@ -25,6 +25,8 @@ var dynamicConfig = dynamicconfig.StaticClient{
 	// 20/s by default: each hand-over from a workflow to its next task would wait for the poll limiter
 	// (start to first activity: 53 ms, with this 8 ms).
 	dynamicconfig.TransferProcessorMaxPollRPS.Key(): 1000,
+	// 20/s by default, too: a thousand timers within a minute would fire seconds late.
+	dynamicconfig.TimerProcessorMaxPollRPS.Key(): 1000,
 	// 1s by default: a timer of 100 ms would fire after a second.
 	dynamicconfig.TimerProcessorMaxTimeShift.Key(): time.Millisecond,
 	// One partition makes task priority exact: urgent before bulk.

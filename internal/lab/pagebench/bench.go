@@ -155,6 +155,7 @@ func (b *bench) escalations(ctx context.Context, kind string, o options, print f
 	name := fmt.Sprintf("%s: escalation begun in Temporal to its first page at the provider, %g/s", kind, o.rate)
 	print(told(name+", p50", quantile(first, .5), "ms"))
 	print(told(name+", p99", quantile(first, .99), "ms"))
+	print(told(kind+": lateness of the next rung, p50", quantile(late, .5), "ms"))
 	print(most(fmt.Sprintf("%s: lateness of the next rung, %d escalations at once, p99", kind, o.escalations), quantile(late, .99), "ms", 1000))
 	print(most(fmt.Sprintf("%s: worker's memory at its most, %d escalations", kind, o.escalations), peak(b.Worker.PID()), "MiB", 500))
 	return nil
