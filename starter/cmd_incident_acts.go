@@ -17,9 +17,9 @@ import (
 // update of its workflow, which validates it.
 func newIncidentActCommands(a *app) []*cobra.Command {
 	specs := append(workActs(), closingActs()...)
-	commands := make([]*cobra.Command, len(specs))
-	for i, spec := range specs {
-		commands[i] = spec.command(a, "incident", workflows.IncidentID, a.printIncidentState)
+	var commands []*cobra.Command
+	for _, spec := range specs {
+		commands = append(commands, spec.command(a, "incident", workflows.IncidentID, a.printIncidentState))
 	}
 	for _, spec := range pageActs() {
 		commands = append(commands, spec.command(a, "escalation", nil, a.printEscalation))

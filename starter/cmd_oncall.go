@@ -29,7 +29,7 @@ func newOncallCommand(a *app) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newOncallLintCommand(a), newOncallNowCommand(a), newOncallNextCommand(a), newOncallCalendarCommand(a),
-		newOncallOverrideCommand(a), newOncallSwapCommand(a), newOncallFeedCommand(a))
+		newOncallOverrideCommand(a), newOncallSwapCommand(a), newOncallFeedCommand(a), newOncallImportCommand(a))
 	return cmd
 }
 

@@ -23,7 +23,7 @@ func TestUpdatesTakeARole(t *testing.T) {
 		if rank[roles[by]] >= rank[needs] {
 			return nil
 		}
-		return &inventory.Forbidden{By: by, Has: roles[by], Needs: needs}
+		return &inventory.ForbiddenError{By: by, Has: roles[by], Needs: needs}
 	})}})
 	gate := runbooks.Step{ID: "gate", Approve: &runbooks.Task{Text: "Power-cycle?"}}
 	w.pin(pageStep, gate)

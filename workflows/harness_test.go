@@ -59,7 +59,7 @@ type world struct {
 	record  incident.Incident
 	book    runbooks.Runbook
 	team    inventory.Team
-	teams   []string // others, with the same people
+	teams   []string             // others, with the same people
 	refuse  func(id string) bool // a notification that its provider refuses
 	ledger  func(records.PageStateParams) records.PageState
 	next    func(records.NextRungParams) records.Composed

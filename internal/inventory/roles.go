@@ -5,14 +5,14 @@ import "fmt"
 // rank orders the roles: each may what the one before it may.
 var rank = map[Role]int{Viewer: 1, Responder: 2, Manager: 3}
 
-// Forbidden says that somebody may not do something.
-type Forbidden struct {
+// ForbiddenError says that somebody may not do something.
+type ForbiddenError struct {
 	By         string
 	Has, Needs Role
 }
 
 // Error implements error.
-func (f *Forbidden) Error() string {
+func (f *ForbiddenError) Error() string {
 	return fmt.Sprintf("%s is a %s, and this takes a %s; ask one of them, or change the role in the inventory", f.By, f.Has, f.Needs)
 }
 
@@ -46,7 +46,7 @@ func (inv *Inventory) May(by string, needs Role) error {
 	if by == Itself || rank[inv.RoleOf(by)] >= rank[needs] {
 		return nil
 	}
-	return &Forbidden{By: by, Has: inv.RoleOf(by), Needs: needs}
+	return &ForbiddenError{By: by, Has: inv.RoleOf(by), Needs: needs}
 }
 
 // Itself is how Vakhta calls itself where it acts.

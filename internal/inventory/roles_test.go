@@ -45,7 +45,7 @@ func TestRolesHoldAsSoonAsOneIsGiven(t *testing.T) {
 		if c.maynot == "" {
 			continue
 		}
-		var f *Forbidden
+		var f *ForbiddenError
 		if err := inv.May(c.who, c.maynot); !errors.As(err, &f) || f.Needs != c.maynot {
 			t.Errorf("%s may what takes a %s: %v", c.who, c.maynot, err)
 		}
