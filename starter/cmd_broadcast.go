@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,15 +96,22 @@ func printPlan(out io.Writer, p records.Plan) error {
 	if len(p.Lines) == 0 {
 		return nil
 	}
-	for _, r := range p.Openings {
-		when := "at once"
+	openings := slices.Clone(p.Openings)
+	slices.SortStableFunc(openings, func(a, b ledger.Rung) int {
+		if timed, other := a.Before > 0, b.Before > 0; timed != other { // by the beginning: those come last
+			return cmp.Compare(a.Before, b.Before)
+		}
+		return cmp.Or(cmp.Compare(a.After, b.After), cmp.Compare(b.Before, a.Before))
+	})
+	for _, r := range openings {
 		switch {
 		case r.Before > 0:
-			when = postmortem.Span(r.Before) + " before it begins"
+			fmt.Fprintf(out, "%s %s before it begins, for whoever has not confirmed by then\n", r.Channel, postmortem.Span(r.Before))
 		case r.After > 0:
-			when = "after " + postmortem.Span(r.After)
+			fmt.Fprintf(out, "%s after %s, for whoever has not confirmed by then\n", r.Channel, postmortem.Span(r.After))
+		default:
+			fmt.Fprintf(out, "%s at once\n", r.Channel)
 		}
-		fmt.Fprintf(out, "%s %s, for whoever has not confirmed by then\n", r.Channel, when)
 	}
 	t := newTable(out, "RUNG", "CHANNEL", "CONTACTS", "RATE", "TAKES", "FOR")
 	for _, l := range p.Lines {
