@@ -177,7 +177,7 @@ func (s *search) priorOf(n int32) float64 {
 	case from.server && len(from.users) == 0:
 		return math.Inf(-1) // its own faults are in its likelihood
 	default:
-		return logPrior[from.c.Kind] + s.oftener(n)
+		return logPrior[from.c.Kind] + s.oftener[n]
 	}
 }
 

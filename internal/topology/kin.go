@@ -138,26 +138,29 @@ type role struct {
 
 func roleOf(c *inventory.Component) role { return role{c.Kind, c.Rack != ""} }
 
-// countFailures finds by how much rarer, ln, each of so many fails.
-func (s *search) countFailures(nodes []node) map[role]float64 {
+// countFailures finds by how much more often than its kind each node fails by
+// itself, ln: more rarely where there are many.
+func (s *search) countFailures(nodes []node) []float64 {
 	expected := map[role]float64{}
 	for i := range s.failures {
 		if !nodes[i].server {
 			expected[roleOf(nodes[i].c)] += prior[nodes[i].c.Kind]
 		}
 	}
-	out := map[role]float64{}
+	rarer := map[role]float64{}
 	for of, many := range expected {
 		if many > mostFailures {
-			out[of] = math.Log(mostFailures / many)
+			rarer[of] = math.Log(mostFailures / many)
+		}
+	}
+	out := make([]float64, len(nodes))
+	for i := range nodes {
+		out[i] = s.g.often[s.global[i]]
+		if !nodes[i].server {
+			out[i] += rarer[roleOf(nodes[i].c)]
 		}
 	}
 	return out
-}
-
-// oftener is by how much more often than its kind the node fails by itself, ln.
-func (s *search) oftener(n int32) float64 {
-	return s.g.often[s.global[n]] + s.rarer[roleOf(s.t.nodes[n].c)]
 }
 
 // belief is what the failure of a node adds to the log prior of the hypothesis,
@@ -173,7 +176,7 @@ func (s *search) belief(n int32) float64 {
 }
 
 // commonCause is what the failure of a node adds where one of its kin has failed.
-func (s *search) commonCause(n int32) float64 { return logCommonCause - s.oftener(n) }
+func (s *search) commonCause(n int32) float64 { return logCommonCause - s.oftener[n] }
 
 // surprise is by how much the log prior of the hypothesis changes by the flips;
 // one that is made twice is none.

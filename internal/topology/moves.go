@@ -256,12 +256,14 @@ func (s *search) hopes(within []int32, floor float64) []move {
 			single(int32(n))
 		}
 	} else {
+		s.stamp++
 		for _, n := range within {
+			s.marks[n] = s.stamp
 			single(n)
 		}
 	}
 	for i, p := range s.pairs {
-		if within != nil && !slices.ContainsFunc(p, func(n int32) bool { _, ok := slices.BinarySearch(within, n); return ok }) {
+		if within != nil && !slices.ContainsFunc(p, func(n int32) bool { return s.marks[n] == s.stamp }) {
 			continue
 		}
 		var flip []int32

@@ -41,7 +41,7 @@ type search struct {
 	marks   []int32   // stamps for walks
 	stamp   int32
 	habits  *habits
-	rarer   map[role]float64 // see countFailures
+	oftener []float64 // by node; see countFailures
 
 	alone    []int32   // every node, to be a set of one
 	known    []float64 // by node, then by pair: what a move can bring, while the search is lazy
@@ -83,7 +83,7 @@ func newSearch(g *Graph, seen []*sighting) *search {
 	s.up = make([][]int32, len(nodes))
 	s.marks = make([]int32, len(nodes))
 	s.linkKin()
-	s.rarer = s.countFailures(nodes)
+	s.oftener = s.countFailures(nodes)
 	all.Wait()
 	for i := range nodes {
 		s.prior[i] = s.priorOf(int32(i))

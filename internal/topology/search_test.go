@@ -135,7 +135,7 @@ func score(s *search, failedNodes map[int32]bool) float64 {
 		if failedNodes[int32(n)] {
 			sum += s.prior[n]
 			if slices.ContainsFunc(s.kin[n], func(k int32) bool { return failedNodes[k] && int(k) < n }) {
-				sum += logCommonCause - s.oftener(int32(n)) - s.prior[n] // taken by what took the other
+				sum += logCommonCause - s.oftener[n] - s.prior[n] // taken by what took the other
 			}
 		}
 		if l := s.like[n]; l != nil {
