@@ -63,7 +63,7 @@ var russianLetters = map[rune]string{
 
 // say writes an id or a code the way that it is read out: "pdu-12" as
 // "пэ дэ у, 12", "4F7K" as "4, эф, 7, ка", "0421" as "0 4 2 1". Words of more
-// than three letters stay words; so does all Cyrillic.
+// than three letters that can be pronounced stay words; so does all Cyrillic.
 func say(lang inventory.Language, text string) string {
 	var parts []string
 	for _, run := range runs(text) {
@@ -73,13 +73,15 @@ func say(lang inventory.Language, text string) string {
 }
 
 // speak writes a sentence so that the ids in it can be read out: every word
-// that has a digit and a Latin letter, or a hyphen between Latin letters.
+// that has a digit and a Latin letter, or a hyphen between Latin letters; a
+// number with a dot, which is a rack and no fraction; and, to Russians, what is
+// written in Latin capitals alone.
 func speak(lang inventory.Language, text string) string {
 	words := strings.Fields(text)
 	for i, word := range words {
 		id := strings.TrimRight(word, ".,;:!?)»\"")
 		start := strings.TrimLeft(id, "(«\"")
-		if isID(start) {
+		if isID(start) || isLabel(start) || lang == inventory.Russian && isAcronym(start) {
 			words[i] = id[:len(id)-len(start)] + say(lang, start) + word[len(id):]
 		}
 	}
@@ -89,6 +91,23 @@ func speak(lang inventory.Language, text string) string {
 func isID(word string) bool {
 	latin := strings.ContainsFunc(word, func(r rune) bool { return r <= unicode.MaxASCII && unicode.IsLetter(r) })
 	return latin && strings.ContainsFunc(word, func(r rune) bool { return unicode.IsDigit(r) || r == '-' || r == '_' })
+}
+
+// isLabel: "2.04", the fourth rack of room 2.
+func isLabel(word string) bool {
+	room, rack, ok := strings.Cut(word, ".")
+	digits := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+	return ok && digits(room) && digits(rack)
+}
+
+// isAcronym: "PDU", "UPS".
+func isAcronym(word string) bool {
+	return len(word) >= 2 && len(word) <= 4 && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+}
+
+// pronounceable: a run of Latin letters that a voice can read as a word.
+func pronounceable(run string) bool {
+	return len(run) > 3 && strings.ContainsAny(strings.ToLower(run), "aeiou")
 }
 
 // bare is a sentence without its full stop, to go on from.
@@ -131,7 +150,7 @@ func sayRun(lang inventory.Language, run string) string {
 			return strings.Join(strings.Split(run, ""), " ")
 		}
 		return run
-	case first > unicode.MaxASCII || len(run) > 3:
+	case first > unicode.MaxASCII || pronounceable(run):
 		return run
 	}
 	letters := make([]string, 0, len(run))

@@ -49,7 +49,10 @@ func TestIdsAreSpokenAndSentencesStay(t *testing.T) {
 		in, want string
 	}{
 		{inventory.Russian, "выключен сервер msk-r14-u07: Москва, стойка 14", "выключен сервер эм эс ка, эр, 14, у, 0 7: Москва, стойка 14"},
-		{inventory.Russian, "отказ PDU pdu-12.", "отказ PDU пэ дэ у, 12."},
+		{inventory.Russian, "отказ PDU pdu-12.", "отказ пэ дэ у пэ дэ у, 12."},
+		{inventory.Russian, "Отказ PDU A: Москва, зал 3, стойка 3.02. Затронуто 24", "Отказ пэ дэ у A: Москва, зал 3, стойка 3, 0 2. Затронуто 24"},
+		{inventory.English, "PDU A has failed: Moscow, rack 12.04", "PDU A has failed: Moscow, rack 12, 0 4"},
+		{inventory.English, "server storage-7 is off", "server storage, 7 is off"},
 		{inventory.Russian, "Санкт-Петербург, зал 2", "Санкт-Петербург, зал 2"},
 		{inventory.Russian, "сервер «srv-0421»", "сервер «эс эр вэ, 0 4 2 1»"},
 		{inventory.English, "server srv-0421 is off", "server S R V, 0 4 2 1 is off"},
@@ -57,6 +60,9 @@ func TestIdsAreSpokenAndSentencesStay(t *testing.T) {
 		if got := speak(c.lang, c.in); got != c.want {
 			t.Errorf("speak(%q) = %q, want %q", c.in, got, c.want)
 		}
+	}
+	if got, want := say(inventory.Russian, "77RFHX"), "77, эр эф аш икс"; got != want {
+		t.Errorf("say = %q, want %q", got, want)
 	}
 	if got, want := say(inventory.Russian, "4F7K2M"), "4, эф, 7, ка, 2, эм"; got != want {
 		t.Errorf("say = %q, want %q", got, want)
