@@ -183,6 +183,10 @@ func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []
 			return
 		}
 	}
+	if m := update.Message; m != nil && g.commanded(r.Context(), m) {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	if m := update.Message; m != nil {
 		report := incident.Report{
 			ID: "tg" + strconv.FormatInt(m.UpdateID, 10), Channel: telegram.Provider, From: m.ChatID,
@@ -207,6 +211,20 @@ func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []
 		g.answerButton(r.Context(), update, said)
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// commanded does what a colleague commands, and answers him.
+func (g *gateway) commanded(ctx context.Context, m *telegram.InboundMessage) bool {
+	answer, handled := g.obey(ctx, said{id: strconv.FormatInt(m.UpdateID, 10), channel: inventory.Telegram, chat: m.ChatID, user: m.UserID, text: m.Text})
+	if !handled {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := g.hooks.bot.Say(ctx, m.ChatID, answer); err != nil {
+		g.log.Warn().Err(err).Msg("a command is not answered")
+	}
+	return true
 }
 
 // chatChanged honours that somebody stopped the bot, or started it anew. A

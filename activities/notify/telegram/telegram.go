@@ -126,6 +126,18 @@ func (c *Channel) AnswerButton(ctx context.Context, callbackQueryID, text string
 	return nil
 }
 
+// Say answers what somebody wrote, in the chat where he did.
+func (c *Channel) Say(ctx context.Context, chatID, text string) error {
+	b, _, err := c.open(ctx)
+	if err == nil {
+		_, err = b.SendMessage(ctx, &bot.SendMessageParams{ChatID: chatID, Text: text})
+	}
+	if err != nil {
+		return errors.New("answer a telegram message: " + notify.Scrub(err.Error(), c.cfg.Token))
+	}
+	return nil
+}
+
 // buttons is the keyboard below a message that wants an acknowledgement.
 func buttons(n ledger.Notification) *models.InlineKeyboardMarkup {
 	if n.AckCode == "" || !message.WantsAck(n.Event) {

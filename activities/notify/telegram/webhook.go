@@ -43,6 +43,7 @@ func NewWebhook(secret string, now func() time.Time) (*Webhook, error) {
 type InboundMessage struct {
 	UpdateID int64 // deduplicates it
 	ChatID   string
+	UserID   string // who wrote it; in a chat of two the same as ChatID
 	Text     string
 	At       time.Time
 }
@@ -87,10 +88,15 @@ func (w *Webhook) Parse(r *http.Request, body []byte) (Update, error) {
 			ChatID: strconv.FormatInt(u.Message.Chat.ID, 10), Left: u.Message.Text == "/stop", At: time.Unix(int64(u.Message.Date), 0).UTC(),
 		}}, nil
 	case u.Message != nil && u.Message.Text != "":
-		return Update{Message: &InboundMessage{
+		m := &InboundMessage{
 			UpdateID: u.ID, ChatID: strconv.FormatInt(u.Message.Chat.ID, 10), Text: u.Message.Text,
 			At: time.Unix(int64(u.Message.Date), 0).UTC(),
-		}}, nil
+		}
+		m.UserID = m.ChatID
+		if u.Message.From != nil {
+			m.UserID = strconv.FormatInt(u.Message.From.ID, 10)
+		}
+		return Update{Message: m}, nil
 	default:
 		return Update{}, nil
 	}
