@@ -113,7 +113,7 @@ func (a *Activities) pageData(in incident.Incident, contact *inventory.Contact, 
 	data.Incident, data.Severity, data.Status, data.Team = in.ID, string(in.Severity), string(in.Status), a.teamName(p.Team)
 	switch {
 	case in.Provisional:
-		data.Early, data.Finding = true, earlyFinding(in)
+		data.Early, data.Finding = true, earlyFinding(in, contact.Language)
 	case ch == inventory.Call: // nobody wants an id spelled to him at night
 		data.Finding = message.Cause(a.inv, in.Finding, contact.Language)
 	default:

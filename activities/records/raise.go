@@ -309,5 +309,12 @@ func (a *Activities) AlertsOver(ctx context.Context, id string) (bool, error) {
 	return over, nil
 }
 
-// earlyFinding is what a page says of an incident of which only the alert is known.
-func earlyFinding(in incident.Incident) string { return strings.TrimSuffix(in.Title, ".") }
+// earlyFinding is what a page says of an incident of which only the alert is
+// known. It begins with a word of ours: a capital would change an id.
+func earlyFinding(in incident.Incident, lang inventory.Language) string {
+	text := strings.TrimSuffix(in.Title, ".")
+	if lang == inventory.Russian {
+		return "тревога: " + text
+	}
+	return "alert on " + text
+}
