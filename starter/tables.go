@@ -78,7 +78,7 @@ func printIncident(out io.Writer, s shownIncident, now time.Time) error {
 	}
 	fmt.Fprintf(out, "opened %s, lasts %s; clients: %s\n", local(inc.OpenedAt),
 		postmortem.Span(end.Sub(inc.OpenedAt).Round(time.Second)), strings.Join(inc.Clients, ", "))
-	if f := inc.Finding; f.Component != "" {
+	if f := inc.Finding; f.Component != "" && !inc.Provisional {
 		fmt.Fprintf(out, "\npoint of failure: %s (%s), confidence %d %%\n", f.Component, f.Kind, topology.Percent(f.Itself()))
 		if len(f.AmbiguousWith) > 0 {
 			fmt.Fprintf(out, "  it may also be %s\n", strings.Join(f.AmbiguousWith, ", "))

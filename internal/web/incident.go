@@ -117,7 +117,7 @@ func (p *Pages) incident(w http.ResponseWriter, r *http.Request) {
 func (p *Pages) viewIncident(inc incident.Incident, entries []incident.Entry, sent []ledger.Notification) incidentView {
 	v := incidentView{Incident: inc, Now: p.opts.Now(), Clients: p.viewClients(inc)}
 	f := inc.Finding
-	if f.Component != "" {
+	if f.Component != "" && !inc.Provisional {
 		v.Finding = p.names.Finding(f)
 		v.Confidence = topology.Percent(f.Itself())
 	}
