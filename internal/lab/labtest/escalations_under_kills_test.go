@@ -85,6 +85,7 @@ func (t tower) climb() []string {
 // and none twice; nobody is paged once somebody has acknowledged; and no page is
 // lost, none doubled.
 func TestEscalationsClimbOnceWhoeverIsKilled(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	dice := labtest.Dice(t)
 	var teams, machines strings.Builder
 	towers, phone := make([]tower, escalations), 0

@@ -27,6 +27,7 @@ const (
 // nothing had happened: resolved, with a postmortem, everybody told, no
 // message lost, none doubled.
 func TestKillingTheWorkerAtAnyMomentLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	dice := labtest.Dice(t)
 	s := labtest.Open(t)
 	outages := s.SeparateOutages(kills, dice)
