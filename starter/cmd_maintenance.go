@@ -53,13 +53,22 @@ func readWork(file string, inv *inventory.Inventory) (maintenance.Work, error) {
 	return w, nil
 }
 
+// startWork begins the life of a work; one of its name must not run yet.
+func startWork(ctx context.Context, f starting, in workflows.MaintenanceInput) error {
+	_, err := f.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: workflows.MaintenanceID(in.Work.ID), TaskQueue: workflows.QueueRunbooks, StaticSummary: in.Work.TitleIn("en"), WorkflowExecutionErrorWhenAlreadyStarted: true,
+	}, workflows.TypeMaintenance, in)
+	return err
+}
+
+// starting starts workflows; client.Client fulfils it.
+type starting interface {
+	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
+}
+
 func (a *app) startMaintenance(ctx context.Context, out io.Writer, w maintenance.Work, alone bool) error {
 	return a.withTemporal(ctx, func(c client.Client) error {
-		id := workflows.MaintenanceID(w.ID)
-		_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-			ID: id, TaskQueue: workflows.QueueRunbooks, StaticSummary: w.TitleIn("en"), WorkflowExecutionErrorWhenAlreadyStarted: true,
-		}, workflows.TypeMaintenance, workflows.MaintenanceInput{Act: a.act(), Work: w, Alone: alone})
-		if err != nil {
+		if err := startWork(ctx, c, workflows.MaintenanceInput{Act: a.act(), Work: w, Alone: alone}); err != nil {
 			return a.explain("maintenance "+w.ID, err)
 		}
 		state, err := a.maintenanceState(ctx, c, w.ID)

@@ -79,9 +79,7 @@ func (d worksDesk) Plan(ctx context.Context, f web.WorkForm, by string) (string,
 	}
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
-	_, err = d.Flows.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: workflows.MaintenanceID(w.ID), TaskQueue: workflows.QueueRunbooks, StaticSummary: w.TitleIn("en"), WorkflowExecutionErrorWhenAlreadyStarted: true,
-	}, workflows.TypeMaintenance, workflows.MaintenanceInput{Act: workflows.Act{By: by, Via: viaPage}, Work: w})
+	err = startWork(ctx, d.Flows, workflows.MaintenanceInput{Act: workflows.Act{By: by, Via: viaPage}, Work: w})
 	if err == nil {
 		_, err = workState(ctx, d.Flows, w.ID)
 	}
