@@ -3,6 +3,7 @@ package labtest_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -117,40 +118,24 @@ func (w plannedWork) give(ctx context.Context, act string) error {
 }
 
 // awaitTold waits until each affected contact has been told of a turn, once. A
-// turn that only informs is not sent again where nobody knows whether it
-// arrived: then an engineer has the task to tell him.
+// turn that only informs is not sent again by the same channel where nobody
+// knows whether it arrived: the next channel tells it, and where there is none
+// an engineer has the task to.
 func (w plannedWork) awaitTold(ctx context.Context, event string) error {
-	inv := w.lab.Estate.Inventory()
-	var want []string
-	for client := range w.affected {
-		c, _ := inv.Client(client)
-		for _, contact := range c.Contacts {
-			want = append(want, contact.ID)
-		}
-	}
-	slices.Sort(want)
+	want := w.contacts()
 	var got, fates []string
 	err := labtest.Until(ctx, event+" of "+w.id+" to reach everybody", func() (bool, error) {
 		rows, err := w.lab.Store.Standings(ctx, store.NotificationFilter{Subject: "maintenance/" + w.id})
 		if err != nil {
 			return false, err
 		}
-		got, fates = got[:0], fates[:0]
-		handed, tasked := false, false
+		fates = fates[:0]
 		for _, n := range rows {
 			fates = append(fates, fmt.Sprintf("%s to %s by %s, rung %d: %s %s, %d attempts", n.Event, n.Contact, n.Channel, n.Rung, n.State, n.Class, n.Attempts))
-			arrived := n.State == ledger.Accepted || n.State == ledger.Sent || n.State == ledger.Delivered || n.State == ledger.Read
-			// An announcement is told again once; killed in the repeat, too, it is left to the next channel, and to a person at last.
-			announced := n.Event == "maintenance.announced"
-			open := n.Class == ledger.ClassAmbiguous && (!announced || n.Repeat)
-			tasked = tasked || n.Event == "task.engineer" && arrived
-			if n.Event == event && (arrived || open) {
-				got = append(got, n.Contact)
-			}
-			handed = handed || n.Event == event && open && !announced
 		}
-		slices.Sort(got)
-		return len(got) >= len(want) && (tasked || !handed), nil
+		var settled bool
+		got, settled = toldOf(event, rows)
+		return len(got) >= len(want) && settled, nil
 	})
 	if err != nil {
 		return fmt.Errorf("%w; %v are to be told, and of these became: %s", err, want, strings.Join(fates, "; "))
@@ -159,4 +144,43 @@ func (w plannedWork) awaitTold(ctx context.Context, event string) error {
 		err = fmt.Errorf("%s went to %v, want %v", event, got, want)
 	}
 	return err
+}
+
+// contacts are those whom the work touches, in order.
+func (w plannedWork) contacts() []string {
+	inv := w.lab.Estate.Inventory()
+	var out []string
+	for client := range w.affected {
+		c, _ := inv.Client(client)
+		for _, contact := range c.Contacts {
+			out = append(out, contact.ID)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// toldOf gives the contacts whom an event reached, once for each message that
+// did, and once those of whom nobody knows. Of these it is settled when a person has
+// the task to tell them; an announcement has a later channel before that.
+func toldOf(event string, rows []ledger.Notification) (got []string, settled bool) {
+	tasked, open := false, map[string]bool{}
+	for _, n := range rows {
+		arrived := n.State == ledger.Accepted || n.State == ledger.Sent || n.State == ledger.Delivered || n.State == ledger.Read
+		tasked = tasked || n.Event == "task.engineer" && arrived
+		switch {
+		case n.Event != event:
+		case arrived:
+			got = append(got, n.Contact)
+		case n.Class == ledger.ClassAmbiguous && (n.Repeat || event != "maintenance.announced"):
+			open[n.Contact] = true
+		}
+	}
+	for _, contact := range got {
+		delete(open, contact)
+	}
+	settled = len(open) == 0 || tasked || event == "maintenance.announced"
+	got = slices.AppendSeq(got, maps.Keys(open))
+	slices.Sort(got)
+	return got, settled
 }
