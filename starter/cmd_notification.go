@@ -14,10 +14,11 @@ import (
 	"vakhta/internal/store"
 )
 
-// shownNotification is a notification and its attempts.
+// shownNotification is a notification, its attempts, and what people said of it.
 type shownNotification struct {
 	Notification ledger.Notification `json:"notification"`
 	Attempts     []ledger.Attempt    `json:"attempts"`
+	ByHand       []store.ByHand      `json:"byHand,omitempty"`
 }
 
 func newNotificationShowCommand(a *app) *cobra.Command {
@@ -39,16 +40,22 @@ func newNotificationShowCommand(a *app) *cobra.Command {
 				if err != nil {
 					return unavailable("%w", err)
 				}
-				if a.json {
-					return printJSON(cmd.OutOrStdout(), shownNotification{n, nonNil(attempts)})
+				byHand, err := st.SettledByHand(ctx, n.ID)
+				if err != nil {
+					return unavailable("%w", err)
 				}
-				return printNotification(cmd.OutOrStdout(), n, attempts)
+				shown := shownNotification{n, nonNil(attempts), byHand}
+				if a.json {
+					return printJSON(cmd.OutOrStdout(), shown)
+				}
+				return printNotification(cmd.OutOrStdout(), shown)
 			})
 		},
 	}
 }
 
-func printNotification(out io.Writer, n ledger.Notification, attempts []ledger.Attempt) error {
+func printNotification(out io.Writer, shown shownNotification) error {
+	n := shown.Notification
 	fmt.Fprintf(out, "%s  %s of %s to %s (%s) by %s, rung %d, revision %d\n", n.ID, n.Event, n.Subject, n.Contact, cmp.Or(n.Client, n.Team), n.Channel, n.Rung+1, n.Revision)
 	state := string(n.State)
 	if n.Class != "" {
@@ -62,13 +69,13 @@ func printNotification(out io.Writer, n ledger.Notification, attempts []ledger.A
 		fmt.Fprintf(out, "; old news from %s", local(n.Deadline))
 	}
 	fmt.Fprintf(out, "\n\n%s\n", strings.TrimSpace(strings.TrimSpace(n.Title)+"\n"+n.Body))
-	if len(attempts) == 0 {
+	if len(shown.Attempts) == 0 {
 		_, err := fmt.Fprintln(out, "\nno attempt yet")
 		return err
 	}
 	fmt.Fprintln(out)
 	t := newTable(out, "TRY", "BEGUN", "SETTLED", "STATE", "CLASS", "PROVIDER", "ITS ID", "STATUS", "CODE", "REPEAT", "REASON")
-	for _, at := range attempts {
+	for _, at := range shown.Attempts {
 		status, repeat := "", ""
 		if at.HTTPStatus > 0 {
 			status = fmt.Sprint(at.HTTPStatus)
@@ -78,7 +85,19 @@ func printNotification(out io.Writer, n ledger.Notification, attempts []ledger.A
 		}
 		t.row(fmt.Sprint(at.N), local(at.IntentAt), local(at.SettledAt), string(at.State), string(at.Class), at.Provider, at.ProviderID, status, at.Code, repeat, at.Message)
 	}
-	return t.flush()
+	if err := t.flush(); err != nil {
+		return err
+	}
+	for _, h := range shown.ByHand {
+		its := ""
+		if h.ProviderID != "" {
+			its = ", the provider calls it " + h.ProviderID
+		}
+		if _, err := fmt.Fprintf(out, "settled by hand as %s by %s on %s%s\n", h.As, h.By, local(h.At), its); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newNotificationSettleCommand(a *app) *cobra.Command {
@@ -119,7 +138,7 @@ the notification goes on from there within seconds.`,
 				if before.State != ledger.Unknown {
 					return refused("notification %s is %s, not unknown: there is nothing to settle", before.ID, before.State)
 				}
-				state, err := st.ResolveUnknown(ctx, before.ID, r, "", providerID, time.Now().UTC())
+				state, err := st.SettleByHand(ctx, before.ID, store.ByHand{As: r, By: a.act().By, At: time.Now().UTC(), ProviderID: providerID})
 				if errors.Is(err, store.ErrConflict) {
 					return refused("%w", err)
 				}

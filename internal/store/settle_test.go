@@ -125,6 +125,22 @@ func TestResolveUnknown(t *testing.T) {
 	})
 }
 
+func TestWhoSettledByHandIsKept(t *testing.T) {
+	onBothOnce(t, func(t *testing.T, st *Store) {
+		ctx, n := t.Context(), lostLease(t, st, true)
+		said := ByHand{As: ledger.Found, By: "ivan", At: at(3 * time.Minute), ProviderID: "SM7"}
+		state, err := st.SettleByHand(ctx, n.ID, said)
+		require.NoError(t, err)
+		require.Equal(t, ledger.Accepted, state)
+		_, err = st.SettleByHand(ctx, n.ID, ByHand{As: ledger.GiveUp, By: "petr", At: at(4 * time.Minute)})
+		require.ErrorIs(t, err, ErrConflict, "it is not unknown any more")
+		all, err := st.SettledByHand(ctx, n.ID)
+		require.NoError(t, err)
+		require.Equal(t, []ByHand{said}, all)
+		require.Equal(t, ledger.Accepted, read(t, st, n.ID).State)
+	})
+}
+
 func TestAnInformationalUnknownIsNeverRepeated(t *testing.T) {
 	onBothOnce(t, func(t *testing.T, st *Store) {
 		n := lostLease(t, st, false)
