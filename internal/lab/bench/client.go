@@ -12,6 +12,7 @@ import (
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/lab/estate"
+	"vakhta/internal/lab/figure"
 	"vakhta/internal/lab/sandbox"
 	"vakhta/internal/lab/stand"
 	"vakhta/internal/store"
@@ -22,7 +23,7 @@ import (
 // given before it is over.
 const budget = 300 * time.Millisecond
 
-func measure(ctx context.Context, runs int) ([]figure, error) {
+func measure(ctx context.Context, runs int) ([]figure.Figure, error) {
 	dir, err := os.MkdirTemp("", "vakhta-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder: %w", err)
@@ -37,7 +38,7 @@ func measure(ctx context.Context, runs int) ([]figure, error) {
 	}
 	defer s.Close()
 	b := &bench{s: s}
-	var out []figure
+	var out []figure.Figure
 	for _, kind := range []struct {
 		name string
 		mode estate.Mode
@@ -53,20 +54,18 @@ func measure(ctx context.Context, runs int) ([]figure, error) {
 		out = append(out, answers(kind.name, took, kind.most)...)
 	}
 	events, err := b.events(ctx)
-	return append(out, figure{Figure: "history events of one localization of 500 servers", Value: float64(events), Unit: "events", Goal: "<= 60", Met: events <= 60}), err
+	return append(out, figure.AtMost("history events of one localization of 500 servers", float64(events), "events", 60)), err
 }
 
-func answers(name string, took []time.Duration, most time.Duration) []figure {
+func answers(name string, took []time.Duration, most time.Duration) []figure.Figure {
 	slices.Sort(took)
 	at := func(q float64) float64 { return float64(took[int(q*float64(len(took)-1))].Milliseconds()) }
-	p95 := figure{Figure: "client's message to the answer with the finding, 500 servers, one " + name + ", p95", Value: at(.95), Unit: "ms", Met: true}
+	what := "client's message to the answer with the finding, 500 servers, one " + name
+	p95 := figure.Seen(what+", p95", at(.95), "ms")
 	if most > 0 {
-		p95.Goal = fmt.Sprintf("<= %d", most.Milliseconds())
-		p95.Met = p95.Value <= float64(most.Milliseconds())
+		p95 = figure.AtMost(what+", p95", at(.95), "ms", float64(most.Milliseconds()))
 	}
-	return []figure{
-		{Figure: "client's message to the answer with the finding, 500 servers, one " + name + ", p50", Value: at(.5), Unit: "ms", Met: true}, p95,
-	}
+	return []figure.Figure{figure.Seen(what+", p50", at(.5), "ms"), p95}
 }
 
 type bench struct {

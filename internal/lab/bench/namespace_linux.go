@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"strconv"
 	"syscall"
+
+	"vakhta/internal/lab/figure"
 )
 
 // insideFlag marks the run within the namespace.
@@ -18,7 +20,7 @@ const insideFlag = "inside"
 // inNamespace runs this program again in a network namespace of its own, where
 // every address of 127.0.0.0/8 answers ping: 100,000 machines, without a packet
 // on any network that others use.
-func inNamespace(ctx context.Context, runs int) ([]figure, error) {
+func inNamespace(ctx context.Context, runs int) ([]figure.Figure, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("the whole estate needs root, for a network namespace of its own; -only client needs none")
 	}
@@ -32,9 +34,9 @@ func inNamespace(ctx context.Context, runs int) ([]figure, error) {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
 	ran := cmd.Run()
-	var figures []figure
+	var figures []figure.Figure
 	for lines := json.NewDecoder(&out); lines.More(); {
-		var f figure
+		var f figure.Figure
 		if err := lines.Decode(&f); err != nil {
 			return figures, fmt.Errorf("read what the run within the namespace measured: %w", err)
 		}

@@ -5,12 +5,14 @@ package main
 import (
 	"context"
 	"errors"
+
+	"vakhta/internal/lab/figure"
 )
 
 const insideFlag = "inside"
 
 var errLinux = errors.New("the whole estate is measured in a network namespace, which only Linux has; -only client needs none")
 
-func inNamespace(context.Context, int) ([]figure, error) { return nil, errLinux }
+func inNamespace(context.Context, int) ([]figure.Figure, error) { return nil, errLinux }
 
 func configure(context.Context, []string) error { return errLinux }

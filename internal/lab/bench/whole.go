@@ -16,13 +16,14 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"vakhta/internal/lab/devtemporal"
+	"vakhta/internal/lab/figure"
 	"vakhta/internal/store"
 	"vakhta/workflows"
 )
 
 // wholeEstate localizes over 100,000 servers so many times, on the embedded
 // server with one worker that has all roles and all vantages.
-func wholeEstate(ctx context.Context, runs int) ([]figure, error) {
+func wholeEstate(ctx context.Context, runs int) ([]figure.Figure, error) {
 	dir, err := os.MkdirTemp("", "vakhta-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder: %w", err)
@@ -177,17 +178,17 @@ func (w *whole) judge(r workflows.LocalizeResult) {
 	}
 }
 
-func (w *whole) figures() []figure {
+func (w *whole) figures() []figure.Figure {
 	slices.Sort(w.took)
 	slowest := w.took[len(w.took)-1]
 	for _, text := range w.wrong[:min(len(w.wrong), 10)] {
 		fmt.Fprintln(os.Stderr, "wrong:", text)
 	}
 	const of = "whole estate, 100,000 servers, "
-	return []figure{
-		{of + "start to the confirmed findings, slowest run", slowest.Seconds(), "s", "<= 10", slowest <= 10*time.Second},
-		{of + "history events", float64(w.events), "events", "<= 300", w.events <= 300},
-		{of + "the worker's memory at most, its start included (VmHWM)", float64(w.peak) / (1 << 20), "MiB", "< 500", w.peak < 500<<20},
-		{of + "components named wrongly or missed", float64(len(w.wrong)), "components", "<= 0", len(w.wrong) == 0},
+	return []figure.Figure{
+		figure.AtMost(of+"start to the confirmed findings, slowest run", slowest.Seconds(), "s", 10),
+		figure.AtMost(of+"history events", float64(w.events), "events", 300),
+		figure.AtMost(of+"the worker's memory at most, its start included (VmHWM)", float64(w.peak)/(1<<20), "MiB", 500),
+		figure.AtMost(of+"components named wrongly or missed", float64(len(w.wrong)), "components", 0),
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"vakhta/activities/records"
 	"vakhta/internal/inventory"
 	"vakhta/internal/lab/crowd"
+	"vakhta/internal/lab/figure"
 	"vakhta/internal/lab/sandbox"
 	"vakhta/internal/lab/stand"
 	"vakhta/internal/ledger"
@@ -32,7 +33,7 @@ const smsPerSecond = 100
 
 // measure puts a crowd up on one kind of store and tells them all by email,
 // with pages in the middle, and some of them by SMS.
-func measure(ctx context.Context, kind string, clients, pages int, texts bool, print func(figure)) error {
+func measure(ctx context.Context, kind string, clients, pages int, texts bool, print func(figure.Figure)) error {
 	opts := stand.Options{Defaults: true, Rates: map[inventory.Channel]float64{inventory.Email: 100_000, inventory.SMS: smsPerSecond}, Say: func(s string) { fmt.Fprintln(os.Stderr, s) }}
 	if kind == "postgres" {
 		if opts.Store = os.Getenv(postgresVariable); opts.Store == "" {
@@ -77,7 +78,7 @@ func measure(ctx context.Context, kind string, clients, pages int, texts bool, p
 			return fmt.Errorf("%s: SMS: %w", kind, err)
 		}
 	}
-	print(most(kind+": worker's memory at its most", b.peak(), "MiB", 300))
+	print(figure.AtMost(kind+": worker's memory at its most", b.peak(), "MiB", 300))
 	return nil
 }
 
@@ -87,7 +88,7 @@ type bench struct {
 	graph    *topology.Graph
 	acts     *records.Activities
 	kind     string
-	print    func(figure)
+	print    func(figure.Figure)
 	incident string
 }
 
@@ -160,16 +161,16 @@ func (b *bench) mails(ctx context.Context, mails, texts, pages int) error {
 		return fmt.Errorf("the sandbox got %d mails of %d", n, mails)
 	}
 	goal := map[string]float64{"sqlite": 1000, "postgres": 2000}[b.kind]
-	b.print(most(fmt.Sprintf("%s: %d clients by email, start to the last accepted", b.kind, mails), took.Seconds(), "s", 20))
-	b.print(least(b.kind+": notifications through the ledger, composed to accepted", float64(mails)/took.Seconds(), "1/s", goal))
-	b.print(most(b.kind+": history events of the broadcast", float64(events), "events", 2000))
+	b.print(figure.AtMost(fmt.Sprintf("%s: %d clients by email, start to the last accepted", b.kind, mails), took.Seconds(), "s", 20))
+	b.print(figure.AtLeast(b.kind+": notifications through the ledger, composed to accepted", float64(mails)/took.Seconds(), "1/s", goal))
+	b.print(figure.AtMost(b.kind+": history events of the broadcast", float64(events), "events", 2000))
 	slices.Sort(late)
 	if len(late) > 0 {
-		b.print(most(b.kind+": page in the middle of the broadcast, start to the provider, p99", ms(late[len(late)*99/100]), "ms", 200))
-		b.print(figure{Figure: b.kind + ": the same, p50", Value: ms(late[len(late)/2]), Unit: "ms", Met: true})
+		b.print(figure.AtMost(b.kind+": page in the middle of the broadcast, start to the provider, p99", ms(late[len(late)*99/100]), "ms", 200))
+		b.print(figure.Seen(b.kind+": the same, p50", ms(late[len(late)/2]), "ms"))
 	}
 	for _, part := range slices.Sorted(maps.Keys(spent)) {
-		b.print(figure{Figure: b.kind + ": processor time of the mails, " + part, Value: spent[part], Unit: "s", Met: true})
+		b.print(figure.Seen(b.kind+": processor time of the mails, "+part, spent[part], "s"))
 	}
 	return nil
 }
@@ -219,7 +220,7 @@ func (b *bench) texts(ctx context.Context, from, n int) error {
 		return err
 	}
 	burst := ledger.Rate{PerSecond: smsPerSecond}.AtOnce()
-	b.print(least(fmt.Sprintf("%s: share of the rate that is used, SMS at %d/s", b.kind, smsPerSecond), float64(n-burst)/took.Seconds()/smsPerSecond*100, "%", 95))
+	b.print(figure.AtLeast(fmt.Sprintf("%s: share of the rate that is used, SMS at %d/s", b.kind, smsPerSecond), float64(n-burst)/took.Seconds()/smsPerSecond*100, "%", 95))
 	return nil
 }
 

@@ -10,31 +10,14 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
+
+	"vakhta/internal/lab/figure"
 )
-
-// figure is one measured number.
-type figure struct {
-	Figure string  `json:"figure"`
-	Value  float64 `json:"value"`
-	Unit   string  `json:"unit"`
-	Goal   string  `json:"goal,omitempty"`
-	Met    bool    `json:"met"`
-}
-
-func most(name string, value float64, unit string, limit float64) figure {
-	return figure{name, value, unit, fmt.Sprintf("<= %g", limit), value <= limit}
-}
-
-func least(name string, value float64, unit string, limit float64) figure {
-	return figure{name, value, unit, fmt.Sprintf(">= %g", limit), value >= limit}
-}
 
 func main() {
 	clients := flag.Int("clients", 18_000, "clients that are told by email; a tenth as many by SMS")
@@ -46,23 +29,14 @@ func main() {
 		debug.SetGCPercent(400)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	fmt.Fprintf(os.Stderr, "machine: %d × %s/%s\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
-	out, met := json.NewEncoder(os.Stdout), true
-	print := func(f figure) {
-		met = met && f.Met
-		_ = out.Encode(f)
-	}
+	fmt.Fprintln(os.Stderr, figure.Machine())
+	var out figure.Printer
 	var err error
 	for _, name := range []string{"sqlite", "postgres"} {
 		if *only == "" || *only == name {
-			err = cmp.Or(err, measure(ctx, name, *clients, *pages, *texts, print))
+			err = cmp.Or(err, measure(ctx, name, *clients, *pages, *texts, out.Print))
 		}
 	}
 	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "notifybench:", err)
-	}
-	if err != nil || !met {
-		os.Exit(1)
-	}
+	out.Exit("notifybench", err)
 }

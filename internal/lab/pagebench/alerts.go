@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"vakhta/internal/lab/figure"
 	"vakhta/internal/lab/sandbox"
 )
 
@@ -25,7 +26,7 @@ type posted struct {
 
 // fromAlerts posts alerts of causes that have nothing in common, and then one
 // storm, and waits for their pages at the provider.
-func (b *bench) fromAlerts(ctx context.Context, kind string, o options, print func(figure)) error {
+func (b *bench) fromAlerts(ctx context.Context, kind string, o options, print func(figure.Figure)) error {
 	began := time.Now()
 	distinct, err := b.post(ctx, o.alerts, o.rate, alone)
 	if err != nil {
@@ -44,25 +45,25 @@ func (b *bench) fromAlerts(ctx context.Context, kind string, o options, print fu
 	}
 	if len(distinct) > 0 {
 		name := fmt.Sprintf("%s: alert posted to its first page at the provider, %d distinct causes at %g/s", kind, o.alerts, o.rate)
-		print(most(name+", p50", quantile(whole, .5), "ms", 40))
-		print(most(name+", p99", quantile(whole, .99), "ms", 150))
-		print(told(kind+": alert accepted (answered) to its first page, p99; 0 is before", quantile(first, .99), "ms"))
-		print(told(kind+": alert answered, p50", quantile(took, .5), "ms"))
-		print(told(kind+": alert answered, p99", quantile(took, .99), "ms"))
-		print(most(kind+": pages doubled", float64(twice), "pages", 0))
+		print(figure.AtMost(name+", p50", quantile(whole, .5), "ms", 40))
+		print(figure.AtMost(name+", p99", quantile(whole, .99), "ms", 150))
+		print(figure.Seen(kind+": alert accepted (answered) to its first page, p99; 0 is before", quantile(first, .99), "ms"))
+		print(figure.Seen(kind+": alert answered, p50", quantile(took, .5), "ms"))
+		print(figure.Seen(kind+": alert answered, p99", quantile(took, .99), "ms"))
+		print(figure.AtMost(kind+": pages doubled", float64(twice), "pages", 0))
 	}
 	if o.storm > 0 {
 		if err := b.storm(ctx, kind, o, print); err != nil {
 			return err
 		}
 	}
-	print(told(kind+": gateway's memory at its most", peak(b.Gateway.PID()), "MiB"))
-	print(told(kind+": worker's memory at its most, incidents of all these alerts", peak(b.Worker.PID()), "MiB"))
+	print(figure.Seen(kind+": gateway's memory at its most", peak(b.Gateway.PID()), "MiB"))
+	print(figure.Seen(kind+": worker's memory at its most, incidents of all these alerts", peak(b.Worker.PID()), "MiB"))
 	return nil
 }
 
 // storm is one mass failure: its first alert pages, and only that.
-func (b *bench) storm(ctx context.Context, kind string, o options, print func(figure)) error {
+func (b *bench) storm(ctx context.Context, kind string, o options, print func(figure.Figure)) error {
 	began := time.Now()
 	all, err := b.post(ctx, o.storm, o.rate, hit)
 	if err != nil {
@@ -85,8 +86,8 @@ func (b *bench) storm(ctx context.Context, kind string, o options, print func(fi
 		}
 	}
 	name := fmt.Sprintf("%s: one storm of %d alerts at %g/s", kind, o.storm, o.rate)
-	print(most(name+", to its first page", ms(all[0].firstPageSent.Sub(all[0].sent)), "ms", 150))
-	print(most(name+", pages of the emergency crew", float64(pages), "pages", 1))
+	print(figure.AtMost(name+", to its first page", ms(all[0].firstPageSent.Sub(all[0].sent)), "ms", 150))
+	print(figure.AtMost(name+", pages of the emergency crew", float64(pages), "pages", 1))
 	return nil
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"vakhta/activities/records"
 	"vakhta/internal/inventory"
+	"vakhta/internal/lab/figure"
 	"vakhta/internal/lab/sandbox"
 	"vakhta/internal/lab/stand"
 	"vakhta/internal/topology"
@@ -73,14 +74,14 @@ teams:
 }
 
 // measure measures on one kind of store, on a stand of its own for each part.
-func measure(ctx context.Context, kind string, o options, print func(figure)) error {
+func measure(ctx context.Context, kind string, o options, print func(figure.Figure)) error {
 	if kind == "postgres" && os.Getenv(postgresVariable) == "" {
 		fmt.Fprintf(os.Stderr, "postgres: left out, %s names none\n", postgresVariable)
 		return nil
 	}
 	for _, part := range []struct {
 		n   int
-		run func(*bench, context.Context, string, options, func(figure)) error
+		run func(*bench, context.Context, string, options, func(figure.Figure)) error
 	}{{o.alerts + o.storm, (*bench).fromAlerts}, {o.escalations, (*bench).escalations}} {
 		if part.n == 0 {
 			continue
@@ -143,7 +144,7 @@ func freshDatabase(ctx context.Context, server string) (dsn string, drop func(),
 }
 
 // escalations begins a thousand, and waits for each one's first page and next rung.
-func (b *bench) escalations(ctx context.Context, kind string, o options, print func(figure)) error {
+func (b *bench) escalations(ctx context.Context, kind string, o options, print func(figure.Figure)) error {
 	begun, err := b.begin(ctx, o.escalations, o.rate)
 	if err != nil {
 		return err
@@ -153,11 +154,11 @@ func (b *bench) escalations(ctx context.Context, kind string, o options, print f
 		return err
 	}
 	name := fmt.Sprintf("%s: escalation begun in Temporal to its first page at the provider, %g/s", kind, o.rate)
-	print(told(name+", p50", quantile(first, .5), "ms"))
-	print(told(name+", p99", quantile(first, .99), "ms"))
-	print(told(kind+": lateness of the next rung, p50", quantile(late, .5), "ms"))
-	print(most(fmt.Sprintf("%s: lateness of the next rung, %d escalations at once, p99", kind, o.escalations), quantile(late, .99), "ms", 1000))
-	print(most(fmt.Sprintf("%s: worker's memory at its most, %d escalations", kind, o.escalations), peak(b.Worker.PID()), "MiB", 500))
+	print(figure.Seen(name+", p50", quantile(first, .5), "ms"))
+	print(figure.Seen(name+", p99", quantile(first, .99), "ms"))
+	print(figure.Seen(kind+": lateness of the next rung, p50", quantile(late, .5), "ms"))
+	print(figure.AtMost(fmt.Sprintf("%s: lateness of the next rung, %d escalations at once, p99", kind, o.escalations), quantile(late, .99), "ms", 1000))
+	print(figure.AtMost(fmt.Sprintf("%s: worker's memory at its most, %d escalations", kind, o.escalations), peak(b.Worker.PID()), "MiB", 500))
 	return nil
 }
 

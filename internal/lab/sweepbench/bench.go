@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"vakhta/internal/config"
+	"vakhta/internal/lab/figure"
 )
 
 // The lab, and the goals.
@@ -35,20 +36,6 @@ var lists = []struct {
 	fping   bool // which refuses more than 65,535
 }{{500, .35, true}, {5000, .45, true}, {hosts, 2, false}}
 
-// figure is one line of the output.
-type figure struct {
-	Figure string  `json:"figure"`
-	Value  float64 `json:"value"`
-	Unit   string  `json:"unit"`
-	Goal   string  `json:"goal,omitempty"`
-	Met    bool    `json:"met"`
-}
-
-// atMost is a figure whose goal is a bound.
-func atMost(name string, value float64, unit string, goal float64) figure {
-	return figure{name, value, unit, fmt.Sprintf("<= %g", goal), value <= goal}
-}
-
 type bench struct {
 	lab     *lab
 	sweeper string       // our program
@@ -67,8 +54,8 @@ type outcome struct {
 	wrong int // silent, but alive
 }
 
-func (b *bench) run(ctx context.Context) ([]figure, error) {
-	var out []figure
+func (b *bench) run(ctx context.Context) ([]figure.Figure, error) {
+	var out []figure.Figure
 	for _, list := range lists {
 		file, err := b.lab.list(list.hosts)
 		if err != nil {
@@ -95,16 +82,16 @@ func (b *bench) run(ctx context.Context) ([]figure, error) {
 		}
 		name := fmt.Sprintf("sweep of %d hosts", list.hosts)
 		out = append(
-			out, atMost(name, median(ours), "s", list.seconds),
-			figure{Figure: name + ", without the start of the process", Value: median(alone), Unit: "s", Met: true},
+			out, figure.AtMost(name, median(ours), "s", list.seconds),
+			figure.Seen(name+", without the start of the process", median(alone), "s"),
 		)
 		if list.fping {
 			out = append(
-				out, figure{Figure: fmt.Sprintf("fping of %d hosts", list.hosts), Value: median(theirs), Unit: "s", Met: true},
-				atMost(name+" against fping", median(ours)/median(theirs), "times", fpingGoal),
+				out, figure.Seen(fmt.Sprintf("fping of %d hosts", list.hosts), median(theirs), "s"),
+				figure.AtMost(name+" against fping", median(ours)/median(theirs), "times", fpingGoal),
 			)
 		} else {
-			out = append(out, atMost(name+", peak memory of the process", slices.Max(memory), "MiB", memoryGoal))
+			out = append(out, figure.AtMost(name+", peak memory of the process", slices.Max(memory), "MiB", memoryGoal))
 		}
 	}
 	wrong, err := b.falseDowns(ctx)
@@ -112,18 +99,18 @@ func (b *bench) run(ctx context.Context) ([]figure, error) {
 }
 
 // falseDowns sweeps the hosts that are alive, again and again.
-func (b *bench) falseDowns(ctx context.Context) (figure, error) {
+func (b *bench) falseDowns(ctx context.Context) (figure.Figure, error) {
 	wrong, asked := 0, 0
 	for range lossRuns {
 		_, got, err := b.sweep(ctx, b.lab.alive, 0)
 		if err != nil {
-			return figure{}, err
+			return figure.Figure{}, err
 		}
 		wrong += got.wrong
 		asked += got.Answered + got.Silent
 	}
 	name := fmt.Sprintf("false downs per 100,000 at %g %% loss, of %d", float64(lossPerMille)/10, asked)
-	return atMost(name, float64(wrong)*100_000/float64(asked), "hosts", falseGoal), nil
+	return figure.AtMost(name, float64(wrong)*100_000/float64(asked), "hosts", falseGoal), nil
 }
 
 // sweep runs our own program in the lab and returns its wall time, from its

@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,11 +14,11 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 
 	"vakhta/internal/config"
+	"vakhta/internal/lab/figure"
 )
 
 func main() {
@@ -47,7 +46,7 @@ func measure(ctx context.Context, rounds int) (missed int, err error) {
 	if err := prepared(); err != nil {
 		return 0, err
 	}
-	fmt.Fprintln(os.Stderr, machine())
+	fmt.Fprintln(os.Stderr, figure.Machine())
 	l, err := openLab(ctx, hosts, silentPercent, lossPerMille)
 	if err != nil {
 		return 0, err
@@ -66,17 +65,11 @@ func measure(ctx context.Context, rounds int) (missed int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	out := json.NewEncoder(os.Stdout)
-	out.SetEscapeHTML(false)
+	var out figure.Printer
 	for _, f := range figures {
-		if f.Goal != "" && !f.Met {
-			missed++
-		}
-		if err := out.Encode(f); err != nil {
-			return 0, err
-		}
+		out.Print(f)
 	}
-	return missed, nil
+	return out.Missed, nil
 }
 
 // prepared says what this machine lacks.
@@ -94,22 +87,4 @@ func prepared() error {
 		return fmt.Errorf("lacks %s: run `.ci/setup bench`", strings.Join(missing, ", "))
 	}
 	return nil
-}
-
-// machine names what the figures were measured on.
-func machine() string {
-	model := "unknown processor"
-	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.Lines(string(info)) {
-			if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-				model = strings.TrimSpace(value)
-				break
-			}
-		}
-	}
-	load, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		load = []byte("unknown")
-	}
-	return fmt.Sprintf("%s/%s, %d × %s, %s, load %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), model, runtime.Version(), strings.TrimSpace(string(load)))
 }

@@ -16,6 +16,7 @@ import (
 	"vakhta/activities/records"
 	"vakhta/internal/inventory"
 	"vakhta/internal/lab/crowd"
+	"vakhta/internal/lab/figure"
 	"vakhta/internal/lab/stand"
 	"vakhta/internal/maintenance"
 )
@@ -42,7 +43,7 @@ func (s size) touched() []string {
 	return out
 }
 
-func measure(ctx context.Context, kind string, s size, print func(figure)) error {
+func measure(ctx context.Context, kind string, s size, print func(figure.Figure)) error {
 	opts := stand.Options{Defaults: true, Say: func(text string) { fmt.Fprintln(os.Stderr, text) }}
 	if kind == "postgres" {
 		if opts.Store = os.Getenv(postgresVariable); opts.Store == "" {
@@ -80,7 +81,7 @@ type bench struct {
 	kind, dir string
 	program   string
 	start     time.Time
-	print     func(figure)
+	print     func(figure.Figure)
 }
 
 // fill plans all works but one: each on a rack, at the same hours.
@@ -177,13 +178,13 @@ func (b *bench) tell(what string, sorted []time.Duration, limit float64) {
 	ms := func(d time.Duration) float64 { return float64(d.Milliseconds()) }
 	what = fmt.Sprintf("%s: %s, %d clients, %d components, %d works", b.kind, what, b.clients, b.components, b.works)
 	if len(sorted) > 1 {
-		b.print(most(what+", median", ms(sorted[len(sorted)/2]), "ms", limit))
+		b.print(figure.AtMost(what+", median", ms(sorted[len(sorted)/2]), "ms", limit))
 	}
 	if len(sorted) >= 20 {
-		b.print(most(what+", p95", ms(sorted[len(sorted)*95/100]), "ms", limit))
+		b.print(figure.AtMost(what+", p95", ms(sorted[len(sorted)*95/100]), "ms", limit))
 		return
 	}
-	b.print(most(what+", slowest", ms(sorted[len(sorted)-1]), "ms", limit))
+	b.print(figure.AtMost(what+", slowest", ms(sorted[len(sorted)-1]), "ms", limit))
 }
 
 // page reads a page of the gateway's.

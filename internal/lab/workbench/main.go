@@ -10,26 +10,13 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
+
+	"vakhta/internal/lab/figure"
 )
-
-// figure is one measured number.
-type figure struct {
-	Figure string  `json:"figure"`
-	Value  float64 `json:"value"`
-	Unit   string  `json:"unit"`
-	Goal   string  `json:"goal,omitempty"`
-	Met    bool    `json:"met"`
-}
-
-func most(name string, value float64, unit string, limit float64) figure {
-	return figure{name, value, unit, fmt.Sprintf("<= %g", limit), value <= limit}
-}
 
 func main() {
 	s := size{}
@@ -40,23 +27,14 @@ func main() {
 	only := flag.String("only", "", "sqlite or postgres: only on that store")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	fmt.Fprintf(os.Stderr, "machine: %d × %s/%s\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
-	out, met := json.NewEncoder(os.Stdout), true
-	print := func(f figure) {
-		met = met && f.Met
-		_ = out.Encode(f)
-	}
+	fmt.Fprintln(os.Stderr, figure.Machine())
+	var out figure.Printer
 	var err error
 	for _, name := range []string{"sqlite", "postgres"} {
 		if *only == "" || *only == name {
-			err = cmp.Or(err, measure(ctx, name, s, print))
+			err = cmp.Or(err, measure(ctx, name, s, out.Print))
 		}
 	}
 	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "workbench:", err)
-	}
-	if err != nil || !met {
-		os.Exit(1)
-	}
+	out.Exit("workbench", err)
 }
