@@ -188,6 +188,15 @@ func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []
 		return
 	}
 	if m := update.Message; m != nil {
+		taken, err := g.answeredInChat(r.Context(), m)
+		if err != nil {
+			g.notApplied(w, telegram.Provider, err)
+			return
+		}
+		if taken {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 		report := incident.Report{
 			ID: "tg" + strconv.FormatInt(m.UpdateID, 10), Channel: telegram.Provider, From: m.ChatID,
 			Text: clip(m.Text, maxReportText), ReceivedAt: g.now().UTC(),
@@ -197,7 +206,7 @@ func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []
 		}
 		// A second bot, or a new one, counts its updates anew: the report that
 		// has this id already is another one, and this one needs its own.
-		err := g.acceptReport(r.Context(), report)
+		err = g.acceptReport(r.Context(), report)
 		if errors.Is(err, errOtherReport) {
 			report.ID += derivedID("-", m.ChatID, m.Text, m.At.String())
 			err = g.acceptReport(r.Context(), report)
@@ -225,6 +234,26 @@ func (g *gateway) commanded(ctx context.Context, m *telegram.InboundMessage) boo
 		g.log.Warn().Err(err).Msg("a command is not answered")
 	}
 	return true
+}
+
+// answeredInChat takes what somebody on site wrote for his answer, and thanks him.
+func (g *gateway) answeredInChat(ctx context.Context, m *telegram.InboundMessage) (taken bool, err error) {
+	contact, known := g.deps.Inventory.ContactByAddress(inventory.Telegram, m.ChatID)
+	if !known {
+		return false, nil
+	}
+	said, taken, err := g.answered(ctx, written{
+		provider: telegram.Provider, key: "update/" + strconv.FormatInt(m.UpdateID, 10), contact: contact, channel: inventory.Telegram, text: m.Text,
+	})
+	if err != nil || !taken {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := g.hooks.bot.Say(ctx, m.ChatID, said); err != nil {
+		g.log.Warn().Err(err).Msg("an answer in words is not thanked for")
+	}
+	return true, nil
 }
 
 // chatChanged honours that somebody stopped the bot, or started it anew. A

@@ -56,7 +56,8 @@ func (g *gateway) twilioGather(w http.ResponseWriter, r *http.Request, body []by
 
 // twilioInbound takes an SMS or a WhatsApp message to us: the code of a message
 // or its button acknowledges it, if it comes from somebody's number; a
-// stranger's word is worth nothing. What else is written by WhatsApp is a report.
+// stranger's word is worth nothing. Who was asked to look answers in words. What
+// else is written by WhatsApp is a report.
 func (g *gateway) twilioInbound(w http.ResponseWriter, r *http.Request, body []byte) {
 	account := accountOf(r, twilio.Provider)
 	hook := g.hooks.twilio[account]
@@ -87,9 +88,16 @@ func (g *gateway) heard(ctx context.Context, account string, in twilio.Inbound) 
 			return "", err
 		}
 	}
-	switch {
-	case known && (in.Leaves || in.Returns):
+	if known && (in.Leaves || in.Returns) {
 		return "", g.wants(ctx, contact, in.Channel, account, in.Returns)
+	}
+	if known && in.Text != "" && !in.Pressed {
+		w := written{provider: account, key: in.ID, contact: contact, channel: in.Channel, text: in.Text}
+		if said, taken, err := g.answered(ctx, w); err != nil || taken {
+			return said, err
+		}
+	}
+	switch {
 	case known && len(in.Events) > 0:
 		said, err = g.applyEvents(ctx, account, in.Events)
 		if !chats { // an SMS costs, and most who write one are no longer looking

@@ -80,3 +80,17 @@ func NormalizeAckCode(typed string) (code string, ok bool) {
 	}
 	return b.String(), b.Len() == codeLength
 }
+
+// AckCodeIn finds the code in what somebody typed: alone, however spaced, or as a
+// word of a sentence.
+func AckCodeIn(text string) (code string, ok bool) {
+	if code, ok := NormalizeAckCode(text); ok {
+		return code, true
+	}
+	for word := range strings.FieldsSeq(text) {
+		if code, ok := NormalizeAckCode(strings.Trim(word, ".,:;!?()\"'«»")); ok && strings.ContainsAny(code, "0123456789") {
+			return code, true
+		}
+	}
+	return "", false
+}

@@ -178,3 +178,59 @@ func Heard(answer string, his bool, lang inventory.Language) string {
 	}
 	return fmt.Sprintf(words.late, AnswerWord(answer, lang))
 }
+
+// answerWords are what people begin an answer with who write it, small and
+// without punctuation, longer ones before those that they begin with.
+var answerWords = []struct{ words, answer string }{
+	{"не видно", "cant-tell"}, {"не вижу", "cant-tell"}, {"не знаю", "cant-tell"}, {"непонятно", "cant-tell"}, {"не понятно", "cant-tell"},
+	{"can't tell", "cant-tell"}, {"cant tell", "cant-tell"}, {"cannot tell", "cant-tell"}, {"don't know", "cant-tell"}, {"cant-tell", "cant-tell"},
+	{"не горит", "no"}, {"не горят", "no"}, {"нету", "no"}, {"нет", "no"}, {"no", "no"}, {"not lit", "no"}, {"n", "no"}, {"-", "no"},
+	{"горит", "yes"}, {"горят", "yes"}, {"да", "yes"}, {"есть", "yes"}, {"yes", "yes"}, {"lit", "yes"}, {"y", "yes"}, {"+", "yes"},
+}
+
+// WrittenAnswer reads an answer (yes, no, cant-tell) from what somebody wrote
+// in Russian or English: its beginning, "да, горит". What then says the
+// opposite, too, or "not", is no answer that anybody should act on.
+func WrittenAnswer(text string) (answer string, ok bool) {
+	words := strings.FieldsFunc(strings.ToLower(strings.ReplaceAll(text, "’", "'")), func(r rune) bool {
+		return strings.ContainsRune(" \t\r\n.,:;!?()\"«»", r)
+	})
+	line := strings.Join(words, " ") + " "
+	for _, a := range answerWords {
+		rest, begins := strings.CutPrefix(line, a.words+" ")
+		if !begins {
+			continue
+		}
+		for word := range strings.FieldsSeq(rest) {
+			switch {
+			case a.answer == "yes" && slices.Contains(contradictsYes, word), a.answer != "yes" && slices.Contains(contradictsNo, word):
+				return "", false
+			}
+		}
+		return a.answer, true
+	}
+	return "", false
+}
+
+var (
+	contradictsYes = []string{"не", "нет", "no", "not", "n't", "но", "but", "-"}
+	contradictsNo  = []string{"да", "yes", "но", "but", "+"}
+)
+
+// askedAgain asks who wrote what no answer can be read from, or who was asked several things.
+var askedAgain = map[inventory.Language]struct{ unclear, several string }{
+	inventory.Russian: {"Не поняли ответ. Напишите: да, нет или не видно.", "Вопросов несколько, какой? Напишите код и ответ: %s да."},
+	inventory.English: {"We can't read that. Write yes, no or can't tell.", "Several questions are open: which? Write code and answer: %s yes."},
+}
+
+// AskAgain asks for an answer that can be read; with codes, those of several
+// open questions, it asks which of them was meant.
+func AskAgain(codes []string, lang inventory.Language) string {
+	if lang != inventory.Russian {
+		lang = inventory.English
+	}
+	if len(codes) == 0 {
+		return askedAgain[lang].unclear
+	}
+	return fmt.Sprintf(askedAgain[lang].several, strings.Join(codes, "/"))
+}

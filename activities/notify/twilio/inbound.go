@@ -25,6 +25,8 @@ type Inbound struct {
 	// button was pressed. Whether the sender is anybody that we know is for the
 	// caller to see.
 	Events []ledger.Event
+	// Pressed: a button was, and the text is only what it says.
+	Pressed bool
 	// Leaves and Returns: he wants no more messages, or wants them again.
 	Leaves, Returns bool
 }
@@ -53,30 +55,16 @@ func (w *Webhook) Inbound(r *http.Request, body []byte) (Inbound, error) {
 		// A template whose buttons carry no code is told by the message that they stand below.
 		e.ProviderID = form.Get("OriginalRepliedMessageSid")
 		e.Provider, e.Key, e.At = w.provider, in.ID+"/button", w.now().UTC()
-		in.Events = []ledger.Event{e}
+		in.Events, in.Pressed = []ledger.Event{e}, true
 		return in, nil
 	}
 	word := strings.ToUpper(strings.Trim(in.Text, " .!"))
 	in.Leaves, in.Returns = slices.Contains(leaving, word), slices.Contains(returning, word)
-	if code, ok := codeIn(in.Text); ok && !in.Leaves && !in.Returns {
+	if code, ok := ledger.AckCodeIn(in.Text); ok && !in.Leaves && !in.Returns {
 		in.Events = []ledger.Event{{
 			Provider: w.provider, Key: in.ID + "/reply", State: ledger.Read,
 			AckCode: code, Acknowledged: true, At: w.now().UTC(),
 		}}
 	}
 	return in, nil
-}
-
-// codeIn finds the code in what somebody typed: alone, however spaced, or as a
-// word of a sentence.
-func codeIn(text string) (string, bool) {
-	if code, ok := ledger.NormalizeAckCode(text); ok {
-		return code, true
-	}
-	for _, word := range strings.Fields(text) {
-		if code, ok := ledger.NormalizeAckCode(strings.Trim(word, ".,:;!?()\"'«»")); ok && strings.ContainsAny(code, "0123456789") {
-			return code, true
-		}
-	}
-	return "", false
 }
