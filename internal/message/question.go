@@ -180,12 +180,14 @@ func Heard(answer string, his bool, lang inventory.Language) string {
 }
 
 // answerWords are what people begin an answer with who write it, small and
-// without punctuation, longer ones before those that they begin with.
-var answerWords = []struct{ words, answer string }{
-	{"не видно", "cant-tell"}, {"не вижу", "cant-tell"}, {"не знаю", "cant-tell"}, {"непонятно", "cant-tell"}, {"не понятно", "cant-tell"},
-	{"can't tell", "cant-tell"}, {"cant tell", "cant-tell"}, {"cannot tell", "cant-tell"}, {"don't know", "cant-tell"}, {"cant-tell", "cant-tell"},
-	{"не горит", "no"}, {"не горят", "no"}, {"нету", "no"}, {"нет", "no"}, {"no", "no"}, {"not lit", "no"}, {"n", "no"}, {"-", "no"},
-	{"горит", "yes"}, {"горят", "yes"}, {"да", "yes"}, {"есть", "yes"}, {"yes", "yes"}, {"lit", "yes"}, {"y", "yes"}, {"+", "yes"},
+// without punctuation.
+var answerWords = []struct {
+	answer string
+	words  []string
+}{
+	{"cant-tell", []string{"не видно", "не вижу", "не знаю", "непонятно", "не понятно", "can't tell", "cant tell", "cannot tell", "don't know", "cant-tell"}},
+	{"no", []string{"не горит", "не горят", "нету", "нет", "no", "not lit", "n", "-"}},
+	{"yes", []string{"горит", "горят", "да", "есть", "yes", "lit", "y", "+"}},
 }
 
 // WrittenAnswer reads an answer (yes, no, cant-tell) from what somebody wrote
@@ -197,19 +199,21 @@ func WrittenAnswer(text string) (answer string, ok bool) {
 	})
 	line := strings.Join(words, " ") + " "
 	for _, a := range answerWords {
-		rest, begins := strings.CutPrefix(line, a.words+" ")
-		if !begins {
-			continue
-		}
-		for word := range strings.FieldsSeq(rest) {
-			switch {
-			case a.answer == "yes" && slices.Contains(contradictsYes, word), a.answer != "yes" && slices.Contains(contradictsNo, word):
-				return "", false
+		for _, begin := range a.words {
+			if rest, begins := strings.CutPrefix(line, begin+" "); begins {
+				return a.answer, !contradicted(a.answer, strings.Fields(rest))
 			}
 		}
-		return a.answer, true
 	}
 	return "", false
+}
+
+func contradicted(answer string, rest []string) bool {
+	against := contradictsNo
+	if answer == "yes" {
+		against = contradictsYes
+	}
+	return slices.ContainsFunc(rest, func(word string) bool { return slices.Contains(against, word) })
 }
 
 var (
