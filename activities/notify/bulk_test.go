@@ -145,8 +145,9 @@ func (sameAddress) Contact(id string) (*inventory.Contact, bool) {
 
 func TestWorkersKeepOneRateTogetherAndAPageOvertakes(t *testing.T) {
 	d := newDesk(t, notify.Options{})
-	routes := notify.Routes{inventory.SMS: {{Name: "twilio", Channel: d.sms, Rate: notify.Rate{PerSecond: 100, Burst: 10}}}}
-	parts := d.broadcast(inventory.SMS, names(50)...)
+	routes := notify.Routes{inventory.SMS: {{Name: "twilio", Channel: d.sms, Rate: notify.Rate{PerSecond: 10, Burst: 10}}}}
+	parts := d.broadcast(inventory.SMS, names(30)...) // so slow that a busy machine can't be what holds the page up
+
 	ids := d.queue(nil, "oncall")
 	begin := time.Now()
 	var group sync.WaitGroup
@@ -156,19 +157,19 @@ func TestWorkersKeepOneRateTogetherAndAPageOvertakes(t *testing.T) {
 			results[i], _ = notify.New(d.store, directory{}, routes, notify.Options{}).SendBatch(t.Context(), notify.SendBatchParams{Part: &p})
 		})
 	}
-	d.sms.until(t, 20)
+	d.sms.until(t, 11)
 	page, err := notify.New(d.store, directory{}, routes, notify.Options{}).SendBatch(t.Context(), notify.SendBatchParams{IDs: ids, Urgent: true})
 	before := d.sms.count()
 	group.Wait()
-	if err != nil || page.Accepted != 1 || before == 51 {
+	if err != nil || page.Accepted != 1 || before == 31 {
 		t.Errorf("the page: %+v, %v, after %d messages", page, err, before)
 	}
 	accepted := 0
 	for _, r := range results {
 		accepted += r.Accepted
 	}
-	if took := time.Since(begin); accepted != 50 || took < 400*time.Millisecond {
-		t.Errorf("%d of 50 accepted in %s; at 100/s with a burst of 9 they take 410ms at least", accepted, took)
+	if took := time.Since(begin); accepted != 30 || took < 2*time.Second {
+		t.Errorf("%d of 30 accepted in %s; at 10/s with a burst of 10 they take 2s at least", accepted, took)
 	}
 }
 
