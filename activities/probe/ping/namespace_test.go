@@ -139,7 +139,7 @@ func TestRoutersAreHeard(t *testing.T) {
 			hosts = append(hosts, netip.MustParseAddr(tt.prefix+strconv.Itoa(n)))
 		}
 		for _, s := range behindRouter(t, tt.family) {
-			for i, r := range s.Ping(t.Context(), hosts, Options{Attempts: 1, Linger: 2 * time.Second}) {
+			for i, r := range s.Ping(t.Context(), hosts, Options{Attempts: 1, Linger: time.Second}) {
 				want, detail := Answered, ""
 				switch i + 1 {
 				case 7:
@@ -167,7 +167,7 @@ func TestOurOwnRoutesAreNotTheHostsFault(t *testing.T) {
 	}
 	want := []string{"no route", "no route", "no route", "its routes forbid it"}
 	for _, s := range behindRouter(t, IPv4) {
-		for i, r := range s.Ping(t.Context(), hosts, Options{Attempts: 2, Gap: patient, Linger: patient}) {
+		for i, r := range s.Ping(t.Context(), hosts, Options{Attempts: 2, Gap: time.Second, Linger: time.Second}) {
 			if i == len(want) {
 				if r.State != Answered {
 					t.Errorf("raw %v: %+v of a host with a route, want an answer", s.Raw(), r)
