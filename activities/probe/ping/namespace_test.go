@@ -99,6 +99,11 @@ func behindRouter(t *testing.T, f *Family) []*Socket {
 		}
 		return nil
 	})
+	// The neighbours find each other, which takes a second where the first question is lost.
+	host := netip.MustParseAddr(map[*Family]string{IPv4: "10.64.0.1", IPv6: "fd64::1"}[f])
+	if r := out[0].Ping(t.Context(), []netip.Addr{host}, Options{Attempts: 40, Gap: patient / 20, Linger: patient}); r[0].State != Answered {
+		t.Fatalf("the far side of the link is not there: %+v", r[0])
+	}
 	return out
 }
 
