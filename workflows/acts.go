@@ -126,6 +126,9 @@ type DeclineUpdate struct {
 type HandOverUpdate struct {
 	Act
 	To string `json:"to"` // contact id
+	// From is who has it, as far as who sends this knows: if it is somebody else
+	// by now, nothing is done.
+	From string `json:"from,omitempty"`
 }
 
 // AskHandsUpdate has people at a site look at one thing, for an incident.

@@ -97,6 +97,7 @@ type escalation struct {
 	cant     []string  // who said so in this round
 	first    string    // who is paged before the levels are: he went quiet, or was assigned
 	turn     []*callee // who is being paged now
+	until    time.Time // when their time is over
 	late     []PageAnswer
 	stopped  string
 	sending  workflow.WaitGroup
@@ -106,7 +107,7 @@ type escalation struct {
 
 func (e *escalation) setup(ctx workflow.Context) error {
 	e.sending = workflow.NewWaitGroup(ctx)
-	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (EscalateStatus, error) { return e.status, nil },
+	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (EscalateStatus, error) { return e.ahead(), nil },
 		workflow.QueryHandlerOptions{Description: "Who is paged and who has it"}); err != nil {
 		return fmt.Errorf("set query %s: %w", QueryStatus, err)
 	}
@@ -128,7 +129,7 @@ func (e *escalation) updates(ctx workflow.Context) error {
 	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateDecline, func(_ workflow.Context, u DeclineUpdate) (EscalateStatus, error) {
 		e.decline(u.By)
 		return e.status, nil
-	}, workflow.UpdateHandlerOptions{Validator: func(u DeclineUpdate) error { return u.validate() }})
+	}, workflow.UpdateHandlerOptions{Validator: e.validateDecline})
 	if err != nil {
 		return fmt.Errorf("set update %s: %w", UpdateDecline, err)
 	}
@@ -157,12 +158,22 @@ func (e *escalation) validateHandOver(u HandOverUpdate) error {
 	return e.validateMember(u)
 }
 
+func (e *escalation) validateDecline(u DeclineUpdate) error {
+	if e.status.State == "acknowledged" {
+		return invalid("decline: %s has it and nobody is being paged; assign it, or hand it over", e.status.AcknowledgedBy)
+	}
+	return u.validate()
+}
+
 func (e *escalation) validateMember(u HandOverUpdate) error {
 	if err := u.validate(); err != nil {
 		return err
 	}
 	if _, ok := e.team.Member(u.To); !ok {
 		return invalid("to: %q is no member of team %s", u.To, e.in.Team)
+	}
+	if u.From != "" && u.From != e.status.AcknowledgedBy {
+		return invalid("from: %s has it now, no longer %s", cmp.Or(e.status.AcknowledgedBy, "nobody"), u.From)
 	}
 	return nil
 }

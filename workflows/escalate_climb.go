@@ -87,6 +87,7 @@ func (e *escalation) exhausted(ctx workflow.Context, rounds int) error {
 		return err
 	}
 	if len(r.People) == 0 || e.declined {
+		e.until = workflow.Now(ctx).Add(breath)
 		_, err = workflow.AwaitWithTimeout(ctx, breath, e.moved)
 	}
 	return err
@@ -190,6 +191,7 @@ func (e *escalation) page(ctx workflow.Context, people []records.OnCall, within 
 				end = c.due
 			}
 		}
+		e.until = end
 		for _, c := range e.turn {
 			if c.next < len(c.ladder) && c.due.Before(wake) {
 				wake = c.due

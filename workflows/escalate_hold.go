@@ -188,6 +188,27 @@ func (e *escalation) note(ctx workflow.Context, key, kind, actor, via, text stri
 	return err
 }
 
+// ahead is where it stands, with what comes next.
+func (e *escalation) ahead() EscalateStatus {
+	s := e.status
+	switch {
+	case e.stopped != "":
+	case s.State == "acknowledged":
+		if e.in.Quiet.Std() > 0 {
+			s.NextAt = e.alive.Add(e.in.Quiet.Std())
+		}
+	default:
+		s.NextAt = e.until
+		for _, c := range e.turn {
+			if c.next < len(c.ladder) {
+				s.Next = append(s.Next, NextPage{Contact: c.id, Channel: c.ladder[c.next].Channel, At: c.due})
+			}
+		}
+		slices.SortStableFunc(s.Next, func(a, b NextPage) int { return a.At.Compare(b.At) })
+	}
+	return s
+}
+
 func (e *escalation) details(ctx workflow.Context) {
 	s := e.status
 	line := fmt.Sprintf("**%s**, round %d, level %d; paged: %s", s.State, s.Round, s.Level, strings.Join(s.Paged, ", "))

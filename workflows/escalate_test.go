@@ -188,13 +188,13 @@ func TestWhoHasNoAddressIsNamedAndNotWaitedFor(t *testing.T) {
 
 func TestEscalationIsHandedOverToAColleagueWhoIsPaged(t *testing.T) {
 	w := newWorld(t)
-	early := w.update(time.Second, UpdateHandOver, HandOverUpdate{Act{By: "ivan"}, "petr"})
+	early := w.update(time.Second, UpdateHandOver, HandOverUpdate{Act: Act{By: "ivan"}, To: "petr"})
 	w.after(10*time.Second, func() { w.SignalWorkflow(SignalAcknowledged, PageAnswer{Contact: "ivan", Via: "call"}) })
-	stranger := w.update(20*time.Second, UpdateHandOver, HandOverUpdate{Act{By: "ivan"}, "cook"})
+	stranger := w.update(20*time.Second, UpdateHandOver, HandOverUpdate{Act: Act{By: "ivan"}, To: "cook"})
 	nobody := w.update(20*time.Second, UpdateAcknowledge, AcknowledgeUpdate{})
-	first := w.update(30*time.Second, UpdateHandOver, HandOverUpdate{Act{By: "ivan", Via: "cli"}, "petr"})
-	second := w.update(40*time.Second, UpdateHandOver, HandOverUpdate{Act{By: "petr", Via: "cli"}, "ivan"})
-	third := w.update(50*time.Second, UpdateHandOver, HandOverUpdate{Act{By: "ivan", Via: "cli"}, "petr"})
+	first := w.update(30*time.Second, UpdateHandOver, HandOverUpdate{Act: Act{By: "ivan", Via: "cli"}, To: "petr"})
+	second := w.update(40*time.Second, UpdateHandOver, HandOverUpdate{Act: Act{By: "petr", Via: "cli"}, To: "ivan"})
+	third := w.update(50*time.Second, UpdateHandOver, HandOverUpdate{Act: Act{By: "ivan", Via: "cli"}, To: "petr"})
 	w.stopAfter(time.Minute)
 	escalate(w, EscalateInput{})
 	early.mustBeRefused(t, "handOver")
@@ -316,8 +316,8 @@ func TestALateAcknowledgementIsRecordedAndChangesNothing(t *testing.T) {
 func TestAssignedToSomebodyWhoDoesNotAnswerItClimbs(t *testing.T) {
 	w := newWorld(t)
 	w.after(10*time.Second, func() { w.SignalWorkflow(SignalAcknowledged, PageAnswer{Contact: "ivan", Via: "call"}) })
-	done := w.update(time.Minute, UpdateAssign, HandOverUpdate{Act{By: "boss", Via: "cli"}, "petr"})
-	stranger := w.update(time.Minute, UpdateAssign, HandOverUpdate{Act{By: "boss"}, "cook"})
+	done := w.update(time.Minute, UpdateAssign, HandOverUpdate{Act: Act{By: "boss", Via: "cli"}, To: "petr"})
+	stranger := w.update(time.Minute, UpdateAssign, HandOverUpdate{Act: Act{By: "boss"}, To: "cook"})
 	w.stopAfter(5 * time.Minute)
 	escalate(w, EscalateInput{})
 	done.mustBeDone(t)
@@ -330,7 +330,7 @@ func TestAssignedToSomebodyWhoDoesNotAnswerItClimbs(t *testing.T) {
 
 func TestAssignedWhilePagingItGoesToHimAtOnce(t *testing.T) {
 	w := newWorld(t)
-	w.update(10*time.Second, UpdateAssign, HandOverUpdate{Act{By: "boss", Via: "cli"}, "boss"})
+	w.update(10*time.Second, UpdateAssign, HandOverUpdate{Act: Act{By: "boss", Via: "cli"}, To: "boss"})
 	w.after(20*time.Second, func() { w.SignalWorkflow(SignalAcknowledged, PageAnswer{Contact: "boss", Via: "call"}) })
 	w.stopAfter(time.Minute)
 	escalate(w, EscalateInput{})

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -96,9 +97,14 @@ func (r *incidentRun) setup(ctx workflow.Context) error {
 }
 
 func (r *incidentRun) status() IncidentStatus {
-	s := IncidentStatus{Incident: r.rec, Teams: r.teams, Steps: make([]StepStatus, 0, len(r.steps)), Questions: r.hands.list()}
+	s := IncidentStatus{Incident: r.rec, Teams: maps.Clone(r.teams), Steps: make([]StepStatus, 0, len(r.steps)), Questions: r.hands.list()}
 	for _, st := range r.steps {
 		s.Steps = append(s.Steps, st.StepStatus)
+	}
+	for _, team := range sortedKeys(r.pages) {
+		if _, heard := s.Teams[team]; !heard {
+			s.Teams[team] = EscalateStatus{Incident: r.rec.ID, Team: team, State: "paging", Paged: []string{}}
+		}
 	}
 	return s
 }

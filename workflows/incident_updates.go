@@ -38,7 +38,7 @@ func (r *incidentRun) updates(ctx workflow.Context) error {
 		handle(ctx, r, UpdateRestored, "Say which machines are back", r.validateRestored, r.restored),
 		handle(ctx, r, UpdateSetETA, "Say when the rest will be back", r.validateETA(ctx), r.setETA),
 		handle(ctx, r, UpdateSetSeverity, "Change the severity", func(u SetSeverityUpdate) error {
-			return firstOf(u.validate(), required("severity", string(u.Severity)), IncidentInput{Incident: r.rec.ID, Severity: u.Severity}.validate())
+			return firstOf(u.validate(), r.unresolved(), required("severity", string(u.Severity)), IncidentInput{Incident: r.rec.ID, Severity: u.Severity}.validate())
 		}, r.setSeverity),
 		handle(ctx, r, UpdateCompleteTask, "Complete a manual step", func(u CompleteTaskUpdate) error { return firstOf(u.validate(), r.waitsFor(u.Step, "task")) }, r.completeTask),
 		handle(ctx, r, UpdateApprove, "Pass or refuse a gate", func(u ApproveUpdate) error { return firstOf(u.validate(), r.waitsFor(u.Step, "approve")) }, r.approve),
@@ -60,8 +60,16 @@ func firstOf(errs ...error) error {
 	return nil
 }
 
+// unresolved refuses what makes no sense once the incident is over.
+func (r *incidentRun) unresolved() error {
+	if r.rec.Status == incident.Resolved {
+		return invalid("incident: %s is resolved; reopen it first", r.rec.ID)
+	}
+	return nil
+}
+
 func (r *incidentRun) validateAcknowledge(u AcknowledgeUpdate) error {
-	if err := u.validate(); err != nil {
+	if err := firstOf(u.validate(), r.unresolved()); err != nil {
 		return err
 	}
 	if _, ok := r.pages[u.Team]; u.Team != "" && !ok {
@@ -94,7 +102,7 @@ func (r *incidentRun) checked(ctx workflow.Context, u CheckedUpdate) error {
 }
 
 func (r *incidentRun) validateRestored(u RestoredUpdate) error {
-	if err := u.validate(); err != nil {
+	if err := firstOf(u.validate(), r.unresolved()); err != nil {
 		return err
 	}
 	if len(u.Components) == 0 {
@@ -117,7 +125,7 @@ func (r *incidentRun) restored(ctx workflow.Context, u RestoredUpdate) error {
 
 func (r *incidentRun) validateETA(ctx workflow.Context) func(SetETAUpdate) error {
 	return func(u SetETAUpdate) error {
-		if err := u.validate(); err != nil {
+		if err := firstOf(u.validate(), r.unresolved()); err != nil {
 			return err
 		}
 		if u.At.IsZero() || !u.At.After(workflow.Now(ctx)) {

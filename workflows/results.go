@@ -6,6 +6,7 @@ import (
 
 	"vakhta/activities/records"
 	"vakhta/internal/incident"
+	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
 )
 
@@ -123,6 +124,19 @@ type EscalateStatus struct {
 	AcknowledgedBy string    `json:"acknowledgedBy,omitempty"`
 	AcknowledgedAt time.Time `json:"acknowledgedAt,omitzero"`
 	Via            string    `json:"via,omitempty"`
+	// Next are the rungs of those who are being paged that are still to come, the
+	// soonest first, and NextAt is when the next people are paged; of what is
+	// acknowledged, when the page returns unless somebody gives a sign of life.
+	// Only the query says them.
+	Next   []NextPage `json:"next,omitempty"`
+	NextAt time.Time  `json:"nextAt,omitzero"`
+}
+
+// NextPage is a rung that somebody who is being paged comes to, if nobody acknowledges.
+type NextPage struct {
+	Contact string            `json:"contact"`
+	Channel inventory.Channel `json:"channel"`
+	At      time.Time         `json:"at"`
 }
 
 // InformStatus is the state of the beat of client updates.
