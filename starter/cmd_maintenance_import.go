@@ -14,6 +14,7 @@ import (
 	"vakhta/internal/inventory"
 	"vakhta/internal/maintnote"
 	"vakhta/internal/store"
+	"vakhta/workflows"
 )
 
 func newMaintenanceImportCommand(a *app) *cobra.Command {
@@ -41,6 +42,9 @@ draft; once that is approved, it is a task for its owner.`,
 			}
 			ctx := cmd.Context()
 			return a.withContacts(ctx, func(inv *inventory.Inventory, st *store.Store) error {
+				if err := inv.May(a.act().By, workflows.NeedsToPlan); err != nil {
+					return refused("notice: %w", err)
+				}
 				return a.withTemporal(ctx, func(c client.Client) error {
 					var out []noticeTaken
 					for _, n := range all {

@@ -111,9 +111,9 @@ func newGateway(cfg config.Config, d deps) (*gateway, error) {
 	if g.hooks, err = newHooks(cfg, g.now); err != nil {
 		return nil, err
 	}
-	g.pages = web.New(d.Store, namesOf(d.Inventory), web.Options{
-		Password: cfg.PagesPassword.Reveal(), Now: g.now, Log: d.Log, OnCall: g.turns, Desk: worksDesk{d, g.now}, Teams: teamIDs(d.Inventory),
-	})
+	if g.pages, err = g.newPages(); err != nil {
+		return nil, err
+	}
 	g.ack = &web.AckPage{
 		Store: d.Store, Signer: signer, Now: g.now, Log: d.Log,
 		Acknowledged: func(ctx context.Context, n ledger.Notification) {

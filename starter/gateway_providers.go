@@ -172,7 +172,7 @@ func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []
 		g.callbackFailed(w, telegram.Provider, err)
 		return
 	}
-	said, err := g.applyEvents(r.Context(), telegram.Provider, update.Events)
+	said, err := g.pressedInChat(r.Context(), update)
 	if err != nil {
 		g.notApplied(w, telegram.Provider, err)
 		return

@@ -10,6 +10,7 @@ import (
 
 	"vakhta/activities/notify/mattermost"
 	"vakhta/activities/notify/slack"
+	"vakhta/activities/notify/telegram"
 	"vakhta/internal/config"
 	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
@@ -95,11 +96,41 @@ func (g *gateway) turnedAway(ctx context.Context, who string, why error, events 
 	if err != nil {
 		return nil, err
 	}
-	line := g.personOf(who) + ": " + why.Error()
-	if n.Language == inventory.Russian {
-		line = g.personOf(who) + ": нет прав работать с инцидентами; их даёт role в описи команд"
+	return &aftermath{n: n, line: g.mayNot(who, why, n.Language), buttons: true}, nil
+}
+
+func (g *gateway) mayNot(who string, why error, in inventory.Language) string {
+	if in == inventory.Russian {
+		return g.personOf(who) + ": нет прав работать с инцидентами; их даёт role в описи команд"
 	}
-	return &aftermath{n: n, line: line, buttons: true}, nil
+	return g.personOf(who) + ": " + why.Error()
+}
+
+// pressedInChat commits what somebody pressed in Telegram. Pressing a page in a
+// group is his own act, not the group's, and his role is asked; who was paged
+// personally may always answer.
+func (g *gateway) pressedInChat(ctx context.Context, u telegram.Update) (said string, err error) {
+	at := u.Pressed
+	if len(u.Events) == 0 || at.ChatID == "" || at.UserID == at.ChatID {
+		return g.applyEvents(ctx, telegram.Provider, u.Events)
+	}
+	n, err := g.deps.Store.NotificationByCode(ctx, u.Events[0].AckCode)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return "", err
+	}
+	if err == nil && n.Event == "page" {
+		who := cmp.Or(clip(at.Name, maxName), "somebody")
+		if c, known := g.colleague(inventory.Telegram, at.UserID); known {
+			who = c.ID
+		}
+		if err := g.deps.Inventory.May(who, inventory.Responder); err != nil {
+			return g.mayNot(who, err, n.Language), nil
+		}
+		for i := range u.Events {
+			u.Events[i].By = who
+		}
+	}
+	return g.applyEvents(ctx, telegram.Provider, u.Events)
 }
 
 // maxName bounds what a provider says somebody is called.

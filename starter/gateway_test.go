@@ -97,6 +97,9 @@ type fakeFlows struct {
 	calls  []call
 	err    error
 	answer any
+
+	answers   map[string]any // to queries, by workflow; answer stands for the others
+	updateIDs []string
 }
 
 func (f *fakeFlows) add(c call) error {
@@ -122,7 +125,11 @@ func (f *fakeFlows) QueryWorkflow(_ context.Context, id, _, query string, _ ...a
 	if err := f.add(call{"query", id, query, nil}); err != nil {
 		return nil, err
 	}
-	payloads, err := converter.GetDefaultDataConverter().ToPayloads(f.answer)
+	answer, own := f.answers[id]
+	if !own {
+		answer = f.answer
+	}
+	payloads, err := converter.GetDefaultDataConverter().ToPayloads(answer)
 	return client.NewValue(payloads), err
 }
 
@@ -133,6 +140,9 @@ func (f *fakeFlows) DescribeWorkflowExecution(_ context.Context, id, _ string) (
 func (f *fakeFlows) GetWorkflow(context.Context, string, string) client.WorkflowRun { return nil }
 
 func (f *fakeFlows) UpdateWorkflow(_ context.Context, o client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
+	f.mu.Lock()
+	f.updateIDs = append(f.updateIDs, o.UpdateID)
+	f.mu.Unlock()
 	return doneUpdate{}, f.add(call{"update", o.WorkflowID, o.UpdateName, o.Args[0]})
 }
 

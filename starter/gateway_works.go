@@ -73,6 +73,9 @@ func (d worksDesk) Measure(ctx context.Context, f web.WorkForm) (web.Measured, e
 
 // Plan starts the work's life.
 func (d worksDesk) Plan(ctx context.Context, f web.WorkForm, by string) (string, error) {
+	if err := d.Inventory.May(by, workflows.NeedsToPlan); err != nil {
+		return "", err
+	}
 	w, err := d.read(f)
 	if err != nil {
 		return "", err
@@ -109,6 +112,9 @@ func apart(list string) []string {
 
 // Do sends an act to the work's life.
 func (d worksDesk) Do(ctx context.Context, a web.WorkAct) error {
+	if err := d.Inventory.May(a.By, workflows.Needs(a.Act)); err != nil {
+		return err
+	}
 	arg, err := d.update(a)
 	if err != nil {
 		return err

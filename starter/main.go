@@ -108,6 +108,7 @@ func newRootCommand() *cobra.Command {
 		newRunbookCommand(a),
 		newDemoCommand(),
 		newDevCommand(),
+		newPagesCommand(),
 		newVersionCommand(a),
 	)
 	return root

@@ -72,7 +72,7 @@ func (t notices) take(ctx context.Context, n maintnote.Notice, components ...str
 	_, err = t.flows.SignalWithStartWorkflow(ctx, workflows.MaintenanceID(out.Work), workflows.SignalUpstream,
 		workflows.UpstreamSignal{Sequence: n.Sequence, StartsAt: n.Start, EndsAt: n.End, Cancelled: n.Status == maintnote.Cancelled},
 		client.StartWorkflowOptions{ID: workflows.MaintenanceID(out.Work), TaskQueue: workflows.QueueRunbooks, StaticSummary: draft.Work.TitleIn("en")},
-		workflows.TypeMaintenance, workflows.MaintenanceInput{Act: workflows.Act{By: by, Via: "maintnote"}, Work: draft.Work})
+		workflows.TypeMaintenance, workflows.MaintenanceInput{Act: workflows.Act{By: by, Via: workflows.ViaNotice}, Work: draft.Work})
 	return out, err
 }
 

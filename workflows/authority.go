@@ -5,11 +5,12 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"vakhta/activities/records"
 	"vakhta/internal/inventory"
 )
 
 // TypeForbidden is the error type of an update that its sender may not make.
-const TypeForbidden = "Forbidden"
+const TypeForbidden = records.TypeForbidden
 
 // Authority says whether somebody may do what takes a role; the error says why not.
 type Authority func(by string, needs inventory.Role) error
@@ -49,6 +50,10 @@ func (g *guarded) ValidateUpdate(ctx workflow.Context, in *interceptor.UpdateInp
 }
 
 func (a Act) act() Act { return a }
+
+// NeedsToPlan is the role that it takes to plan work. It is no update: the
+// first activity of its life asks for the role, and the door before it.
+const NeedsToPlan = inventory.Responder
 
 // Needs is the role that an update takes. Managers decide: they pass gates,
 // publish and verify what came of an incident. People at a

@@ -67,7 +67,7 @@ func Maintenance(ctx workflow.Context, in MaintenanceInput) (MaintenanceStatus, 
 	if err := m.setup(ctx); err != nil {
 		return m.status, err
 	}
-	if err := m.plan(ctx); err != nil {
+	if err := m.plan(ctx, in.planner()); err != nil {
 		return m.status, err
 	}
 	if err := m.save(ctx, "planned", in.Act, fmt.Sprintf("Planned: %d machines of %d clients lose service", m.status.Servers, m.status.Clients)); err != nil {
@@ -126,9 +126,21 @@ type maintained struct {
 
 func (m *maintained) work() *maintenance.Work { return &m.status.Work }
 
-// plan computes the work anew and keeps it.
-func (m *maintained) plan(ctx workflow.Context) error {
-	p, err := record[records.PlannedWork](ctx, rec.PlanWork, *m.work())
+// ViaNotice is how a work came that an upstream's notice has begun.
+const ViaNotice = "maintnote"
+
+// planner is who must have the role to plan it: nobody where a notice began it,
+// for it is a draft until a person approves it.
+func (in *MaintenanceInput) planner() string {
+	if in.Via == ViaNotice {
+		return ""
+	}
+	return in.By
+}
+
+// plan computes the work anew and keeps it; by is whose role has not been asked yet.
+func (m *maintained) plan(ctx workflow.Context, by string) error {
+	p, err := record[records.PlannedWork](ctx, rec.PlanWork, records.PlanWorkParams{Work: *m.work(), AskedBy: by})
 	if err != nil {
 		return applicationError(err)
 	}

@@ -240,7 +240,7 @@ func (m *maintained) reschedule(ctx workflow.Context, d *deed) error {
 	w.Revision++
 	was := w.StartsAt
 	w.StartsAt, w.EndsAt, w.Override = d.start.UTC(), d.end.UTC(), d.override
-	if err := m.plan(ctx); err != nil {
+	if err := m.plan(ctx, ""); err != nil {
 		m.status = before
 		return err
 	}

@@ -32,7 +32,8 @@ type works struct {
 func planned(t *testing.T) (*world, *works, MaintenanceInput) {
 	t.Helper()
 	w, kept := newWorld(t), &works{}
-	on(w, rec.PlanWork, func(_ context.Context, m maintenance.Work) (records.PlannedWork, error) {
+	on(w, rec.PlanWork, func(_ context.Context, p records.PlanWorkParams) (records.PlannedWork, error) {
+		m := p.Work
 		if kept.refuse != nil {
 			return records.PlannedWork{}, kept.refuse
 		}

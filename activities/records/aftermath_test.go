@@ -16,7 +16,7 @@ func (r *rig) window(status maintenance.Status) maintenance.Work {
 	r.t.Helper()
 	w := r.work("pdu-work", r.scenario("pdu"))
 	w.StartsAt, w.EndsAt = r.now.Add(-time.Hour), r.now.Add(time.Hour)
-	must[records.PlannedWork](r.t)(r.PlanWork(r.t.Context(), w))
+	must[records.PlannedWork](r.t)(r.PlanWork(r.t.Context(), records.PlanWorkParams{Work: w}))
 	w = must[maintenance.Work](r.t)(r.store.Maintenance(r.t.Context(), w.ID))
 	r.becomesWork(w, status)
 	return w

@@ -70,6 +70,9 @@ type Asked struct {
 // AskQuestion keeps a question, which is asked from now on, and says who is to
 // be asked it. An answer that is there already comes back with it.
 func (a *Activities) AskQuestion(ctx context.Context, p AskParams) (Asked, error) {
+	if err := a.may(p.By, inventory.Responder); err != nil {
+		return Asked{}, err
+	}
 	in, err := a.incident(ctx, p.Incident)
 	if err != nil {
 		return Asked{}, err

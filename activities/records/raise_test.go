@@ -79,7 +79,7 @@ func TestPlannedWorkRaisesNothing(t *testing.T) {
 	r := newRig(t)
 	server := r.scenario("server")
 	w := r.work("w1", server)
-	must[records.PlannedWork](t)(r.PlanWork(t.Context(), w))
+	must[records.PlannedWork](t)(r.PlanWork(t.Context(), records.PlanWorkParams{Work: w}))
 	r.now = w.StartsAt.Add(time.Hour)
 	if _, in := r.raise(r.critical("a", server)); in.ID != "" {
 		t.Errorf("raised %+v, though work explains it", in)

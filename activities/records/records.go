@@ -95,6 +95,17 @@ const TypeConflict = "Conflict"
 // TypeNotFound is the error type of an id that does not exist: it is not retried.
 const TypeNotFound = "NotFound"
 
+// TypeForbidden is the error type of what somebody asks for who may not.
+const TypeForbidden = "Forbidden"
+
+// may asks for somebody's role.
+func (a *Activities) may(by string, needs inventory.Role) error {
+	if err := a.inv.May(by, needs); err != nil {
+		return temporal.NewNonRetryableApplicationError(err.Error(), TypeForbidden, err)
+	}
+	return nil
+}
+
 func invalid(format string, args ...any) error {
 	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(format, args...), TypeInvalid, nil)
 }

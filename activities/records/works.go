@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"vakhta/internal/incident"
+	"vakhta/internal/inventory"
 	"vakhta/internal/maintenance"
 	"vakhta/internal/store"
 )
@@ -24,10 +25,25 @@ type PlannedWork struct {
 	Conflicts []maintenance.Conflict `json:"conflicts,omitempty"`
 }
 
+// PlanWorkParams is a work to be planned.
+type PlanWorkParams struct {
+	maintenance.Work
+
+	// AskedBy is who begins its life, whose role is asked; empty: it is planned anew
+	// by an act whose sender was asked already, or an upstream's notice began it.
+	AskedBy string `json:"askedBy,omitempty"`
+}
+
 // PlanWork computes whom a work touches and keeps it. A work that breaks a
 // redundancy together with another one, or with an open incident, is refused
 // unless it says why it may run all the same.
-func (a *Activities) PlanWork(ctx context.Context, w maintenance.Work) (PlannedWork, error) {
+func (a *Activities) PlanWork(ctx context.Context, p PlanWorkParams) (PlannedWork, error) {
+	w := p.Work
+	if p.AskedBy != "" {
+		if err := a.may(p.AskedBy, inventory.Responder); err != nil {
+			return PlannedWork{}, err
+		}
+	}
 	out, full, err := a.measure(ctx, w)
 	if err != nil {
 		return out, err

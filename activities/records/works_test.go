@@ -32,7 +32,7 @@ func (r *rig) waiting(work string) []maintenance.Waiting {
 
 func TestAWorkIsToldToWhoLosesServiceUntilHeConfirms(t *testing.T) {
 	r := wayward(t, 3, "", inventory.Email, inventory.SMS)
-	p := must[records.PlannedWork](t)(r.PlanWork(t.Context(), r.work("feed")))
+	p := must[records.PlannedWork](t)(r.PlanWork(t.Context(), records.PlanWorkParams{Work: r.work("feed")}))
 	if p.Clients != 3 || p.Servers != 3 || len(p.Work.ByClient) != 0 {
 		t.Errorf("%+v, want three clients, and no machines in a history", p)
 	}
@@ -76,7 +76,7 @@ func TestAWorkIsToldToWhoLosesServiceUntilHeConfirms(t *testing.T) {
 	// A new revision: what was confirmed before counts no more.
 	moved := r.work("feed")
 	moved.Revision, moved.MovedFrom, moved.StartsAt, moved.EndsAt = 2, moved.StartsAt, r.now.Add(72*time.Hour), r.now.Add(75*time.Hour)
-	must[records.PlannedWork](t)(r.PlanWork(t.Context(), moved))
+	must[records.PlannedWork](t)(r.PlanWork(t.Context(), records.PlanWorkParams{Work: moved}))
 	if u := r.waiting("feed"); len(u) != 3 || u[0].Rung() != "" {
 		t.Errorf("%+v, want nobody to have heard of revision 2", u)
 	}
@@ -96,9 +96,9 @@ func TestAWorkThatBreaksARedundancyNeedsAReason(t *testing.T) {
 	if !ok {
 		t.Fatal("the lab's PDU has no twin")
 	}
-	must[records.PlannedWork](t)(r.PlanWork(t.Context(), r.work("a", a+"-a")))
+	must[records.PlannedWork](t)(r.PlanWork(t.Context(), records.PlanWorkParams{Work: r.work("a", a+"-a")}))
 	b := r.work("b", a+"-b")
-	_, err := r.PlanWork(t.Context(), b)
+	_, err := r.PlanWork(t.Context(), records.PlanWorkParams{Work: b})
 	r.wantInvalid(err, records.TypeInvalid, "maintenance/a", "override", "m2-0425")
 	if _, err := r.store.Maintenance(t.Context(), "b"); err == nil {
 		t.Error("a work that was refused is kept")
@@ -108,21 +108,58 @@ func TestAWorkThatBreaksARedundancyNeedsAReason(t *testing.T) {
 		t.Errorf("%+v, %v; want eight machines that lean on both", measured.Conflicts, err)
 	}
 	b.Override = "the client has moved away"
-	if p := must[records.PlannedWork](t)(r.PlanWork(t.Context(), b)); len(p.Conflicts) != 1 {
+	if p := must[records.PlannedWork](t)(r.PlanWork(t.Context(), records.PlanWorkParams{Work: b})); len(p.Conflicts) != 1 {
 		t.Errorf("%+v, want the conflict to be known", p)
 	}
 	later := r.work("later", a+"-b")
 	later.StartsAt, later.EndsAt = later.EndsAt, later.EndsAt.Add(time.Hour)
-	if p := must[records.PlannedWork](t)(r.PlanWork(t.Context(), later)); len(p.Conflicts) != 0 {
+	if p := must[records.PlannedWork](t)(r.PlanWork(t.Context(), records.PlanWorkParams{Work: later})); len(p.Conflicts) != 0 {
 		t.Errorf("%+v, want none an hour later", p.Conflicts)
 	}
 	r.open(a + "-a")
-	_, err = r.PlanWork(t.Context(), later)
+	_, err = r.PlanWork(t.Context(), records.PlanWorkParams{Work: later})
 	r.wantInvalid(err, records.TypeInvalid, "incident/")
 }
 
 func TestWhatTouchesNobodyIsNoWork(t *testing.T) {
 	r := wayward(t, 1, "", inventory.Email)
-	_, err := r.PlanWork(t.Context(), r.work("x", "nothing"))
+	_, err := r.PlanWork(t.Context(), records.PlanWorkParams{Work: r.work("x", "nothing")})
 	r.wantInvalid(err, records.TypeInvalid, "no client's machine")
 }
+
+// Where roles hold, a work is begun and people on site are asked by who has the
+// role, however the workflow was started.
+func TestBeginningAWorkTakesARole(t *testing.T) {
+	inv, err := inventory.Load(crowd.Document(crowd.Options{Clients: 3, Ladder: func(int) []inventory.Channel { return []inventory.Channel{inventory.Email} }}), inventory.Document{Name: "teams.yaml", Data: []byte(teamWithRoles)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRigOf(t, inv)
+	asked := func(by string) error {
+		_, err := r.PlanWork(t.Context(), records.PlanWorkParams{Work: r.work("feed"), AskedBy: by})
+		return err
+	}
+	for _, by := range []string{"guest", "stranger"} {
+		r.wantInvalid(asked(by), records.TypeForbidden, "responder")
+		_, err := r.AskQuestion(t.Context(), records.AskParams{Incident: "i", Number: 1, By: by})
+		r.wantInvalid(err, records.TypeForbidden, "responder")
+	}
+	if _, err := r.store.Maintenance(t.Context(), "feed"); err == nil {
+		t.Error("a refused work is kept")
+	}
+	for _, by := range []string{"vera", "chief", inventory.Itself, ""} {
+		if err := asked(by); err != nil {
+			t.Errorf("%q: %v", by, err)
+		}
+	}
+}
+
+const teamWithRoles = `version: 1
+teams:
+  - id: network
+    members:
+      - {id: vera, addresses: {call: "+79001234567"}}
+      - {id: chief, role: manager, addresses: {call: "+79001234568"}}
+      - {id: guest, role: viewer, addresses: {call: "+79001234569"}}
+    levels: [{members: [vera], ackWithin: 2m}]
+`

@@ -46,8 +46,12 @@ type Config struct {
 	LinkSecret Secret `yaml:"linkSecret"`
 	// IntakeToken is the bearer token of the intake (reports and alerts).
 	IntakeToken Secret `yaml:"intakeToken"`
-	// PagesPassword opens the engineers' pages beyond this machine; they name clients.
-	PagesPassword Secret `yaml:"pagesPassword"`
+	// PagesPeople opens the engineers' pages beyond this machine to those whom an
+	// htpasswd file (bcrypt) names; PagesProxy to those whom a proxy has signed in;
+	// PagesPassword to everybody who knows it, and it proves no name.
+	PagesPeople   Secret      `yaml:"pagesPeople"`
+	PagesProxy    *PagesProxy `yaml:"pagesProxy"`
+	PagesPassword Secret      `yaml:"pagesPassword"`
 
 	Providers Providers `yaml:"providers"`
 	Probe     Probe     `yaml:"probe"`
@@ -160,6 +164,9 @@ func (c *Config) ValidateAndSetDefaults() error {
 	if err := validateURL("publicUrl", &c.PublicURL); err != nil {
 		return err
 	}
+	if err := c.validatePages(); err != nil {
+		return err
+	}
 	for key, s := range c.secrets() {
 		if err := s.check(key); err != nil {
 			return err
@@ -248,7 +255,7 @@ func validateURL(key string, value *string) error {
 
 // secrets are all the references of the file, by key.
 func (c *Config) secrets() map[string]*Secret {
-	all := map[string]*Secret{"linkSecret": &c.LinkSecret, "intakeToken": &c.IntakeToken, "pagesPassword": &c.PagesPassword}
+	all := map[string]*Secret{"linkSecret": &c.LinkSecret, "intakeToken": &c.IntakeToken, "pagesPassword": &c.PagesPassword, "pagesPeople": &c.PagesPeople}
 	for _, a := range c.Providers.accounts() {
 		for key, secret := range a.secrets {
 			all["providers."+a.key+"."+key] = secret

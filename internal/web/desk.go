@@ -121,28 +121,23 @@ const maxForm = 256 << 10
 // posted lets a form through that one of our own pages has sent, by somebody
 // who says who he is.
 func (p *Pages) posted(next func(w http.ResponseWriter, r *http.Request, by string)) http.Handler {
-	return http.NewCrossOriginProtection().Handler(p.guarded(func(w http.ResponseWriter, r *http.Request) {
+	return p.forms.Handler(p.guarded(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
 			show(w, p.opts.Log, http.StatusBadRequest, "message", page{Title: "Not understood", Content: "The form was cut off, or is too long. Go back and send it again."})
 			return
 		}
-		next(w, r, p.actor(r))
+		next(w, r, actor(r))
 	}))
 }
 
-// actor is who acts: where a password guards the pages the name that he gave
-// with it, else what he wrote into the form.
-func (p *Pages) actor(r *http.Request) string {
-	name, _, _ := r.BasicAuth()
-	if p.opts.Password == "" {
-		name = r.PostFormValue("by")
+// actor is who acts: whoever the page knows, else what he wrote into the form.
+func actor(r *http.Request) string {
+	if c := callerOf(r); c.Name != "" {
+		return c.Name
 	}
-	return strings.TrimSpace(name)
+	return strings.TrimSpace(r.PostFormValue("by"))
 }
-
-// asksName says whether a form has to ask who acts.
-func (p *Pages) asksName() bool { return p.opts.Password == "" }
 
 type actView struct {
 	Work   maintenance.Work
@@ -150,7 +145,7 @@ type actView struct {
 	Fields WorkAct
 	Client string // by name
 	Error  string
-	Asks   bool
+	Who    Caller
 }
 
 // Zone is the time zone that a form suggests.
@@ -179,11 +174,11 @@ func (p *Pages) showAct(w http.ResponseWriter, r *http.Request, fields WorkAct, 
 		show(w, p.opts.Log, http.StatusConflict, "message", page{Title: "Not now", Content: fmt.Sprintf("%s is %s: this can't be done to it.", work.ID, work.Status)})
 		return
 	}
-	v := actView{Work: work, Form: form, Fields: fields, Error: wrong, Asks: p.asksName()}
+	v := actView{Work: work, Form: form, Fields: fields, Error: wrong, Who: callerOf(r)}
 	if fields.Client != "" {
 		v.Client = p.names.Client(fields.Client)
 	}
-	show(w, p.opts.Log, code, "act", page{Title: form.Button + ": " + work.TitleIn("en"), OnCall: p.opts.OnCall != nil, Content: &v})
+	show(w, p.opts.Log, code, "act", p.frame(r, form.Button+": "+work.TitleIn("en"), &v))
 }
 
 // doAct does an act, and shows the work.
@@ -216,7 +211,7 @@ func wall(text string) string {
 type formView struct {
 	Form     WorkForm
 	By       string
-	Asks     bool
+	Who      Caller
 	Error    string
 	Measured *Measured
 	Impacts  []maintenance.Impact
@@ -224,13 +219,13 @@ type formView struct {
 }
 
 // newWork shows the form of a work.
-func (p *Pages) newWork(w http.ResponseWriter, _ *http.Request) {
-	p.showForm(w, http.StatusOK, formView{})
+func (p *Pages) newWork(w http.ResponseWriter, r *http.Request) {
+	p.showForm(w, r, http.StatusOK, formView{})
 }
 
-func (p *Pages) showForm(w http.ResponseWriter, code int, v formView) {
-	v.Impacts, v.Asks, v.Teams = maintenance.Impacts, p.asksName(), p.opts.Teams
-	show(w, p.opts.Log, code, "plan", page{Title: "Plan work", OnCall: p.opts.OnCall != nil, Content: v})
+func (p *Pages) showForm(w http.ResponseWriter, r *http.Request, code int, v formView) {
+	v.Impacts, v.Who, v.Teams = maintenance.Impacts, callerOf(r), p.opts.Teams
+	show(w, p.opts.Log, code, "plan", p.frame(r, "Plan work", v))
 }
 
 // planWork computes a work, or keeps it, as the button says.
@@ -243,7 +238,7 @@ func (p *Pages) planWork(w http.ResponseWriter, r *http.Request, by string) {
 	if get("do") == "plan" {
 		if by == "" {
 			v.Error = "Say who you are: a second person approves it."
-			p.showForm(w, http.StatusUnprocessableEntity, v)
+			p.showForm(w, r, http.StatusUnprocessableEntity, v)
 			return
 		}
 		id, err := p.opts.Desk.Plan(r.Context(), v.Form, by)
@@ -253,15 +248,15 @@ func (p *Pages) planWork(w http.ResponseWriter, r *http.Request, by string) {
 			return
 		}
 		v.Error = err.Error()
-		p.showForm(w, http.StatusUnprocessableEntity, v)
+		p.showForm(w, r, http.StatusUnprocessableEntity, v)
 		return
 	}
 	m, err := p.opts.Desk.Measure(r.Context(), v.Form)
 	if err != nil {
 		v.Error = err.Error()
-		p.showForm(w, http.StatusUnprocessableEntity, v)
+		p.showForm(w, r, http.StatusUnprocessableEntity, v)
 		return
 	}
 	v.Measured = &m
-	p.showForm(w, http.StatusOK, v)
+	p.showForm(w, r, http.StatusOK, v)
 }

@@ -38,6 +38,22 @@ type incidentView struct {
 	States        []stateCount
 	Earlier       int // notifications that the table leaves out
 	HasPostmortem bool
+	Live          Live
+	Away          bool // the workflows don't say where it stands
+	Teams         []teamView
+	Acts          []incidentForm
+	Forbidden     string // why the caller only looks
+	Who           Caller
+	Key           string // of the buttons that need no form
+}
+
+// teamView is a team's paging as the page says it.
+type teamView struct {
+	LiveTeam
+	Who    string // has it
+	Paging []string
+	Rungs  []string // "call → Ivan Petrov"
+	RungAt time.Time
 }
 
 type clientView struct {
@@ -75,43 +91,118 @@ type stateCount struct {
 }
 
 func (p *Pages) incident(w http.ResponseWriter, r *http.Request) {
+	v, ok := p.readIncident(w, r)
+	if !ok {
+		return
+	}
+	frame := p.frame(r, v.Title, v)
+	if v.Status != incident.Resolved {
+		frame.Refresh = 5
+	}
+	show(w, p.opts.Log, http.StatusOK, "incident", frame)
+}
+
+// readIncident reads all that is known of an incident; where it can't, it has answered.
+func (p *Pages) readIncident(w http.ResponseWriter, r *http.Request) (*incidentView, bool) {
 	id := r.PathValue("id")
 	inc, err := p.store.Incident(r.Context(), id)
 	if err != nil {
 		p.fail(w, "incident "+id, err)
-		return
+		return nil, false
 	}
 	subject := "incident/" + id
 	entries, err := p.store.Timeline(r.Context(), subject, 0, timelineShown)
 	if err != nil {
 		p.fail(w, "timeline of incident "+id, err)
-		return
+		return nil, false
 	}
 	sent, err := p.store.Notifications(r.Context(), store.NotificationFilter{Subject: subject, Limit: notificationsRead})
 	if err != nil {
 		p.fail(w, "list of notifications", err)
-		return
+		return nil, false
 	}
 	_, err = p.store.Postmortem(r.Context(), id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		p.fail(w, "postmortem", err)
-		return
+		return nil, false
 	}
+	written := err == nil
 	questions, err := p.store.Questions(r.Context(), store.QuestionFilter{Incident: id})
 	if err != nil {
 		p.fail(w, "list of questions", err)
-		return
+		return nil, false
 	}
 	v := p.viewIncident(inc, entries, sent)
+	v.HasPostmortem = written
 	for _, q := range slices.Backward(questions) {
 		v.Questions = append(v.Questions, questionView{q, p.names.Question(q), cmp.Or(q.Team, "an engineer"), p.names.Person(q.AnsweredBy)})
 	}
-	v.HasPostmortem = err == nil
-	frame := page{Title: inc.Title, OnCall: p.opts.OnCall != nil, Content: v}
-	if inc.Status != incident.Resolved {
-		frame.Refresh = 5
+	p.viewLive(r, &v)
+	return &v, true
+}
+
+// viewLive adds what the workflows say, and what the caller may do.
+func (p *Pages) viewLive(r *http.Request, v *incidentView) {
+	v.Who, v.Key = callerOf(r), p.opts.Key()
+	if v.Status != incident.Resolved {
+		live, err := p.opts.Watch.Live(r.Context(), v.ID)
+		v.Live, v.Away = live, err != nil
 	}
-	show(w, p.opts.Log, http.StatusOK, "incident", frame)
+	for _, t := range v.Live.Teams {
+		row := teamView{LiveTeam: t, Who: p.names.Person(t.HasIt)}
+		for _, id := range t.Paged {
+			row.Paging = append(row.Paging, p.names.Person(id))
+		}
+		for _, n := range t.Next {
+			if n.At.Equal(t.Next[0].At) {
+				row.RungAt = n.At
+				row.Rungs = append(row.Rungs, string(n.Channel)+" → "+p.names.Person(n.Contact))
+			}
+		}
+		v.Teams = append(v.Teams, row)
+	}
+	if v.Who.Name != "" {
+		if err := p.opts.Watch.May(v.Who.Name, actNote); err != nil {
+			v.Forbidden = err.Error()
+			return
+		}
+	}
+	for _, f := range incidentForms {
+		if slices.Contains(general, f.Act) && f.when(v) {
+			v.Acts = append(v.Acts, f)
+		}
+	}
+}
+
+// take is the button by which a team's page is taken: at once by who is known,
+// by a form that asks for a name by others.
+type take struct {
+	Incident, Team, Button, Key string
+	Who                         bool
+}
+
+// Take is that button; the empty team is all of them.
+func (v incidentView) Take(team, button string) take {
+	return take{v.ID, team, button, v.Key + "-" + team, v.Who.Name != ""}
+}
+
+// TakesAll says whether several teams are paged, or nobody knows which.
+func (v incidentView) TakesAll() bool {
+	paged := 0
+	for _, t := range v.Live.Teams {
+		if t.State == "paging" {
+			paged++
+		}
+	}
+	return paged > 1 || v.Away
+}
+
+// Waits are the steps of the runbook that wait for a person.
+func (v incidentView) Waits() []LiveStep {
+	if v.Status == incident.Resolved {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(v.Live.Steps), func(s LiveStep) bool { return !s.Asks })
 }
 
 func (p *Pages) viewIncident(inc incident.Incident, entries []incident.Entry, sent []ledger.Notification) incidentView {
@@ -207,7 +298,14 @@ type rowsView struct {
 
 // functions are what the templates may call.
 var functions = map[string]any{
-	"rows":  func(rows []incident.Incident, now time.Time) any { return rowsView{rows, now} },
+	"rows": func(rows []incident.Incident, now time.Time) any { return rowsView{rows, now} },
+	"signed": func(who Caller, by string, required bool) any {
+		return struct {
+			Who      Caller
+			By       string
+			Required bool
+		}{who, by, required}
+	},
 	"span":  postmortem.Span,
 	"field": func(t string) string { return strings.Replace(t, " ", "T", 1) }, // as a browser's field of a time wants it
 	"lane":  func(kind string) string { return string(postmortem.LaneOf(kind)) },

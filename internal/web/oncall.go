@@ -57,7 +57,7 @@ func (p *Pages) oncall(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, "calendar", err)
 		return
 	}
-	show(w, p.opts.Log, http.StatusOK, "oncall", page{Title: "On call", Refresh: 60, OnCall: true, Content: p.calendar(turns, from, now)})
+	show(w, p.opts.Log, http.StatusOK, "oncall", p.frame(r, "On call", p.calendar(turns, from, now)).refreshed(60))
 }
 
 func (p *Pages) calendar(turns []roster.Turn, from, now time.Time) oncallView {

@@ -10,6 +10,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -56,16 +57,25 @@ type Names interface {
 
 // Options tune the pages.
 type Options struct {
-	// Password protects the engineers' pages (HTTP Basic, any user name). Without
-	// one they answer only requests from this machine that no proxy forwarded:
-	// they name clients.
+	// Who may see the engineers' pages. People have passwords of their own, and a
+	// Proxy says who calls: both prove a name. The Password is everybody's (HTTP
+	// Basic, any user name) and proves none; where there are People it opens
+	// nothing. Without any of them the pages answer only requests from this
+	// machine that no proxy forwarded: they name clients.
+	People   People
+	Proxy    *Proxy
 	Password string
-	Now      func() time.Time // nil: time.Now
-	Log      zerolog.Logger
+	// PublicURL is where browsers find the pages, should a proxy change the Host.
+	PublicURL string
+	Now       func() time.Time // nil: time.Now
+	Log       zerolog.Logger
 	// OnCall reads the turns of everybody for the calendar; nil: there is no such page.
 	OnCall func(ctx context.Context, from, to time.Time) ([]roster.Turn, error)
-	Desk   Desk     // of planned work
-	Teams  []string // ids, that may own a work
+	Desk   Desk                       // of planned work
+	Watch  Watch                      // of incidents
+	Key    func() string              // makes the keys of forms; nil: by chance
+	Clock  func(person string) string // the time zone by which somebody's times are read; nil: UTC
+	Teams  []string                   // ids, that may own a work
 }
 
 // Pages are the engineers' pages.
@@ -73,6 +83,7 @@ type Pages struct {
 	store Reader
 	names Names
 	opts  Options
+	forms *http.CrossOriginProtection
 }
 
 // New returns the pages over a store.
@@ -80,13 +91,24 @@ func New(r Reader, names Names, o Options) *Pages {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Pages{store: r, names: names, opts: o}
+	if o.Key == nil {
+		o.Key = rand.Text
+	}
+	p := &Pages{store: r, names: names, opts: o, forms: http.NewCrossOriginProtection()}
+	if o.PublicURL != "" {
+		if err := p.forms.AddTrustedOrigin(o.PublicURL); err != nil {
+			o.Log.Warn().Err(err).Msg("publicUrl is no origin: forms by way of a proxy that changes the Host are refused to old browsers")
+		}
+	}
+	return p
 }
 
 // Register adds the pages' routes.
 func (p *Pages) Register(mux *http.ServeMux) {
 	mux.Handle("GET /{$}", p.guarded(p.index))
 	mux.Handle("GET /incidents/{id}", p.guarded(p.incident))
+	mux.Handle("GET /incidents/{id}/{act}", p.guarded(p.incidentAct))
+	mux.Handle("POST /incidents/{id}/{act}", p.posted(p.doIncidentAct))
 	mux.Handle("GET /postmortems/{id}", p.guarded(p.postmortem))
 	mux.Handle("GET /works", p.guarded(p.works))
 	mux.Handle("GET /works/{id}", p.guarded(p.work))
@@ -127,7 +149,19 @@ type page struct {
 	Refresh  int // seconds; 0: never
 	Bare     bool
 	OnCall   bool // there is a calendar to go to
+	Who      Caller
 	Content  any
+}
+
+// frame is the page for whoever asks.
+func (p *Pages) frame(r *http.Request, title string, content any) page {
+	return page{Title: title, OnCall: p.opts.OnCall != nil, Who: callerOf(r), Content: content}
+}
+
+// refreshed is the page that loads itself anew.
+func (f page) refreshed(seconds int) page {
+	f.Refresh = seconds
+	return f
 }
 
 // Style is the sheet, trusted: it is ours.
@@ -160,7 +194,7 @@ func headers(w http.ResponseWriter) {
 
 // fail answers an error of the store's as a page.
 func (p *Pages) fail(w http.ResponseWriter, what string, err error) {
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errNoAct) {
 		show(w, p.opts.Log, http.StatusNotFound, "message", page{Title: "Not found", Content: "There is no " + what + "."})
 		return
 	}
@@ -192,7 +226,7 @@ func (p *Pages) index(w http.ResponseWriter, r *http.Request) {
 			v.Recent = append(v.Recent, inc)
 		}
 	}
-	show(w, p.opts.Log, http.StatusOK, "index", page{Title: "Incidents", Refresh: 10, OnCall: p.opts.OnCall != nil, Content: v})
+	show(w, p.opts.Log, http.StatusOK, "index", p.frame(r, "Incidents", v).refreshed(10))
 }
 
 func (p *Pages) postmortem(w http.ResponseWriter, r *http.Request) {
@@ -218,11 +252,8 @@ func (p *Pages) postmortem(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, "postmortem", err)
 		return
 	}
-	show(w, p.opts.Log, http.StatusOK, "postmortem", page{
-		OnCall:  p.opts.OnCall != nil,
-		Title:   "Postmortem: " + pm.Title,
-		Content: postmortemView{Incident: id, Body: template.HTML(body)}, // rendered by our own templates
-	})
+	show(w, p.opts.Log, http.StatusOK, "postmortem",
+		p.frame(r, "Postmortem: "+pm.Title, postmortemView{Incident: id, Body: template.HTML(body)})) // rendered by our own templates
 }
 
 type postmortemView struct {

@@ -131,6 +131,9 @@ func pages(t *testing.T, st *store.Store, o Options) http.Handler {
 	if o.Desk == nil {
 		o.Desk = &desk{}
 	}
+	if o.Watch == nil {
+		o.Watch = &watch{}
+	}
 	mux := http.NewServeMux()
 	New(st, names{}, o).Register(mux)
 	signer, err := acklink.NewSigner(strings.Repeat("k", 32))
@@ -157,7 +160,7 @@ func get(h http.Handler, path string, change func(*http.Request)) *httptest.Resp
 
 func TestGoldenPages(t *testing.T) {
 	st := night(t)
-	h := pages(t, st, Options{})
+	h := pages(t, st, Options{Watch: awake(), Key: func() string { return "K" }})
 	all, err := st.Incidents(t.Context(), store.IncidentFilter{})
 	must(t, err)
 	var open, done string

@@ -52,7 +52,7 @@ func (p *Pages) works(w http.ResponseWriter, r *http.Request) {
 	for i := range all {
 		v.Rows = append(v.Rows, workRow{all[i], counts[all[i].ID]})
 	}
-	show(w, p.opts.Log, http.StatusOK, "works", page{Title: "Planned work", Refresh: 30, OnCall: p.opts.OnCall != nil, Content: v})
+	show(w, p.opts.Log, http.StatusOK, "works", p.frame(r, "Planned work", v).refreshed(30))
 }
 
 type workView struct {
@@ -90,7 +90,7 @@ func (p *Pages) work(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, "planned work", err)
 		return
 	}
-	show(w, p.opts.Log, http.StatusOK, "work", page{Title: v.TitleIn("en"), Refresh: 15, OnCall: p.opts.OnCall != nil, Content: &v})
+	show(w, p.opts.Log, http.StatusOK, "work", p.frame(r, v.TitleIn("en"), &v).refreshed(15))
 }
 
 func (p *Pages) workView(r *http.Request) (workView, error) {

@@ -1,6 +1,7 @@
 package telegram
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -55,8 +56,17 @@ type Update struct {
 	// CallbackQueryID is to be answered by [Channel.AnswerButton], once the
 	// event is durable.
 	CallbackQueryID string
-	Message         *InboundMessage
-	Chat            *ChatChange
+	// Pressed says who pressed a button, and where: in a group these differ.
+	Pressed Press
+	Message *InboundMessage
+	Chat    *ChatChange
+}
+
+// Press is a press of a button.
+type Press struct {
+	ChatID string
+	UserID string
+	Name   string // his, as Telegram knows it
 }
 
 // ChatChange is somebody's word on whether he wants the bot's messages.
@@ -117,10 +127,19 @@ func membership(m *models.ChatMemberUpdated) *ChatChange {
 }
 
 func (w *Webhook) pressed(u models.Update) Update {
-	out := Update{CallbackQueryID: u.CallbackQuery.ID}
-	code, ok := strings.CutPrefix(u.CallbackQuery.Data, ackPrefix)
+	q := u.CallbackQuery
+	out := Update{CallbackQueryID: q.ID, Pressed: Press{
+		UserID: strconv.FormatInt(q.From.ID, 10), Name: strings.TrimSpace(cmp.Or(q.From.Username, q.From.FirstName+" "+q.From.LastName)),
+	}}
+	switch {
+	case q.Message.Message != nil:
+		out.Pressed.ChatID = strconv.FormatInt(q.Message.Message.Chat.ID, 10)
+	case q.Message.InaccessibleMessage != nil:
+		out.Pressed.ChatID = strconv.FormatInt(q.Message.InaccessibleMessage.Chat.ID, 10)
+	}
+	code, ok := strings.CutPrefix(q.Data, ackPrefix)
 	answer := ""
-	if rest, isAnswer := strings.CutPrefix(u.CallbackQuery.Data, answerPrefix); isAnswer {
+	if rest, isAnswer := strings.CutPrefix(q.Data, answerPrefix); isAnswer {
 		answer, code, ok = strings.Cut(rest, ":")
 		ok = ok && slices.Contains(incident.Answers, incident.Answer(answer))
 	}

@@ -92,10 +92,10 @@ func (b *bench) fill(ctx context.Context, doc inventory.Document) error {
 	}
 	acts := records.New(b.Store, inv, nil, nil, nil, records.Options{})
 	for i := range b.works - 1 {
-		_, err := acts.PlanWork(ctx, maintenance.Work{
+		_, err := acts.PlanWork(ctx, records.PlanWorkParams{Work: maintenance.Work{
 			ID: fmt.Sprintf("other-%03d", i), Title: map[string]string{"ru": "Другая работа", "en": "Other work"}, Components: []string{fmt.Sprintf("k%04d", i%b.racks())},
 			StartsAt: b.start, EndsAt: b.start.Add(3 * time.Hour), Status: maintenance.Planned, Revision: 1,
-		})
+		}})
 		if err != nil {
 			return err
 		}
