@@ -34,7 +34,7 @@ const kept = 1000
 // People are those of a file.
 type People struct {
 	hashes map[string][]byte
-	none   []byte // the hash that a name is checked by that there is not
+	none   []byte // the hash that costs the most: a name that there is not is checked by it, in vain
 	key    []byte // of what is remembered
 	slots  chan struct{}
 
@@ -43,7 +43,9 @@ type People struct {
 }
 
 // Parse reads the file. Empty lines and those that begin with # are passed over.
-func Parse(text string) (*People, error) {
+func Parse(text string) (*People, error) { return parse(text, leastCost) }
+
+func parse(text string, least int) (*People, error) {
 	p := &People{
 		hashes: map[string][]byte{}, right: map[[sha256.Size]byte]bool{}, key: make([]byte, sha256.Size),
 		// Whoever guesses must not take the processors from those who page.
@@ -53,7 +55,7 @@ func Parse(text string) (*People, error) {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
 	lines := bufio.NewScanner(strings.NewReader(text))
-	costs := []int{leastCost}
+	dearest := 0
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || strings.HasPrefix(line, "#") {
@@ -70,11 +72,13 @@ func Parse(text string) (*People, error) {
 		if err != nil { // the hash is not repeated: it may be a password
 			return nil, fmt.Errorf("line %d: %s has no bcrypt hash; `vakhta pages password %s` makes one", n, name, name)
 		}
-		if c < leastCost {
-			return nil, fmt.Errorf("line %d: the hash of %s is made with a cost of %d, which is too cheap to guess; make one with %d at least", n, name, c, leastCost)
+		if c < least {
+			return nil, fmt.Errorf("line %d: the hash of %s is made with a cost of %d, which is too cheap to guess; make one with %d at least", n, name, c, least)
 		}
 		p.hashes[name] = []byte(hash)
-		costs = append(costs, c)
+		if c > dearest {
+			dearest, p.none = c, p.hashes[name]
+		}
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("read the passwords: %w", err)
@@ -82,11 +86,6 @@ func Parse(text string) (*People, error) {
 	if len(p.hashes) == 0 {
 		return nil, errors.New("nobody is in it; `vakhta pages password NAME` makes a line")
 	}
-	none, err := bcrypt.GenerateFromPassword([]byte(rand.Text()), slices.Max(costs))
-	if err != nil {
-		return nil, fmt.Errorf("make a hash: %w", err)
-	}
-	p.none = none
 	return p, nil
 }
 
@@ -140,10 +139,10 @@ func (p *People) mark(name, password string) (out [sha256.Size]byte) {
 	return out
 }
 
-// least is how long a password must be, most how long bcrypt reads it.
+// shortest is how long a password must be, longest how long bcrypt reads it.
 const (
-	least = 10
-	most  = 72
+	shortest = 10
+	longest  = 72
 )
 
 // Line makes somebody's line of the file.
@@ -151,9 +150,13 @@ func Line(name, password string) (string, error) {
 	if name == "" || strings.ContainsAny(name, ": \t\r\n#") {
 		return "", fmt.Errorf("name %q: must be a member's id, without spaces and colons", name)
 	}
-	if len(password) < least || len(password) > most {
-		return "", fmt.Errorf("password: must have from %d to %d bytes", least, most)
+	if len(password) < shortest || len(password) > longest {
+		return "", fmt.Errorf("password: must have from %d to %d bytes", shortest, longest)
 	}
+	return lineAt(name, password, cost)
+}
+
+func lineAt(name, password string, cost int) (string, error) {
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), cost)
 	if err != nil {
 		return "", fmt.Errorf("make a hash: %w", err)

@@ -19,7 +19,7 @@ func hash(t *testing.T, password string, cost int) string {
 }
 
 func TestEachHasHisOwnPassword(t *testing.T) {
-	p, err := Parse("# on call\nivan:" + hash(t, "ivan's own words", 10) + "\n\nolga:" + hash(t, "olga's own words", 11) + "\n")
+	p, err := parse("# on call\nivan:"+hash(t, "ivan's own words", 4)+"\n\nolga:"+hash(t, "olga's own words", 5)+"\n", bcrypt.MinCost)
 	require.NoError(t, err)
 	require.Equal(t, []string{"ivan", "olga"}, p.Names())
 	for range 2 { // the second time it is remembered
@@ -32,7 +32,7 @@ func TestEachHasHisOwnPassword(t *testing.T) {
 }
 
 func TestManyAtOnceAreChecked(t *testing.T) {
-	p, err := Parse("ivan:" + hash(t, "ivan's own words", 10))
+	p, err := parse("ivan:"+hash(t, "ivan's own words", 4), bcrypt.MinCost)
 	require.NoError(t, err)
 	var all sync.WaitGroup
 	for i := range 8 {
@@ -67,9 +67,9 @@ func TestAFileThatIsWrongIsRefusedWithoutRepeatingAPassword(t *testing.T) {
 }
 
 func TestALineOpensForItsPasswordOnly(t *testing.T) {
-	line, err := Line("ivan", "long enough for this")
+	line, err := lineAt("ivan", "long enough for this", bcrypt.MinCost)
 	require.NoError(t, err)
-	p, err := Parse(line)
+	p, err := parse(line, bcrypt.MinCost)
 	require.NoError(t, err)
 	require.True(t, p.Check(t.Context(), "ivan", "long enough for this"))
 	for name, password := range map[string]string{"ivan": "short", "i van": "long enough for this", "i:van": "long enough for this", "olga": strings.Repeat("x", 73)} {
