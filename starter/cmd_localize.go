@@ -23,7 +23,8 @@ func newLocalizeCommand(a *app) *cobra.Command {
 		Short: "Sweep machines and name the point of failure",
 		Example: `  vakhta localize --client romashka --watch
   vakhta localize --component msk-r1-k01,msk-r1-k02
-  vakhta localize --all --json`,
+  vakhta localize --all --json
+  vakhta localize --all --full`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			scope, err := localizeScope(in)
@@ -56,6 +57,7 @@ func newLocalizeCommand(a *app) *cobra.Command {
 	flags.StringVar(&in.Site, "site", "", "all machines of this site")
 	flags.StringSliceVar(&in.Components, "component", nil, "these components and what hangs on them")
 	flags.BoolVar(&in.All, "all", false, "the whole estate")
+	flags.BoolVar(&in.Full, "full", false, "with --all: ask everything of every machine, not of some of each failure domain")
 	flags.BoolVar(&watch, "watch", false, "show the sweep as it runs")
 	flags.BoolVar(&explain, "explain", false, "print the score table to stderr; needs the configuration")
 	flags.DurationVar(&timeout, "timeout", 0, "budget of one probe; default: the worker's")
@@ -77,6 +79,9 @@ func localizeScope(in workflows.LocalizeInput) (string, error) {
 	}
 	if in.All {
 		scopes = append(scopes, "all")
+	}
+	if in.Full && !in.All {
+		return "", usageError("--full goes with --all; of a smaller scope everything is asked anyway")
 	}
 	if len(scopes) != 1 {
 		return "", usageError("say what to localize: exactly one of --client, --site, --component, --all")

@@ -17,6 +17,9 @@ type LocalizeInput struct {
 	Components []string `json:"components,omitempty"`
 	All        bool     `json:"all,omitempty"`  // the whole estate
 	Work       string   `json:"work,omitempty"` // everything that planned work touches
+	// Full: with All, everything is asked of every machine. Otherwise of some of
+	// each failure domain of a large estate, and the others are pinged.
+	Full bool `json:"full,omitempty"`
 	// Routine: nobody waits for the answer. What was seen is learned, and kept
 	// only if something was found.
 	Routine bool `json:"routine,omitempty"`

@@ -41,6 +41,9 @@ func (in LocalizeInput) validate() error {
 	if set != 1 {
 		return invalid(`scope: give exactly one of "client", "site", "components", "work" and "all", for example {"client":"acme"}`)
 	}
+	if in.Full && !in.All {
+		return invalid(`full: goes with "all"; other scopes are always asked everything`)
+	}
 	if in.TimeoutMillis < 0 || in.TimeoutMillis > 30_000 {
 		return invalid("timeoutMs: %d must be between 0 and 30000", in.TimeoutMillis)
 	}
@@ -123,7 +126,7 @@ func stageOf(inferred records.Inferred) string {
 }
 
 func (l *localization) scope() records.Scope {
-	return records.Scope{Client: l.in.Client, Site: l.in.Site, Components: l.in.Components, All: l.in.All, Work: l.in.Work}
+	return records.Scope{Client: l.in.Client, Site: l.in.Site, Components: l.in.Components, All: l.in.All, Full: l.in.Full, Work: l.in.Work}
 }
 
 func (l *localization) expect(plan records.SweepPlan) {

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"go.temporal.io/sdk/temporal"
@@ -113,5 +114,14 @@ func TestASecondViewDoesNotHoldTheAnswer(t *testing.T) {
 	r := must[LocalizeResult](w)
 	if took := w.elapsed(); took > 2*extraPatience || r.Progress.Stage != "done" || r.Progress.Checked != 3 {
 		t.Errorf("%v, %+v", took, r.Progress)
+	}
+}
+
+func TestFullGoesWithTheWholeEstateOnly(t *testing.T) {
+	if err := (LocalizeInput{Client: "acme", Full: true}).validate(); err == nil || !strings.Contains(err.Error(), "full:") {
+		t.Errorf("of a client: %v", err)
+	}
+	if err := (LocalizeInput{All: true, Full: true}).validate(); err != nil {
+		t.Error(err)
 	}
 }

@@ -68,16 +68,16 @@ func seenBy(rows []faultgen.Row) []topology.Observation {
 
 // localize does what the workflow does, and returns how many probes other than
 // pings it took.
-func (d *drawn) localize(n *faultgen.Night, sweep string, routine bool) (last records.Inferred, cost int) {
+func (d *drawn) localize(n *faultgen.Night, sweep string, full bool) (last records.Inferred, cost int) {
 	d.t.Helper()
-	all := records.Scope{All: true}
-	refs := must[records.SweepPlan](d.t)(d.PlanSweep(d.t.Context(), records.PlanSweepParams{Sweep: sweep, Scope: all, Routine: routine})).Shards
+	all := records.Scope{All: true, Full: full}
+	refs := must[records.SweepPlan](d.t)(d.PlanSweep(d.t.Context(), records.PlanSweepParams{Sweep: sweep, Scope: all})).Shards
 	for round := 1; ; round++ {
 		if len(refs) > 0 {
 			cost += d.answer(n, sweep, round, refs)
 		}
 		last = must[records.Inferred](d.t)(d.Infer(d.t.Context(), records.InferParams{
-			Sweep: sweep, Scope: all, Round: round, Decide: round < 3, Last: round > 3, Routine: routine,
+			Sweep: sweep, Scope: all, Round: round, Decide: round < 3, Last: round > 3,
 		}))
 		if refs = last.Next; len(refs) == 0 || round > 3 {
 			return last, cost
@@ -174,10 +174,10 @@ func TestLostUplinksAreSeenFromOutside(t *testing.T) {
 		n = d.estate.Night(seed, 2, faultgen.Noise{})
 	}
 	d.nightfall(n)
-	for _, routine := range []bool{true, false} {
-		got, _ := d.localize(n, fmt.Sprint("routine ", routine), routine)
+	for _, full := range []bool{true, false} {
+		got, _ := d.localize(n, fmt.Sprint("full ", full), full)
 		if lacking := missed(n, &got); len(lacking) > 0 {
-			t.Errorf("broken %v, routine %v: missed %v", n.Broken, routine, lacking)
+			t.Errorf("broken %v, full %v: missed %v", n.Broken, full, lacking)
 		}
 	}
 }

@@ -76,7 +76,7 @@ func domain(c *inventory.Component) string {
 // bySample: some machines of each failure domain are asked everything, and the
 // others are pinged. A routine sweep asks everything of all: it is to learn.
 func (s Scope) bySample(servers int, routine bool) bool {
-	return s.All && !routine && servers >= sampleFrom
+	return s.All && !s.Full && !routine && servers >= sampleFrom
 }
 
 // firstSamples asks everything of some machines of each class, and of all

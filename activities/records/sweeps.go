@@ -16,6 +16,7 @@ type Scope struct {
 	Site       string   `json:"site,omitempty"`
 	Components []string `json:"components,omitempty"`
 	All        bool     `json:"all,omitempty"`
+	Full       bool     `json:"full,omitempty"` // with All: everything is asked of every machine, not of samples
 	// Work is planned work: all that it touches, and what feeds it.
 	Work string `json:"work,omitempty"`
 }
