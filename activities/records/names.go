@@ -10,7 +10,8 @@ import (
 )
 
 // Directory finds contacts for sending: the inventory's, and the stranger who
-// wrote a report, whose only address is the one that he wrote from.
+// wrote a report, whose only address is the one that he wrote from, and the rooms
+// of teams.
 type Directory struct {
 	inv   *inventory.Inventory
 	store *store.Store
@@ -25,6 +26,9 @@ func NewDirectory(inv *inventory.Inventory, st *store.Store) Directory {
 func (d Directory) Contact(id string) (*inventory.Contact, bool) {
 	report, ok := strings.CutPrefix(id, StrangerPrefix)
 	if !ok {
+		if room, ok := d.inv.RoomContact(id); ok {
+			return room.Contact(), true
+		}
 		return d.inv.Contact(id)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

@@ -104,6 +104,7 @@ func (inv *Inventory) people(r *raw) {
 			inv.ruled = inv.ruled || slices.ContainsFunc(t.value.Members, func(m Contact) bool { return m.Role != "" })
 		}
 	}
+	inv.rooms(r)
 	inv.contact = make(map[string]*Contact, len(r.contacts))
 	inv.byAddress = map[address]*Contact{}
 	for i := range r.contacts {

@@ -136,6 +136,7 @@ type Team struct {
 	// empty: everybody of the team.
 	Fallback []string `json:"fallback,omitempty"`
 	Duty     Duty     `json:"-"`
+	Room     *Room    `json:"room,omitempty"` // where it works on its incidents; nil: nowhere
 }
 
 // Site adds to a component of KindSite what only a site has.

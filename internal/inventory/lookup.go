@@ -21,6 +21,8 @@ type Inventory struct {
 	byAddress  map[address]*Contact // nil where several clients share it
 	teams      []*Team
 	team       map[string]*Team
+	room       map[string]*Room
+	roomAt     map[address]*Room
 	ruled      bool // a member has a role: roles hold
 	servers    []string
 	serversOf  map[string][]string
@@ -36,6 +38,9 @@ type address struct {
 
 // Address is where a contact is reached by a channel at present; empty where he isn't.
 func (inv *Inventory) Address(contact string, ch Channel) string {
+	if r, ok := inv.RoomContact(contact); ok && r.Channel == ch {
+		return r.Address
+	}
 	if c := inv.contact[contact]; c != nil {
 		return c.Addresses[ch]
 	}

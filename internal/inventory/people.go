@@ -93,9 +93,14 @@ func (r *raw) team(d *decoder) {
 			t.Fallback = d.ids(value)
 		case "repeat":
 			t.Repeat = d.number(value, 0, 100)
+		case "room":
+			t.Room = d.room(value)
 		}
 	})
 	d.required("id", "members", "levels")
+	if t.Room != nil {
+		t.Room.TimeZone = zone.String()
+	}
 	if t.Name == "" {
 		t.Name = t.ID
 	}

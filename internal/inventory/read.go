@@ -18,7 +18,8 @@ var (
 	clientFields    = []string{"id", "name", "language", "timezone", "quiet", "contacts"}
 	contactFields   = []string{"id", "name", "language", "timezone", "addresses", "ladder", "quiet"}
 	memberFields    = append([]string{"pages", "role"}, contactFields...)
-	teamFields      = []string{"id", "name", "timezone", "members", "rotations", "hours", "holidays", "levels", "repeat", "policies", "fallback"}
+	teamFields      = []string{"id", "name", "timezone", "members", "rotations", "hours", "holidays", "levels", "repeat", "policies", "fallback", "room"}
+	roomFields      = []string{"telegram", "slack", "mattermost", "topics", "language"}
 	levelFields     = []string{"members", "rotations", "everyone", "mode", "ladder", "ackWithin"}
 
 	kindNames     = []string{"site", "room", "rack", "feed", "pdu", "phase", "uplink", "switch", "card", "hypervisor", "server"}
