@@ -95,9 +95,16 @@ type Notification struct {
 	// recipient has quiet hours.
 	Silent bool `json:"-"`
 
+	// Thread is where a room's message goes. It is read when the message leaves.
+	Thread Thread `json:"-"`
+
 	LeaseToken int64     `json:"leaseToken"` // fencing: grows by one with each claim
 	LeaseUntil time.Time `json:"leaseUntil,omitzero"`
 }
+
+// Thread is an incident's thread in a room: the id at the provider of the
+// message, or of the topic, that opened it, and the event of that.
+type Thread struct{ ID, Event string }
 
 // Outcome is what one attempt came to.
 type Outcome struct {
