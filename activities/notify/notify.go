@@ -105,6 +105,8 @@ type Options struct {
 	// OptOut makes the address at which the recipient of a mail wants no more of
 	// them; nil: mails name none.
 	OptOut func(n ledger.Notification) string
+	// Thread finds the thread into which a room's message goes; nil: rooms have none.
+	Thread func(ctx context.Context, n ledger.Notification) (ledger.Thread, error)
 	// Way is the right of way that bulk gives to what is urgent; nil: none.
 	Way *urgency.Way
 	Now func() time.Time // nil: time.Now
@@ -151,6 +153,7 @@ type Activities struct {
 	store    Ledger
 	contacts Directory
 	routes   map[inventory.Channel]route
+	rooms    map[inventory.Channel]route // the same providers; see routeOf
 	limits   limits
 	opts     Options
 }
@@ -162,6 +165,7 @@ func New(store Ledger, contacts Directory, routes Routes, opts Options) *Activit
 		store:    store,
 		contacts: contacts,
 		routes:   newRoutes(routes, opts.Breaker),
+		rooms:    newRoutes(routes, opts.Breaker),
 		limits:   newLimits(store, routes, opts.Rates, opts.Now),
 		opts:     opts,
 	}
@@ -183,7 +187,7 @@ func (a *Activities) address(n ledger.Notification) (route, string, ledger.Outco
 	refused := func(class ledger.Class, why string) ledger.Outcome {
 		return ledger.Outcome{State: ledger.Refused, Class: class, Message: why}
 	}
-	r := a.routes[n.Channel]
+	r := a.routeOf(n)
 	if len(r) == 0 {
 		return nil, "", refused(ledger.ClassConfig, "no provider is configured for channel "+string(n.Channel))
 	}

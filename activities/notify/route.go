@@ -178,6 +178,9 @@ func (a *Activities) lookUp(ctx context.Context, n ledger.Notification) (provide
 		// The address has left the inventory since: nobody can be asked.
 		return "", "", ErrNoLookUp
 	}
+	if n, refusal = a.threaded(ctx, n); refusal.State != "" {
+		return "", "", errors.New("look up a room's message: " + refusal.Message)
+	}
 	lanes, err := a.suspects(ctx, r, n)
 	if err != nil {
 		return "", "", err

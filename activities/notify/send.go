@@ -218,6 +218,9 @@ func (a *Activities) attempt(ctx context.Context, n ledger.Notification, leaseEn
 	if refusal.State != "" {
 		return refusal, 0
 	}
+	if n, refusal = a.threaded(ctx, n); refusal.State != "" {
+		return refusal, 0
+	}
 	t, wait, own := a.choose(ctx, r, n, a.room(leaseEnds), how)
 	if t.lane == nil {
 		return a.putOff(wait, own)

@@ -16,7 +16,7 @@ var heard = []string{
 
 // WantsAck says whether a message of the event asks to be acknowledged: by a
 // button, by 1 on the phone.
-func WantsAck(event string) bool { return !slices.Contains(heard, event) }
+func WantsAck(event string) bool { return !InRoom(event) && !slices.Contains(heard, event) }
 
 // ReplyLine says, below a message, what its code is for.
 func ReplyLine(event, code string, lang inventory.Language) string {

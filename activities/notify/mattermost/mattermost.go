@@ -21,6 +21,7 @@ import (
 
 	"vakhta/activities/notify"
 	"vakhta/internal/ledger"
+	"vakhta/internal/message"
 )
 
 // Provider is the name of this provider in the ledger.
@@ -62,6 +63,7 @@ const notificationProp = "vakhta_notification"
 type post struct {
 	ID        string         `json:"id,omitempty"`
 	ChannelID string         `json:"channel_id,omitempty"`
+	RootID    string         `json:"root_id,omitempty"` // of the post that opened the thread
 	Message   string         `json:"message"`
 	Props     map[string]any `json:"props"`
 }
@@ -70,7 +72,7 @@ type post struct {
 func (c *Channel) Send(ctx context.Context, n ledger.Notification, to string) ledger.Outcome {
 	x := notify.NewExchange(ctx, c.cfg.Transport, nil)
 	p := c.cfg.post(n, "", notify.Buttons(n))
-	p.ChannelID = to
+	p.ChannelID, p.RootID = to, n.Thread.ID
 	body, err := x.JSON(http.MethodPost, c.cfg.URL+"/api/v4/posts", c.cfg.Token, p)
 	return c.outcome(x, body, err, to)
 }
@@ -138,7 +140,7 @@ func (c *Channel) outcome(x *notify.Exchange, body []byte, err error, to string)
 
 // post writes a message: its text, what somebody did with it, its buttons.
 func (cfg Config) post(n ledger.Notification, line string, buttons []notify.Button) post {
-	text := markup(n.Body)
+	text := markup(n.Body, n.Event != message.RoomLine)
 	if line != "" {
 		text += "\n\n" + plain(line)
 	}
@@ -177,12 +179,13 @@ const maxPost = 12_000
 
 var address = regexp.MustCompile(`https?://\S+[^\s.,;:!?)]`)
 
-// markup is a text with its first line in bold; nothing else in it has a
-// meaning to Mattermost, but for web addresses, which become links.
-func markup(text string) string {
+// markup is a text with, where that is its headline, its first line in bold;
+// nothing else in it has a meaning to Mattermost, but for web addresses, which
+// become links.
+func markup(text string, headline bool) string {
 	head, rest, more := strings.Cut(text, "\n")
 	out := plain(head)
-	if head = strings.TrimSpace(head); head != "" && !address.MatchString(head) {
+	if head = strings.TrimSpace(head); headline && head != "" && !address.MatchString(head) {
 		out = "**" + plain(head) + "**"
 	}
 	if more {

@@ -20,6 +20,7 @@ import (
 
 	"vakhta/activities/notify"
 	"vakhta/internal/ledger"
+	"vakhta/internal/message"
 )
 
 // Provider is the name of this provider in the ledger.
@@ -63,8 +64,9 @@ type metadata struct {
 // post is a message of chat.postMessage and chat.update.
 type post struct {
 	Channel     string    `json:"channel"`
-	TS          string    `json:"ts,omitempty"` // of the message that is updated
-	Text        string    `json:"text"`         // for notifications, and for readers that show no blocks
+	TS          string    `json:"ts,omitempty"`        // of the message that is updated
+	ThreadTS    string    `json:"thread_ts,omitempty"` // of the message that opened the thread
+	Text        string    `json:"text"`                // for notifications, and for readers that show no blocks
 	Blocks      []any     `json:"blocks"`
 	UnfurlLinks bool      `json:"unfurl_links"`
 	UnfurlMedia bool      `json:"unfurl_media"`
@@ -87,7 +89,7 @@ type answer struct {
 func (c *Channel) Send(ctx context.Context, n ledger.Notification, to string) ledger.Outcome {
 	x := notify.NewExchange(ctx, c.cfg.Transport, nil)
 	body, err := x.JSON(http.MethodPost, c.cfg.URL+"/api/chat.postMessage", c.cfg.Token, post{
-		Channel: to, Text: escape(n.Body), Blocks: blocks(n, "", notify.Buttons(n)),
+		Channel: to, ThreadTS: n.Thread.ID, Text: escape(n.Body), Blocks: blocks(n, "", notify.Buttons(n)),
 		Metadata: &metadata{metadataType, map[string]string{"id": n.ID}},
 	})
 	return c.outcome(x, body, err, to)
@@ -107,8 +109,13 @@ func (c *Channel) LookUp(ctx context.Context, n ledger.Notification, to string) 
 		"channel": {to}, "limit": {strconv.Itoa(lookUpPage)}, "include_all_metadata": {"true"},
 		"oldest": {strconv.FormatInt(n.CreatedAt.Add(-2*time.Minute).Unix(), 10)}, // clocks differ
 	}
+	method := "conversations.history"
+	if n.Thread.ID != "" { // which doesn't tell of replies
+		method = "conversations.replies"
+		query.Set("ts", n.Thread.ID)
+	}
 	x := notify.NewExchange(ctx, c.cfg.Transport, nil)
-	body, err := x.JSON(http.MethodGet, c.cfg.URL+"/api/conversations.history?"+query.Encode(), c.cfg.Token, nil)
+	body, err := x.JSON(http.MethodGet, c.cfg.URL+"/api/"+method+"?"+query.Encode(), c.cfg.Token, nil)
 	var a answer
 	if err == nil {
 		err = json.Unmarshal(body, &a)
@@ -204,7 +211,7 @@ const maxSection = 3000
 
 // blocks are a message's parts: its text, what somebody did with it, its buttons.
 func blocks(n ledger.Notification, line string, buttons []notify.Button) []any {
-	out := []any{section(markup(n.Body))}
+	out := []any{section(markup(n.Body, n.Event != message.RoomLine))}
 	if line != "" {
 		out = append(out, section(escape(line)))
 	}
@@ -239,12 +246,12 @@ func escape(text string) string {
 
 var address = regexp.MustCompile(`https?://[^\s<>|]+[^\s<>|.,;:!?)]`)
 
-// markup is a text with its first line in bold and its web addresses as links;
-// it can mention nobody.
-func markup(text string) string {
+// markup is a text with its web addresses as links and, where that is its
+// headline, its first line in bold; it can mention nobody.
+func markup(text string, headline bool) string {
 	head, rest, _ := strings.Cut(text, "\n")
 	first := linked(head)
-	if !strings.ContainsAny(head, "*`~_") && strings.TrimSpace(head) != "" && !address.MatchString(head) {
+	if headline && !strings.ContainsAny(head, "*`~_") && strings.TrimSpace(head) != "" && !address.MatchString(head) {
 		first = "*" + strings.TrimSpace(escape(head)) + "*"
 	}
 	out := first

@@ -89,12 +89,16 @@ func (c *Channel) Send(ctx context.Context, n ledger.Notification, to string) le
 	if err != nil {
 		return ledger.Outcome{State: ledger.Refused, Class: ledger.ClassConfig, Provider: Provider, Message: notify.Scrub(err.Error(), c.cfg.Token, to)}
 	}
+	if do := topicOf(n); do != nil {
+		return c.topic(ctx, b, x, do, n, chat, to)
+	}
 	disabled := true
 	params := &bot.SendMessageParams{
 		ChatID: chat, Text: cut(n.Body),
 		LinkPreviewOptions:  &models.LinkPreviewOptions{IsDisabled: &disabled},
 		DisableNotification: n.Silent,
 	}
+	into(params, n.Thread)
 	if keyboard := buttons(n); keyboard != nil {
 		params.ReplyMarkup = keyboard
 	}
@@ -126,11 +130,15 @@ func (c *Channel) AnswerButton(ctx context.Context, callbackQueryID, text string
 	return nil
 }
 
-// Say answers what somebody wrote, in the chat where he did.
-func (c *Channel) Say(ctx context.Context, chatID, text string) error {
+// Say answers what somebody wrote, in the chat and the topic where he did.
+func (c *Channel) Say(ctx context.Context, to InboundMessage, text string) error {
 	b, _, err := c.open(ctx)
 	if err == nil {
-		_, err = b.SendMessage(ctx, &bot.SendMessageParams{ChatID: chatID, Text: text})
+		params := &bot.SendMessageParams{ChatID: to.ChatID, Text: cut(text), MessageThreadID: to.Topic}
+		if to.Group && to.MessageID != 0 {
+			params.ReplyParameters = &models.ReplyParameters{MessageID: to.MessageID, AllowSendingWithoutReply: true}
+		}
+		_, err = b.SendMessage(ctx, params)
 	}
 	if err != nil {
 		return errors.New("answer a telegram message: " + notify.Scrub(err.Error(), c.cfg.Token))

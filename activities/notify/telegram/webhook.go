@@ -47,6 +47,22 @@ type InboundMessage struct {
 	UserID   string // who wrote it; in a chat of two the same as ChatID
 	Text     string
 	At       time.Time
+
+	MessageID int
+	Group     bool
+	Topic     int // the group's topic in which it was written; 0: none
+	ReplyTo   int // the message that it answers; 0: none
+}
+
+// Threads are the ids of messages and topics, one of which may be an incident's thread.
+func (m *InboundMessage) Threads() []string {
+	var out []string
+	for _, id := range []int{m.Topic, m.ReplyTo} {
+		if id != 0 {
+			out = append(out, strconv.Itoa(id))
+		}
+	}
+	return out
 }
 
 // Update is one update, read. One of its parts is set; none, if the update
@@ -98,18 +114,28 @@ func (w *Webhook) Parse(r *http.Request, body []byte) (Update, error) {
 			ChatID: strconv.FormatInt(u.Message.Chat.ID, 10), Left: u.Message.Text == "/stop", At: time.Unix(int64(u.Message.Date), 0).UTC(),
 		}}, nil
 	case u.Message != nil && u.Message.Text != "":
-		m := &InboundMessage{
-			UpdateID: u.ID, ChatID: strconv.FormatInt(u.Message.Chat.ID, 10), Text: u.Message.Text,
-			At: time.Unix(int64(u.Message.Date), 0).UTC(),
-		}
-		m.UserID = m.ChatID
-		if u.Message.From != nil {
-			m.UserID = strconv.FormatInt(u.Message.From.ID, 10)
-		}
-		return Update{Message: m}, nil
+		return Update{Message: inbound(u)}, nil
 	default:
 		return Update{}, nil
 	}
+}
+
+func inbound(u models.Update) *InboundMessage {
+	m := &InboundMessage{
+		UpdateID: u.ID, ChatID: strconv.FormatInt(u.Message.Chat.ID, 10), Text: u.Message.Text, At: time.Unix(int64(u.Message.Date), 0).UTC(),
+		MessageID: u.Message.ID, Group: u.Message.Chat.Type == models.ChatTypeGroup || u.Message.Chat.Type == models.ChatTypeSupergroup,
+	}
+	m.UserID = m.ChatID
+	if u.Message.From != nil {
+		m.UserID = strconv.FormatInt(u.Message.From.ID, 10)
+	}
+	if u.Message.IsTopicMessage {
+		m.Topic = u.Message.MessageThreadID
+	}
+	if u.Message.ReplyToMessage != nil {
+		m.ReplyTo = u.Message.ReplyToMessage.ID
+	}
+	return m
 }
 
 // membership reads what has become of the bot in a chat; nil: nothing that
