@@ -14,6 +14,7 @@ func (s *Sandbox) controlRoutes() {
 	for pattern, h := range map[string]http.HandlerFunc{
 		"GET /{$}":                         s.servePage,
 		"POST /_sandbox/page/press":        s.servePress,
+		"POST /_sandbox/page/write":        s.serveWrite,
 		"GET /_sandbox/inbox":              s.controlInbox,
 		"DELETE /_sandbox/inbox":           func(w http.ResponseWriter, _ *http.Request) { s.ClearInbox(); done(w) },
 		"GET /_sandbox/counts":             s.controlCounts,
@@ -27,6 +28,8 @@ func (s *Sandbox) controlRoutes() {
 		"DELETE /_sandbox/faults/{id}":     s.controlRemoveFault,
 		"POST /_sandbox/telegram/messages": s.controlTelegram,
 		"POST /_sandbox/telegram/buttons":  s.controlButton,
+		"POST /_sandbox/rooms/messages":    s.controlRoom,
+		"POST /_sandbox/slack/respond":     s.slackRespond,
 		"POST /_sandbox/sms/inbound":       s.controlSMS,
 		"GET /_sandbox/sendgrid/verification-key": func(w http.ResponseWriter, _ *http.Request) {
 			writeJSON(w, http.StatusOK, map[string]string{"public_key": s.pubKey})

@@ -32,7 +32,10 @@ type Item struct {
 	History    []Status          `json:"history"`
 	Buttons    []Button          `json:"buttons,omitempty"`
 	Edited     bool              `json:"edited,omitempty"`
-	Silent     bool              `json:"silent,omitempty"` // arrived without a sound
+	Silent     bool              `json:"silent,omitempty"`  // arrived without a sound
+	Thread     string            `json:"thread,omitempty"`  // id of the message or topic in whose thread it stands
+	Topic      *Topic            `json:"topic,omitempty"`   // it is a topic, not a message
+	OnlyFor    string            `json:"onlyFor,omitempty"` // who alone sees it
 	Opened     bool              `json:"opened,omitempty"`
 	Segments   int               `json:"segments,omitempty"` // of an SMS
 
@@ -43,6 +46,12 @@ type Item struct {
 	Seconds    int      `json:"seconds,omitempty"`    // the call's duration
 
 	service string // MessagingServiceSid
+}
+
+// Topic is one of a Telegram group.
+type Topic struct {
+	Name   string `json:"name"`
+	Closed bool   `json:"closed,omitempty"`
 }
 
 // Status is a state that an item was in since At.

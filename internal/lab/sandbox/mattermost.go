@@ -28,6 +28,7 @@ func mattermostError(w http.ResponseWriter, status int, id, message string) {
 
 type mattermostMessage struct {
 	ChannelID string          `json:"channel_id"`
+	RootID    string          `json:"root_id"`
 	Message   string          `json:"message"`
 	Props     mattermostProps `json:"props"`
 }
@@ -91,12 +92,16 @@ func (s *Sandbox) mattermostPost(w http.ResponseWriter, r *http.Request) {
 		mattermostError(w, http.StatusForbidden, "api.context.permissions.app_error", "You do not have the appropriate permissions.")
 		return
 	}
+	if root, ok := s.Item(m.RootID); m.RootID != "" && (!ok || root.Thread != "") {
+		mattermostError(w, http.StatusBadRequest, "api.post.create_post.root_id.app_error", "Invalid RootId parameter.")
+		return
+	}
 	if s.refuse(w, Mattermost, OpSend, ChannelMattermost, m.ChannelID) {
 		return
 	}
 	id := sid("")[:26]
 	s.roomItem(&Item{
-		Provider: Mattermost, Channel: ChannelMattermost, ID: id, To: m.ChannelID, Text: markdown(m.Message), Buttons: m.Props.buttons(),
+		Provider: Mattermost, Channel: ChannelMattermost, ID: id, To: m.ChannelID, Text: markdown(m.Message), Buttons: m.Props.buttons(), Thread: m.RootID,
 		Args: map[string]string{notificationArg: m.Props.Notification},
 	})
 	if s.vanish(w, r, Mattermost, ChannelMattermost, m.ChannelID) {

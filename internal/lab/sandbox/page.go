@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"html/template"
 	"net/http"
@@ -28,12 +29,23 @@ var page = template.Must(template.New("inbox.html").Funcs(template.FuncMap{
 	"rows":   buttonRows,
 }).ParseFS(pageFiles, "inbox.html"))
 
-// thread is everything between us and one address, newest first.
+// thread is everything between us and one address, newest first; in a team's
+// room each thread is one of its own.
 type thread struct {
 	Address string
 	Channel string
 	Items   []Item
 	Total   int
+	Room    *roomThread
+}
+
+// roomThread is a thread in a team's room.
+type roomThread struct {
+	ID       string // of what opened it
+	Name     string
+	Provider Provider
+	Closed   bool
+	Sign     string // by which a command begins in it
 }
 
 type pageView struct {
@@ -86,21 +98,53 @@ func (s *Sandbox) servePage(w http.ResponseWriter, r *http.Request) {
 func (s *Sandbox) threads(items []Item) []thread {
 	at := make(map[string]int)
 	var list []thread
+	opened := map[string]bool{}
+	for _, it := range items {
+		if it.Thread != "" {
+			opened[address(it.To)+"\x00"+it.Thread] = true
+		}
+	}
 	for _, it := range slices.Backward(items) {
-		i, ok := at[address(it.To)]
+		key := address(it.To) + "\x00" + cmp.Or(it.Thread, it.ID[strings.LastIndexByte(it.ID, '/')+1:])
+		inThread := opened[key]
+		if !inThread {
+			key = address(it.To)
+		}
+		i, ok := at[key]
 		if !ok {
 			i = len(list)
-			at[address(it.To)] = i
+			at[key] = i
 			list = append(list, thread{Address: it.To, Channel: it.Channel})
+			if inThread {
+				list[i].Room = s.roomThread(it, key[strings.IndexByte(key, 0)+1:])
+			}
 		}
 		list[i].Items = append(list[i].Items, it)
 	}
 	s.inbox.mu.RLock()
 	defer s.inbox.mu.RUnlock()
 	for i := range list {
-		list[i].Total = len(s.inbox.byTo[address(list[i].Address)])
+		if list[i].Total = len(list[i].Items); list[i].Room == nil {
+			list[i].Total = len(s.inbox.byTo[address(list[i].Address)])
+		}
 	}
 	return list
+}
+
+// roomThread describes the thread that a message with this id opened.
+func (s *Sandbox) roomThread(it Item, id string) *roomThread {
+	t := &roomThread{ID: id, Name: id, Provider: it.Provider, Sign: map[Provider]string{Telegram: "/", Slack: "!", Mattermost: "/vakhta "}[it.Provider]}
+	key := roomKey(it.To, id)
+	if it.Provider == Mattermost {
+		key = id
+	}
+	if root, ok := s.Item(key); ok {
+		t.Name, _, _ = strings.Cut(root.Text, "\n")
+		if root.Topic != nil {
+			t.Name, t.Closed = root.Topic.Name, root.Topic.Closed
+		}
+	}
+	return t
 }
 
 func (s *Sandbox) tabs(here string) (total int, tabs []channelTab) {
@@ -125,6 +169,17 @@ func (s *Sandbox) servePress(w http.ResponseWriter, r *http.Request) {
 	}
 	back := url.URL{Path: "/", RawQuery: r.FormValue("back")}
 	http.Redirect(w, r, back.String(), http.StatusSeeOther)
+}
+
+// serveWrite is what somebody writes into a thread on the page.
+func (s *Sandbox) serveWrite(w http.ResponseWriter, r *http.Request) {
+	by := r.FormValue("by")
+	err := s.Write(Post{Provider: Provider(r.FormValue("provider")), Room: r.FormValue("room"), Thread: r.FormValue("thread"), By: Member{ID: by, Name: by}, Text: r.FormValue("text")})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	http.Redirect(w, r, (&url.URL{Path: "/", RawQuery: r.FormValue("back")}).String(), http.StatusSeeOther)
 }
 
 // letter is a mail whose links open beside the inbox.

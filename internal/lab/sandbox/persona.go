@@ -86,6 +86,8 @@ type Chat struct {
 	After   Duration `json:"after,omitempty"`
 	Blocked bool     `json:"blocked,omitempty"` // 403: he blocked the bot
 	Unknown bool     `json:"unknown,omitempty"` // 400: chat not found
+	// NoTopics: 400, the bot may make none in the group, or the group has none.
+	NoTopics bool `json:"noTopics,omitempty"`
 }
 
 // Mailbox is how a mail address behaves. Nobody clicks: a link is for a person.

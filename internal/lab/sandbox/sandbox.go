@@ -58,7 +58,12 @@ type Config struct {
 	SlackToken      string // of the bot
 	SlackSecret     string // signs the presses
 	SlackActionURL  string // gets them
+	SlackEventURL   string // gets what is written in channels; empty: nothing
+	SlackCommandURL string // gets the slash command; empty: there is none
 	MattermostToken string // of the bot; a button says itself where it calls
+	// MattermostCommandURL gets the slash command, which carries MattermostCommandToken; empty: there is none.
+	MattermostCommandURL   string
+	MattermostCommandToken string
 
 	// SendGridEventURL gets the event webhook; empty: no events are sent.
 	SendGridEventURL string

@@ -36,6 +36,8 @@ const (
 func (s *Sandbox) slackRoutes() {
 	s.mux.HandleFunc("POST /api/chat.postMessage", s.roomAuth(s.cfg.SlackToken, slackRefused, s.slackPost))
 	s.mux.HandleFunc("POST /api/chat.update", s.roomAuth(s.cfg.SlackToken, slackRefused, s.slackUpdate))
+	s.mux.HandleFunc("POST /api/chat.postEphemeral", s.roomAuth(s.cfg.SlackToken, slackRefused, s.slackEphemeral))
+	s.mux.HandleFunc("GET /api/conversations.replies", s.roomAuth(s.cfg.SlackToken, slackRefused, s.slackHistory))
 	s.mux.HandleFunc("GET /api/conversations.history", s.roomAuth(s.cfg.SlackToken, slackRefused, s.slackHistory))
 }
 
@@ -60,10 +62,11 @@ func (s *Sandbox) roomAuth(token string, refuse func(http.ResponseWriter), next 
 }
 
 type slackMessage struct {
-	Channel string `json:"channel"`
-	TS      string `json:"ts"`
-	Text    string `json:"text"`
-	Blocks  []struct {
+	Channel  string `json:"channel"`
+	TS       string `json:"ts"`
+	ThreadTS string `json:"thread_ts"`
+	Text     string `json:"text"`
+	Blocks   []struct {
 		Type string `json:"type"`
 		Text struct {
 			Type string `json:"type"`
@@ -141,6 +144,9 @@ func (s *Sandbox) slackPost(w http.ResponseWriter, r *http.Request) {
 	case m.Channel == "" || s.people.of(m.Channel).Room.Gone:
 		slackError(w, "channel_not_found")
 		return
+	case m.ThreadTS != "" && !s.holds(roomKey(m.Channel, m.ThreadTS)):
+		slackError(w, "thread_not_found")
+		return
 	case bad != "":
 		slackError(w, bad)
 		return
@@ -148,16 +154,20 @@ func (s *Sandbox) slackPost(w http.ResponseWriter, r *http.Request) {
 	if s.refuse(w, Slack, OpSend, ChannelSlack, m.Channel) {
 		return
 	}
-	now := time.Now()
-	ts := fmt.Sprintf("%d.%06d", now.Unix(), s.bot.messages.Add(1)%1_000_000)
+	ts := s.slackTS()
 	s.roomItem(&Item{
-		Provider: Slack, Channel: ChannelSlack, ID: roomKey(m.Channel, ts), To: m.Channel, Text: text, Buttons: buttons,
+		Provider: Slack, Channel: ChannelSlack, ID: roomKey(m.Channel, ts), To: m.Channel, Text: text, Buttons: buttons, Thread: m.ThreadTS,
 		Args: map[string]string{notificationArg: m.Metadata.Payload["id"]},
 	})
 	if s.vanish(w, r, Slack, ChannelSlack, m.Channel) {
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"ok": true, "channel": m.Channel, "ts": ts})
+}
+
+func (s *Sandbox) holds(id string) bool {
+	_, ok := s.Item(id)
+	return ok
 }
 
 func roomKey(room, id string) string { return room + "/" + id }
@@ -214,6 +224,9 @@ func (s *Sandbox) slackHistory(w http.ResponseWriter, r *http.Request) {
 	for _, it := range slices.Backward(items) {
 		if float64(it.At.Unix()) < oldest {
 			break
+		}
+		if it.Thread != q.Get("ts") || it.OnlyFor != "" { // the history has no replies, a thread nothing else
+			continue
 		}
 		message := map[string]any{"type": "message", "ts": it.ID[strings.LastIndexByte(it.ID, '/')+1:], "text": it.Text}
 		if q.Get("include_all_metadata") == "true" {
@@ -273,10 +286,8 @@ func (s *Sandbox) tellSlack(ctx context.Context, it Item, button int, who Member
 	if err != nil {
 		return
 	}
-	stamp := strconv.FormatInt(time.Now().Unix(), 10)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("X-Slack-Request-Timestamp", stamp)
-	req.Header.Set("X-Slack-Signature", "v0="+macOf(s.cfg.SlackSecret, "v0:"+stamp+":"+string(body)))
+	s.signSlack(req, body)
 	s.post(req)
 }
 

@@ -75,8 +75,12 @@ func (s *Sandbox) serveBot(w http.ResponseWriter, r *http.Request) {
 		botError(w, http.StatusBadRequest, "Bad Request: "+err.Error(), 0)
 		return
 	}
-	if strings.EqualFold(method, "sendMessage") {
+	switch strings.ToLower(method) {
+	case "sendmessage":
 		s.sendMessage(w, r, p)
+		return
+	case "createforumtopic":
+		s.createTopic(w, r, p)
 		return
 	}
 	if s.refuse(w, Telegram, OpLookup, ChannelTelegram, p["chat_id"]) {
@@ -91,6 +95,10 @@ func (s *Sandbox) serveBot(w http.ResponseWriter, r *http.Request) {
 		s.editMessage(w, p, false)
 	case "answercallbackquery":
 		s.answerQuery(w, p)
+	case "closeforumtopic":
+		s.turnTopic(w, p, true)
+	case "reopenforumtopic":
+		s.turnTopic(w, p, false)
 	case "setwebhook":
 		s.setWebhook(w, p)
 	case "deletewebhook":
@@ -180,20 +188,18 @@ func (s *Sandbox) sendMessage(w http.ResponseWriter, r *http.Request, p map[stri
 	case person.Blocked:
 		botError(w, http.StatusForbidden, "Forbidden: bot was blocked by the user", 0)
 		return
-	case bad != "":
+	}
+	thread, astray := s.botThread(chat, p)
+	if bad += astray; bad != "" {
 		botError(w, http.StatusBadRequest, "Bad Request: "+bad, 0)
 		return
 	}
-	if s.refuse(w, Telegram, OpSend, ChannelTelegram, chat) {
-		return
-	}
-	if wait := max(s.limits.take("telegram", s.cfg.Limits.Telegram), s.limits.take("chat "+chat, s.cfg.Limits.TelegramChat)); wait > 0 {
-		tooMany(w, Telegram, wait)
+	if s.refuse(w, Telegram, OpSend, ChannelTelegram, chat) || s.tooManyInChat(w, chat) {
 		return
 	}
 	it := &Item{
 		Provider: Telegram, Channel: ChannelTelegram, To: chat, From: "sandbox_bot",
-		ID: messageKey(chat, s.bot.messages.Add(1)), Text: text, Buttons: buttons, Silent: p["disable_notification"] == "true",
+		ID: messageKey(chat, s.bot.messages.Add(1)), Text: text, Buttons: buttons, Silent: p["disable_notification"] == "true", Thread: thread,
 	}
 	if p["parse_mode"] != "" {
 		it.HTML = p["text"]

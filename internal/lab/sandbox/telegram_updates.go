@@ -48,6 +48,9 @@ func (s *Sandbox) chatObject(chat string) map[string]any {
 	if id < 0 {
 		kind = "group"
 	}
+	if strings.HasPrefix(chat, "-100") {
+		kind = "supergroup"
+	}
 	return map[string]any{"id": id, "type": kind, "first_name": "Person " + chat}
 }
 
@@ -63,6 +66,7 @@ func (s *Sandbox) messageObject(it Item) map[string]any {
 	if it.Inbound {
 		m["from"] = person(it.To)
 	}
+	s.threadFields(it, m)
 	if it.Edited {
 		m["edit_date"] = it.updated().Unix()
 	}
