@@ -58,7 +58,7 @@ func newPager(cfg config.Config, inv *inventory.Inventory, st *store.Store) (*pa
 		}),
 		notify: notify.New(st, records.NewDirectory(inv, st), routes, notify.Options{
 			Rates: couriers.Rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleTimeout: cfg.Notify.SendTimeout,
-			SettleAfter: cfg.Notify.SettleAfter, ReceiptsWithin: cfg.Notify.ReceiptsWithin, Breaker: couriers.Breaker(cfg.Notify.Breaker), Way: way, Page: render.Page,
+			SettleAfter: cfg.Notify.SettleAfter, ReceiptsWithin: cfg.Notify.ReceiptsWithin, Breaker: couriers.Breaker(cfg.Notify.Breaker), Way: way, Page: render.Page, Thread: st.ThreadOf,
 		}),
 	}, nil
 }

@@ -29,6 +29,7 @@ type parts struct {
 	notify  *notify.Activities
 	probe   func(vantage string) *probe.Activities
 	may     workflows.Authority
+	herald  *herald
 }
 
 func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error) {
@@ -56,17 +57,18 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 	if err != nil {
 		return nil, err
 	}
-	way := &urgency.Way{Lamp: st}
+	way, news := &urgency.Way{Lamp: st}, &herald{}
 	sender := notify.New(st, records.NewDirectory(inv, st), routes, notify.Options{
 		Rates: couriers.Rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleTimeout: cfg.Notify.SendTimeout, SettleAfter: cfg.Notify.SettleAfter, ReceiptsWithin: cfg.Notify.ReceiptsWithin,
-		Attempted: m.attempted, Breaker: couriers.Breaker(cfg.Notify.Breaker), Way: way, Page: render.Page, OptOut: optOut(links),
+		Attempted: m.attempted, Breaker: couriers.Breaker(cfg.Notify.Breaker), Way: way, Page: render.Page, OptOut: optOut(links), Thread: st.ThreadOf,
 	})
 	m.watchProviders(func() []notify.Health { return notify.HealthOf(sender) })
 	return &parts{
 		store:   st,
-		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL, Organizer: cfg.Organizer(), Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders, Hands: hands(cfg.Hands), KeepSweeps: cfg.Probe.Keep, Together: *cfg.Alerts.Together, Way: way}),
+		records: records.New(st, inv, render, library, links, records.Options{PublicURL: cfg.PublicURL, Organizer: cfg.Organizer(), Rates: cfg.Paces(), Ladders: cfg.Notify.Ladders, Hands: hands(cfg.Hands), KeepSweeps: cfg.Probe.Keep, Together: *cfg.Alerts.Together, Way: way, News: news.tell}),
 		notify:  sender,
 		may:     inv.May,
+		herald:  news,
 		probe: func(vantage string) *probe.Activities {
 			return probe.New(inv, st, probe.Options{
 				Vantage: vantage, Rate: float64(cfg.Probe.Rate), Concurrency: cfg.Probe.Concurrency, BMCTimeout: cfg.Probe.BMCTimeout, SNMPTimeout: cfg.Probe.SNMPTimeout,

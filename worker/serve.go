@@ -34,6 +34,7 @@ func newWorkers(f flags, c client.Client, p *parts) []worker.Worker {
 		MaxHeartbeatThrottleInterval: time.Second, DefaultHeartbeatThrottleInterval: time.Second,
 	}
 	var out []worker.Worker
+	p.herald.flows = c
 	if f.has(roleWorkflows) || f.has(roleRecords) {
 		o := base
 		o.DisableWorkflowWorker = !f.has(roleWorkflows)

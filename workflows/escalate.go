@@ -256,6 +256,7 @@ func (e *escalation) run(ctx workflow.Context) (EscalateStatus, error) {
 	if e.team, err = recordHere[inventory.Team](ctx, rec.Team, e.in.Team); err != nil {
 		return e.status, err
 	}
+	workflow.Go(ctx, e.gather)
 	e.since = workflow.Now(ctx)
 	if !e.in.Raised.IsZero() && e.in.Carry == nil {
 		e.since, e.asking = e.in.Raised, true

@@ -28,6 +28,7 @@ const (
 	TypeTriage        = "Triage"
 	TypeRemoteHands   = "RemoteHands"
 	TypeMaintenance   = "Maintenance"
+	TypeWarRoom       = "WarRoom"
 )
 
 // Task queues. Probes go to ProbeQueue(vantage).
@@ -104,6 +105,7 @@ const (
 	SignalProgress     = "progress"     // Localize to its parent: LocalizeProgress
 	SignalUpstream     = "upstream"     // Maintenance: UpstreamSignal
 	SignalPageState    = "pageState"    // Escalate to its incident: EscalateStatus
+	SignalNews         = "news"         // WarRoom: the timeline has new lines
 )
 
 // Search attributes, all keywords.
@@ -139,6 +141,9 @@ func InformID(incident string) string { return "inform/" + incident }
 func BroadcastID(subject, step string, revision int) string {
 	return "broadcast/" + subject + "/" + step + "/" + strconv.Itoa(revision)
 }
+
+// WarRoomID is the workflow id of an incident's thread in a room.
+func WarRoomID(incident, room string) string { return "room/" + incident + "/" + room }
 
 // ReportID is the workflow id of a client's report.
 func ReportID(report string) string { return "report/" + report }

@@ -23,7 +23,7 @@ type Registry interface {
 // Register registers every workflow. Worker, tests and replayer share it, so
 // that they can't differ.
 func Register(r Registry) {
-	for _, w := range []any{Incident, Localize, Escalate, InformClients, Broadcast, ClientReport, Postmortem, Triage, RemoteHands, Maintenance} {
+	for _, w := range []any{Incident, Localize, Escalate, InformClients, Broadcast, ClientReport, Postmortem, Triage, RemoteHands, Maintenance, WarRoom} {
 		r.RegisterWorkflow(w)
 	}
 }

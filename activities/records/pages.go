@@ -25,7 +25,7 @@ func (a *Activities) Team(ctx context.Context, id string) (inventory.Team, error
 	if !ok {
 		return inventory.Team{}, invalid("team: the inventory has no team %q; add it under teams", id)
 	}
-	out := inventory.Team{ID: t.ID, Name: t.Name, Repeat: t.Repeat}
+	out := inventory.Team{ID: t.ID, Name: t.Name, Repeat: t.Repeat, Room: t.Room}
 	for i := range t.Levels {
 		people, err := a.levelNow(ctx, t, &t.Levels[i])
 		if err != nil {

@@ -4,6 +4,7 @@
 package records
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -49,6 +50,8 @@ type Options struct {
 	Together time.Duration
 	// Light builds the graph of the inventory when it is first asked for.
 	Light bool
+	// News tells an incident's thread in a room that there is some; nil: it looks by itself.
+	News func(ctx context.Context, incident, room string)
 	// Way is the right of way that a broadcast gives to a page; nil: none.
 	Way *urgency.Way
 	// Now is the clock; time.Now by default.

@@ -233,6 +233,7 @@ func (a *Activities) append(ctx context.Context, entries ...incident.Entry) erro
 	if err := a.store.Append(ctx, entries); err != nil {
 		return fmt.Errorf("append to timeline of %s: %w", entries[0].Subject, err)
 	}
+	a.tellRooms(ctx, entries)
 	return nil
 }
 

@@ -50,6 +50,8 @@ type Options struct {
 	// Bare are racks whose equipment has no management: no BMC, no SNMP, no
 	// address of PDU and switch. What has failed there only people can tell.
 	Bare []string
+	// Rooms gives the teams rooms: topics in Telegram, a channel in Slack, one in Mattermost.
+	Rooms bool
 	// BMCUser and BMCPassword are what every BMC asks for; empty means the defaults.
 	BMCUser, BMCPassword string
 	// Credentials is the reference to them in the inventory; empty is DefaultCredentials.

@@ -141,7 +141,7 @@ func makeTeams(o Options) []inventory.Team {
 		}
 		return t
 	}
-	return []inventory.Team{
+	return inRooms(o, []inventory.Team{
 		team("emergency", "Аварийная бригада", 1,
 			[2]string{"ivan", "Иван Дежурный"}, [2]string{"petr", "Пётр Монтажник"}, [2]string{"olga", "Ольга Электрик"}),
 		team("admins", "Системные администраторы", 11,
@@ -152,7 +152,17 @@ func makeTeams(o Options) []inventory.Team {
 			[2]string{"nina", "Нина Смотрова"}, [2]string{"gleb", "Глеб Фонарёв"}, [2]string{"zoya", "Зоя Ключникова"})),
 		onSite(team(support("spb"), "Смена площадки Петербург", 41,
 			[2]string{"lev", "Лев Обходов"}, [2]string{"rita", "Рита Стойкина"}, [2]string{"yakov", "Яков Дверной"})),
+	})
+}
+
+// inRooms gives the first teams a room each.
+func inRooms(o Options, teams []inventory.Team) []inventory.Team {
+	if o.Rooms {
+		teams[0].Room = &inventory.Room{Channel: inventory.Telegram, Address: "-1002000000001", Topics: true, Language: inventory.Russian}
+		teams[1].Room = &inventory.Room{Channel: inventory.Slack, Address: "C0ADMINS001", Language: inventory.Russian}
+		teams[2].Room = &inventory.Room{Channel: inventory.Mattermost, Address: "network0room", Language: inventory.English}
 	}
+	return teams
 }
 
 // support is the team of a site that goes and looks.

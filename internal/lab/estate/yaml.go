@@ -45,6 +45,9 @@ func (p plan) render() []byte {
 		for _, k := range t.Members {
 			fmt.Fprintf(&b, "      - %s\n", contact(k))
 		}
+		if r := t.Room; r != nil {
+			fmt.Fprintf(&b, "    timezone: Europe/Moscow\n    room: {%s: %q, topics: %t, language: %s}\n", r.Channel, r.Address, r.Topics, r.Language)
+		}
 		b.WriteString("    levels:\n")
 		for _, l := range t.Levels {
 			fmt.Fprintf(&b, "      - {members: [%s], ackWithin: %s}\n",

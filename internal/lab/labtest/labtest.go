@@ -61,6 +61,9 @@ func Crowd(doc inventory.Document, perSecond float64) Option {
 // WithInput replaces an input of the runbooks.
 func WithInput(name, value string) Option { return func(o *stand.Options) { o.Inputs[name] = value } }
 
+// WithRooms gives the teams rooms.
+func WithRooms() Option { return func(o *stand.Options) { o.Rooms = true } }
+
 // From has the worker probe from these vantages alone.
 func From(vantages ...string) Option { return func(o *stand.Options) { o.Vantages = vantages } }
 

@@ -32,7 +32,7 @@ func TestRecordHistories(t *testing.T) {
 		t.Skipf("%s is not set; `make gen` records the histories anew", recordVariable)
 	}
 	dir := t.TempDir()
-	s := labtest.Open(t, labtest.WithInput("updateEvery", "20s"))
+	s := labtest.Open(t, labtest.WithInput("updateEvery", "20s"), labtest.WithRooms())
 	r := &recorder{t: t, s: s, dir: dir}
 	r.server()
 	r.alerts()
@@ -99,6 +99,7 @@ func (r *recorder) server() {
 		"server-update":   workflows.BroadcastID("incident/"+o.Incident, "update", 1),
 		"server-closed":   workflows.PostmortemID(o.Incident),
 		"server-question": question,
+		"server-room":     workflows.WarRoomID(o.Incident, "emergency"),
 	})
 }
 

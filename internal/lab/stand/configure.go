@@ -23,6 +23,12 @@ const (
 	twilioToken    = "0123456789abcdef0123456789abcdef"
 	telegramToken  = "1000000001:lab-only-telegram-token"
 	telegramSecret = "lab-only-telegram-webhook"
+
+	slackToken        = "lab-only-slack-token"
+	slackSecret       = "lab-only-slack-signing"
+	mattermostToken   = "lab-only-mattermost-token"
+	mattermostAction  = "lab-only-mattermost-action"
+	mattermostCommand = "lab-only-mattermost-command"
 )
 
 // configure writes the configuration that worker and gateway read, as an
@@ -41,6 +47,11 @@ func (h *Stand) configure(context.Context) error {
 		"secret-telegram":      telegramToken,
 		"secret-telegram-hook": telegramSecret,
 		"secret-store":         h.storeDSN(),
+		"secret-slack":         slackToken,
+		"secret-slack-hook":    slackSecret,
+		"secret-mattermost":    mattermostToken,
+		"secret-mm-action":     mattermostAction,
+		"secret-mm-command":    mattermostCommand,
 		"vakhta.yaml":          h.document(),
 		"temporal-address.txt": h.Address + "\n",
 		"provider-sandbox.txt": h.SandboxURL + "\n",
@@ -92,6 +103,16 @@ func (h *Stand) hands() string {
 	return "hands: {ladder: [{channel: email, wait: 1s}, {channel: telegram, wait: 30s}, {channel: call, wait: 1m}]}\n"
 }
 
+// rooms are the messengers of the teams' rooms.
+func (h *Stand) rooms() string {
+	if !h.opts.Rooms {
+		return ""
+	}
+	return fmt.Sprintf(`  slack: {url: "%s", token: "file:secret-slack", signingSecret: "file:secret-slack-hook"}
+  mattermost: {url: "%s", token: "file:secret-mattermost", actionSecret: "file:secret-mm-action", commandToken: "file:secret-mm-command"}
+`, h.Sandbox.URL(sandbox.Slack), h.Sandbox.URL(sandbox.Mattermost))
+}
+
 func (h *Stand) document() string {
 	var inputs strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(h.opts.Inputs)) {
@@ -112,13 +133,13 @@ providers:
   sendgrid: {url: "%[3]s", key: "file:secret-sendgrid", from: "noc@vakhta.example", fromName: "Дежурная служба", webhookPublicKey: "%[4]s"}
   twilio: {url: "%[9]s", accountSid: %[5]s, authToken: "file:secret-twilio", from: "+15005550006"}
   telegram: {url: "%[10]s", token: "file:secret-telegram", webhookSecret: "file:secret-telegram-hook"}
-notify:
+%[14]snotify:
   rates: %[11]s
 %[12]s%[13]srunbooks:
   inputs:
 %[6]stemporal: {address: "%[7]s", namespace: "%[8]s"}
 `, h.GatewayURL, strings.TrimPrefix(h.GatewayURL, "http://"), h.Sandbox.URL(sandbox.SendGrid), h.Sandbox.PublicKey(), twilioSID, inputs.String(), h.Address, h.Namespace,
-		h.Sandbox.URL(sandbox.Twilio), h.Sandbox.URL(sandbox.Telegram), h.rates(), h.timeouts(), h.hands())
+		h.Sandbox.URL(sandbox.Twilio), h.Sandbox.URL(sandbox.Telegram), h.rates(), h.timeouts(), h.hands(), h.rooms())
 }
 
 func random() string {

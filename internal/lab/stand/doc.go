@@ -54,6 +54,7 @@ type Options struct {
 	BootDelay                                                  time.Duration // of a server of the estate
 	Bare                                                       []string      // racks of the estate without management
 	Vantages                                                   []string      // that the worker has; nil: all of the estate
+	Rooms                                                      bool          // the teams work in rooms: Telegram, Slack, Mattermost
 	Timing                                                     sandbox.Timing
 	// Profile is a folder for processor profiles of gateway and worker; empty: none.
 	Profile string
@@ -150,7 +151,7 @@ func (h *Stand) openTemporal(ctx context.Context) error {
 func (h *Stand) openEstate(ctx context.Context) error {
 	h.opts.Say("switching on 1,200 servers at two sites")
 	var err error
-	h.Estate, err = estate.Open(ctx, estate.Options{Seed: h.opts.Seed, BootDelay: h.opts.BootDelay, Bare: h.opts.Bare})
+	h.Estate, err = estate.Open(ctx, estate.Options{Seed: h.opts.Seed, BootDelay: h.opts.BootDelay, Bare: h.opts.Bare, Rooms: h.opts.Rooms})
 	if err != nil {
 		return err
 	}
@@ -164,6 +165,9 @@ func (h *Stand) openSandbox(context.Context) error {
 	h.GatewayURL = fmt.Sprintf("http://127.0.0.1:%d", freeFrom(h.opts.GatewayPort))
 	var err error
 	h.Sandbox, err = sandbox.New(sandbox.Config{
+		SlackToken: slackToken, SlackSecret: slackSecret, SlackActionURL: h.GatewayURL + "/callbacks/slack",
+		SlackEventURL: h.GatewayURL + "/callbacks/slack/events", SlackCommandURL: h.GatewayURL + "/callbacks/slack/commands",
+		MattermostToken: mattermostToken, MattermostCommandURL: h.GatewayURL + "/callbacks/mattermost/commands", MattermostCommandToken: mattermostCommand,
 		SendGridKey: sendgridKey, TwilioSID: twilioSID, TwilioToken: twilioToken, TelegramToken: telegramToken,
 		SendGridEventURL: h.GatewayURL + "/callbacks/sendgrid", TelegramWebhookURL: h.GatewayURL + "/callbacks/telegram",
 		TelegramSecret: telegramSecret, Seed: uint64(h.opts.Seed), Timing: h.opts.Timing,
