@@ -29,7 +29,8 @@ func newOncallCommand(a *app) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newOncallLintCommand(a), newOncallNowCommand(a), newOncallNextCommand(a), newOncallCalendarCommand(a),
-		newOncallOverrideCommand(a), newOncallSwapCommand(a), newOncallFeedCommand(a), newOncallImportCommand(a))
+		newOncallOverrideCommand(a), newOncallSwapCommand(a), newOncallFeedCommand(a), newOncallImportCommand(a),
+		newOncallLinkCommand(a), newOncallLinksCommand(a), newOncallUnlinkCommand(a))
 	return cmd
 }
 

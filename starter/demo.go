@@ -125,7 +125,7 @@ func withStand(ctx context.Context, s *screen, o demoOptions, do func(context.Co
 		return err
 	}
 	h, err := stand.Open(ctx, stand.Options{
-		Dir: dir, Inputs: demoInputs, Seed: 1, BootDelay: 2 * time.Second,
+		Dir: dir, Inputs: demoInputs, Seed: 1, Rooms: true, BootDelay: 2 * time.Second,
 		GatewayPort: 8080, SandboxPort: 8090, EstatePort: 8095, TemporalPort: 7233, UIPort: 8233,
 		Say:  func(text string) { s.line("start", strings.TrimSpace(text), styleDim) },
 		Died: func(process, how string) { s.line("process", process+" died ("+how+"); starting it again", styleBad) },

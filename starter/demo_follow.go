@@ -73,6 +73,10 @@ func (v *inboxView) show(it sandbox.Item) {
 		return
 	}
 	v.seen[it.ID] = true
+	if room, ok := v.t.h.Estate.Inventory().RoomAt(inventory.Channel(it.Channel), it.To); ok {
+		v.t.s.line("room", "▸ "+room.ID+", "+it.Channel+": "+clip(strings.ReplaceAll(it.Text, "\n", " | "), 300), styleTold)
+		return
+	}
 	contact, ok := v.t.h.Estate.Inventory().ContactByAddress(inventory.Channel(it.Channel), it.To)
 	if !ok {
 		return

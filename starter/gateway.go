@@ -38,6 +38,11 @@ type facts interface {
 	Notification(ctx context.Context, id string) (ledger.Notification, error)
 	NotificationByCode(ctx context.Context, code string) (ledger.Notification, error)
 	ApplyEvents(ctx context.Context, events []ledger.Event, now time.Time) ([]ledger.Applied, error)
+	IncidentOfThread(ctx context.Context, room string, ids []string) (string, error)
+	PinCommand(ctx context.Context, id, incident string, at time.Time) (about string, answered bool, err error)
+	CommandAnswered(ctx context.Context, id string, at time.Time) error
+	AccountOf(ctx context.Context, ch inventory.Channel, name string) (string, error)
+	LinkAccount(ctx context.Context, code string, ch inventory.Channel, name string, now time.Time) (contact string, err error)
 	Hear(ctx context.Context, contact string, ch inventory.Channel, at time.Time) error
 	Bar(ctx context.Context, all ...ledger.Barred) error
 	Barred(ctx context.Context, contact string) ([]ledger.Barred, error)
@@ -93,6 +98,7 @@ type gateway struct {
 	now     func() time.Time
 	paging  chan struct{} // a token for each incident whose first pages are being sent
 	pagings sync.WaitGroup
+	obeying sync.WaitGroup // commands that are done while their sender's provider has its answer
 }
 
 // newGateway builds the gateway of a configuration. It connects to nothing itself.
@@ -143,6 +149,7 @@ const (
 	maxNoticeBytes   = 8 << 20 // a mail with its attachments
 	maxPagerBytes    = 512_000 // PagerDuty's own limit
 	maxCallbackBytes = 4 << 20
+	maxCommandBytes  = 256 << 10
 )
 
 // Handler routes everything.
@@ -166,6 +173,9 @@ func (g *gateway) Handler() http.Handler {
 	mux.Handle("POST /callbacks/twilio/inbound", limited(maxCallbackBytes, g.twilioInbound))
 	mux.Handle("POST /callbacks/twilio/gather", limited(maxCallbackBytes, g.twilioGather))
 	mux.Handle("POST "+slack.ActionPath, limited(maxCallbackBytes, g.slackAction))
+	mux.Handle("POST "+slack.CommandPath, limited(maxCommandBytes, g.slackCommand))
+	mux.Handle("POST "+slack.EventPath, limited(maxCommandBytes, g.slackEvent))
+	mux.Handle("POST "+mattermost.CommandPath, limited(maxCommandBytes, g.mattermostCommand))
 	mux.Handle("POST "+mattermost.ActionPath, limited(maxCallbackBytes, g.mattermostAction))
 	mux.Handle("POST /callbacks/telegram", limited(maxCallbackBytes, g.telegramUpdate))
 
@@ -226,6 +236,7 @@ func (g *gateway) Serve(ctx context.Context, listener net.Listener) error {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownWithin)
 	defer cancel()
 	err := server.Shutdown(grace)
+	g.obeying.Wait()
 	g.pagings.Wait() // an attempt that has begun is carried to its end; each is bounded
 	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)

@@ -32,7 +32,9 @@ type hooks struct {
 	slack      *slack.Webhook
 	slackBot   *slack.Channel
 	mattermost *mattermost.Webhook
-	described  map[string]*described.Webhook // by the provider's name
+	// mattermostToken proves its slash command; empty: none is taken.
+	mattermostToken string
+	described       map[string]*described.Webhook // by the provider's name
 }
 
 func newHooks(cfg config.Config, now func() time.Time) (hooks, error) {
@@ -183,9 +185,17 @@ func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []
 			return
 		}
 	}
-	if m := update.Message; m != nil && g.commanded(r.Context(), m) {
-		w.WriteHeader(http.StatusNoContent)
-		return
+	if m := update.Message; m != nil {
+		handled, err := g.commanded(r.Context(), m)
+		if err != nil {
+			g.notApplied(w, telegram.Provider, err)
+			return
+		}
+		// What a team says among itself in its room is no client's report.
+		if _, room := g.deps.Inventory.RoomAt(inventory.Telegram, m.ChatID); handled || room {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 	}
 	if m := update.Message; m != nil {
 		taken, err := g.answeredInChat(r.Context(), m)
@@ -222,18 +232,23 @@ func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// commanded does what a colleague commands, and answers him.
-func (g *gateway) commanded(ctx context.Context, m *telegram.InboundMessage) bool {
-	answer, handled := g.obey(ctx, said{id: strconv.FormatInt(m.UpdateID, 10), channel: inventory.Telegram, chat: m.ChatID, user: m.UserID, text: m.Text})
-	if !handled {
-		return false
+// commanded does what a colleague commands, and answers him where he wrote. An
+// error says that it may come again.
+func (g *gateway) commanded(ctx context.Context, m *telegram.InboundMessage) (bool, error) {
+	// A second bot, or a new one, counts its updates anew.
+	id := strconv.FormatInt(m.UpdateID, 10) + derivedID("-", m.ChatID, m.Text, m.At.String())
+	answer, handled, err := g.obey(ctx, said{id: id, channel: inventory.Telegram, chat: m.ChatID, threads: m.Threads(), user: m.UserID, text: m.Text})
+	if err != nil || !handled || answer.text == "" {
+		return handled, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := g.hooks.bot.Say(ctx, m.ChatID, answer); err != nil {
+	if err := g.hooks.bot.Say(ctx, *m, answer.text); err != nil {
 		g.log.Warn().Err(err).Msg("a command is not answered")
+		return true, nil
 	}
-	return true
+	answer.heard(ctx)
+	return true, nil
 }
 
 // answeredInChat takes what somebody on site wrote for his answer, and thanks him.
@@ -250,7 +265,7 @@ func (g *gateway) answeredInChat(ctx context.Context, m *telegram.InboundMessage
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := g.hooks.bot.Say(ctx, m.ChatID, said); err != nil {
+	if err := g.hooks.bot.Say(ctx, *m, said); err != nil {
 		g.log.Warn().Err(err).Msg("an answer in words is not thanked for")
 	}
 	return true, nil

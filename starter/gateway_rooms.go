@@ -33,6 +33,9 @@ func (h *hooks) rooms(cfg config.Config, now func() time.Time) (err error) {
 		if h.mattermost, err = mattermost.NewWebhook(account, now); err != nil {
 			return refused("providers.mattermost.actionSecret: %w", err)
 		}
+		if p.CommandToken.Set() {
+			h.mattermostToken = p.CommandToken.Reveal()
+		}
 	}
 	return nil
 }
@@ -49,9 +52,12 @@ type aftermath struct {
 // provider; who stands in the inventory by his own address there is known by that.
 func (g *gateway) pressed(ctx context.Context, ch inventory.Channel, user, name string, events []ledger.Event) (*aftermath, error) {
 	who := cmp.Or(clip(name, maxName), "somebody")
-	contact, known := g.deps.Inventory.ContactByAddress(ch, user)
-	if known {
+	if contact, known := g.deps.Inventory.ContactByAddress(ch, user); known {
 		who = contact.ID
+	} else if linked, err := g.deps.Store.AccountOf(ctx, ch, user); err != nil {
+		return nil, err
+	} else if linked != "" {
+		who = linked
 	}
 	if err := g.deps.Inventory.May(who, inventory.Responder); err != nil {
 		return g.turnedAway(ctx, who, err, events)
@@ -120,7 +126,11 @@ func (g *gateway) pressedInChat(ctx context.Context, u telegram.Update) (said st
 	}
 	if err == nil && n.Event == "page" {
 		who := cmp.Or(clip(at.Name, maxName), "somebody")
-		if c, known := g.colleague(inventory.Telegram, at.UserID); known {
+		c, known, err := g.colleague(ctx, inventory.Telegram, at.UserID)
+		if err != nil {
+			return "", err
+		}
+		if known {
 			who = c.ID
 		}
 		if err := g.deps.Inventory.May(who, inventory.Responder); err != nil {

@@ -32,6 +32,8 @@ type Mattermost struct {
 	URL          string `yaml:"url"` // of the server
 	Token        Secret `yaml:"token"`
 	ActionSecret Secret `yaml:"actionSecret"` // ours; proves that a button is
+	// CommandToken is what the server gave to the slash command; without it none is taken.
+	CommandToken Secret `yaml:"commandToken"`
 	// Rate is what the bot may send, in messages per second; default: notify.rates.
 	Rate float64 `yaml:"rate"`
 }
