@@ -102,6 +102,7 @@ func (s *screen) places(h *stand.Stand) {
 		s.plain("  Temporal UI        %s", h.Temporal.UI)
 	}
 	s.plain("  Our page           %s", h.GatewayURL)
+	s.plain("  What clients see   %s/status", h.GatewayURL)
 	s.plain("  What they received %s", h.SandboxURL)
 	s.plain("  The estate         %s/state", h.EstateURL)
 }

@@ -23,6 +23,7 @@ import (
 	"vakhta/internal/ledger"
 	"vakhta/internal/maintenance"
 	"vakhta/internal/roster"
+	"vakhta/internal/statuspage"
 	"vakhta/internal/store"
 	"vakhta/internal/web"
 	"vakhta/workflows"
@@ -93,6 +94,7 @@ type gateway struct {
 	pages   *web.Pages
 	ack     *web.AckPage
 	optOut  *web.OptOutPage
+	status  *statuspage.Page // nil: there is none
 	signer  acklink.Signer
 	log     zerolog.Logger
 	now     func() time.Time
@@ -129,6 +131,9 @@ func newGateway(cfg config.Config, d deps) (*gateway, error) {
 			_, err := g.questionAnswered(ctx, n, answer, "page") // the page reads what became of it
 			return err
 		},
+	}
+	if s := cfg.StatusPage; s != nil {
+		g.status = &statuspage.Page{Source: d.Store, Inventory: d.Inventory, Name: s.Name, Now: g.now, Log: d.Log}
 	}
 	g.optOut = &web.OptOutPage{Notification: d.Store.Notification, Out: g.optedOut, Wants: g.wantsMails, Signer: signer, Log: d.Log}
 	return g, nil
@@ -182,6 +187,9 @@ func (g *gateway) Handler() http.Handler {
 	mux.HandleFunc("GET /oncall/{token}", g.oncallFeed)
 	g.ack.Register(mux)
 	g.optOut.Register(mux)
+	if g.status != nil {
+		g.status.Register(mux)
+	}
 	g.pages.Register(mux)
 	return g.observed(mux)
 }

@@ -52,6 +52,8 @@ type Config struct {
 	PagesPeople   Secret      `yaml:"pagesPeople"`
 	PagesProxy    *PagesProxy `yaml:"pagesProxy"`
 	PagesPassword Secret      `yaml:"pagesPassword"`
+	// StatusPage opens GET /status to everybody; without it there is none.
+	StatusPage *StatusPage `yaml:"statusPage"`
 
 	Providers Providers `yaml:"providers"`
 	Probe     Probe     `yaml:"probe"`

@@ -21,10 +21,18 @@ type PagesProxy struct {
 // Networks are the proxy's addresses.
 func (p *PagesProxy) Networks() []netip.Prefix { return p.from }
 
-// validatePages checks who may see the engineers' pages.
+// StatusPage is the page on which everybody sees what is going on.
+type StatusPage struct {
+	Name string `yaml:"name"` // the provider's
+}
+
+// validatePages checks who may see which pages.
 func (c *Config) validatePages() error {
 	if c.PagesPeople.Set() && c.PagesPassword.Set() {
 		return errors.New("pagesPassword: leave it out where pagesPeople gives everybody a password of his own: it would prove nobody's name")
+	}
+	if c.StatusPage != nil && strings.TrimSpace(c.StatusPage.Name) == "" {
+		return errors.New("statusPage.name: missing; whose page is it?")
 	}
 	if c.PagesProxy == nil {
 		return nil

@@ -17,6 +17,7 @@ func TestWhoMaySeeThePagesIsChecked(t *testing.T) {
 	} {
 		require.ErrorContains(t, c.validatePages(), want)
 	}
+	require.ErrorContains(t, (&Config{StatusPage: &StatusPage{}}).validatePages(), "statusPage.name")
 	c := Config{PagesProxy: &PagesProxy{Header: " X-User ", From: []string{"10.0.0.1", "fd00::/64"}}}
 	require.NoError(t, c.validatePages())
 	require.Equal(t, "X-User", c.PagesProxy.Header)

@@ -126,6 +126,7 @@ store: file:secret-store
 inventory: [estate.yaml]
 publicUrl: %[1]s
 listen: %[2]s
+statusPage: {name: "Lab Hosting"}
 dataKeys: [file:secret-data]
 linkSecret: file:secret-link
 intakeToken: file:secret-intake
