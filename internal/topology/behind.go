@@ -36,7 +36,8 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 			switches[c.Rack] = append(switches[c.Rack], int32(i))
 		}
 	}
-	dark := s.darkBehind(nodes, switches, seen)
+	uplinks := s.uplinksOf(nodes)
+	dark := s.darkBehind(nodes, switches, uplinks, seen)
 	s.failures = len(nodes)
 	for i := range s.failures {
 		if dark[i] && len(nodes[i].users) > 0 && hangsOn(nodes[i].c.Kind) > 0 {
@@ -47,22 +48,59 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 	}
 	nodes = s.linkCores(nodes, seen)
 	for i := range s.failures {
-		if nodes[i].server {
+		if nodes[i].server || nodes[i].c.Kind != inventory.KindPDU {
 			continue
 		}
-		c := nodes[i].c
-		if c.Kind != inventory.KindPDU || c.Rack == "" {
-			continue
-		}
-		for _, m := range switches[c.Rack] {
+		for _, m := range switches[nodes[i].c.Rack] {
 			if behind := nodes[m].behind; behind > 0 {
 				nodes[i].via = append(nodes[i].via, m)
 				nodes[m].users = append(nodes[m].users, int32(i))
 				nodes[behind-1].users = nodes[m].users
 			}
 		}
+		if far := s.farFrom(int32(i), nodes, switches, uplinks); len(far) > 0 {
+			reachFrom(nodes, int32(i), far)
+		}
 	}
 	return nodes
+}
+
+// uplinksOf are the uplinks by site.
+func (s *search) uplinksOf(nodes []node) map[int32][]int32 {
+	out := map[int32][]int32{}
+	for i := range nodes {
+		if site := s.g.siteNumber[s.global[i]]; nodes[i].uplink && site != noNode {
+			out[site] = append(out[site], int32(i))
+		}
+	}
+	return out
+}
+
+// farFrom are the uplinks by which those outside reach the management of a PDU in
+// whose rack no switch is known.
+func (s *search) farFrom(n int32, nodes []node, switches map[string][]int32, uplinks map[int32][]int32) []int32 {
+	if len(switches[nodes[n].c.Rack]) > 0 {
+		return nil
+	}
+	all := uplinks[s.g.siteNumber[s.global[n]]]
+	for _, m := range all {
+		if nodes[m].behind == 0 {
+			return nil // its management is not dark
+		}
+	}
+	return all
+}
+
+// reachFrom notes that the management of n hangs on these uplinks.
+func reachFrom(nodes []node, n int32, far []int32) {
+	nodes[n].far = far
+	for _, m := range far {
+		nodes[m].users = append(nodes[m].users, n)
+		nodes[nodes[m].behind-1].users = nodes[m].users
+	}
+	if core := nodes[far[0]].core; core > 0 {
+		nodes[core-1].users = append(nodes[core-1].users, n)
+	}
 }
 
 // linkCores adds, for each site whose own vantages miss much of it, a node that
@@ -119,7 +157,7 @@ func (s *sighting) within() (asked, answered bool) {
 }
 
 // darkBehind marks what has dark management behind it.
-func (s *search) darkBehind(nodes []node, switches map[string][]int32, seen []*sighting) []bool {
+func (s *search) darkBehind(nodes []node, switches map[string][]int32, uplinks map[int32][]int32, seen []*sighting) []bool {
 	dark := make([]bool, len(nodes))
 	var stack []int32
 	up := func(m int32) {
@@ -146,8 +184,12 @@ func (s *search) darkBehind(nodes []node, switches map[string][]int32, seen []*s
 		if nodes[n].server {
 			continue
 		}
-		if c := nodes[n].c; c.Kind == inventory.KindPDU && c.Rack != "" {
-			for _, m := range switches[c.Rack] {
+		if c := nodes[n].c; c.Kind == inventory.KindPDU {
+			way := switches[c.Rack]
+			if len(way) == 0 {
+				way = uplinks[s.g.siteNumber[s.global[n]]]
+			}
+			for _, m := range way {
 				up(m)
 			}
 		}

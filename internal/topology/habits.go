@@ -30,10 +30,13 @@ func usual() *habits {
 }
 
 const (
-	mostNoise   = 0.1  // beyond it hosts have policies, not losses
+	mostNoise   = 0.1 // beyond it hosts have policies, not losses
+	leastNoise  = 0.002
 	mostHung    = 0.01 // beyond it, too
 	weightOfOwn = 1500 // so many servers the usual rates of own faults are worth
-	leastLiving = 300
+	leastLiving = 50
+	// weightOfNoise is how many probes the usual share that goes unanswered is worth.
+	weightOfNoise = 300
 )
 
 // habitsOf estimates the rates from what was seen.
@@ -112,10 +115,7 @@ func noiseOf(seen []*sighting) float64 {
 			}
 		}
 	}
-	if asked < 50*leastRows {
-		return falseDown
-	}
-	return min(mostNoise, max(falseDown, float64(lost)/float64(asked)))
+	return min(mostNoise, max(leastNoise, (float64(lost)+falseDown*weightOfNoise)/(float64(asked)+weightOfNoise)))
 }
 
 // ownFaults estimates how often servers are down by themselves, from those

@@ -5,8 +5,8 @@ import "vakhta/internal/inventory"
 const (
 	weightOfWrong   = 500 // so many servers the usual share in another place is worth
 	mostWrong       = 0.2
-	weightOfAnyway  = 1000 // so many the usual shares that are dark, or cut off
-	weightOfMute    = 200  // so many the usual share that never answers
+	weightOfAnyway  = 100 // so many the usual shares that are dark, or cut off
+	weightOfMute    = 200 // so many the usual share that never answers
 	mostMute        = 0.3
 	leastStrays     = 3 // so many, and such a share, say that vantages know where machines really stand
 	leastStrayShare = 0.001

@@ -22,6 +22,8 @@ const (
 	// A machine that is less probably broken than this, by itself or by what is named
 	// with it, is not a finding: the rest is machines that stand elsewhere, and chance.
 	leastConfidence = 0.65
+	// Equipment that takes nothing down is named from here on, its class included.
+	leastSpare = 0.55
 )
 
 // Infer names the components whose failure explains the observations best:
@@ -63,10 +65,10 @@ func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 		if !s.isFailure(h) {
 			continue
 		}
-		if f := r.shared(h); len(f.Explains) == 0 && f.Confidence < leastConfidence {
+		if f := r.shared(h); len(f.Explains) == 0 && f.Confidence < leastSpare {
 			weak = append(weak, f)
 		} else {
-			out.Findings = append(out.Findings, f)
+			out.Findings = append(out.Findings, r.ratherItself(f))
 		}
 	}
 	read.Wait()
@@ -98,12 +100,13 @@ type alternative struct {
 	adds  []int32 // what it has instead
 	delta float64 // its score less the best one's; not above 0 but for ties
 	prior float64 // the part of it that no observation says
+	parts bool    // what the component consists of, which is the same to whoever looks
 }
 
 // ambiguous says that it belongs to the class of a finding that is so sure.
 func (a *alternative) ambiguous(confidence float64) bool {
 	return confidence < certain && a.delta >= math.Log(ambiguousShare) ||
-		a.delta-a.prior >= -alike && a.delta >= math.Log(alikeShare)
+		a.delta-a.prior >= -alike && (a.delta >= math.Log(alikeShare) || a.parts)
 }
 
 // alternatives are the ways to explain the sightings without h, best first.
@@ -127,7 +130,7 @@ func (s *search) alternatives(h int32) []alternative {
 			}
 		}
 		if _, known := byResult[string(key)]; !known {
-			byResult[string(key)] = alternative{adds, delta, s.surprise(best, flips)}
+			byResult[string(key)] = alternative{adds: adds, delta: delta, prior: s.surprise(best, flips)}
 		}
 	}
 	for _, part := range s.parts(h) {
@@ -140,8 +143,11 @@ func (s *search) alternatives(h int32) []alternative {
 		}
 		s.restore(best)
 	}
-	out := make([]alternative, 0, len(byResult))
+	out := make([]alternative, 0, len(byResult)+1)
 	for _, a := range byResult {
+		out = append(out, a)
+	}
+	if a, ok := s.inParts(h, best); ok {
 		out = append(out, a)
 	}
 	slices.SortFunc(out, func(a, b alternative) int {
@@ -163,8 +169,8 @@ type reporter struct {
 	all       *trial
 	explained []bool // by the graph's node
 	ways      *carriers
-	passed    []passage // by the graph's node
-	scores    []Score   // in no order
+	passed    []passages // by the graph's node
+	scores    []Score    // in no order
 }
 
 // shared is the finding on a component of the hypothesis.

@@ -47,6 +47,7 @@ type modes struct {
 	how      []uint8                    // by node: how a server is silent, or none that was seen
 	slowly   map[string]*slow           // whole failures → what they took, if one by one; once asked
 	beside   map[int32]map[int32]Result // see toldFromBeside; once asked
+	untold   bool                       // failures in part are weighed of machines of which nothing but their silence is known
 }
 
 // inPart revises findings: failures in part replace what they explain better.
@@ -72,6 +73,7 @@ func (r *reporter) inPart(findings []Finding, unexplained []int32, rows *chronic
 	m.settle(m.heating)
 	m.settle(m.partial)
 	m.flapping()
+	m.doubtTogether()
 	left := m.disown(unexplained)
 	m.dates()
 	return m.findings, left

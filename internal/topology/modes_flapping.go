@@ -48,6 +48,7 @@ func (m *modes) flapping() {
 		}
 	}
 	m.flappingTogether(found)
+	m.flappingStill()
 	for _, n := range wavering {
 		if x, ok := found[n]; ok && x.score > 0 {
 			m.markFlapping(x)
@@ -189,6 +190,35 @@ func (m *modes) flappingTogether(found map[int32]cause) {
 				delete(found, n)
 			}
 		}
+	}
+}
+
+// mostAsked is how many machines of a finding are looked at for its coming and going.
+const mostAsked = 60
+
+// flappingStill says of whole failures that they come and go, and are just gone.
+func (m *modes) flappingStill() {
+	for i := range m.findings {
+		f := &m.findings[i]
+		if f.Mode != "" || f.Kind == inventory.KindServer || isPlace(f.Kind) || len(f.Explains) < leastInPart {
+			continue
+		}
+		some := m.g.known(f.Explains[:min(len(f.Explains), mostAsked)])
+		asked := len(some)
+		some = slices.DeleteFunc(some, func(n int32) bool { return m.rows.brief[n].ups < 2 || m.rows.brief[n].downs < 2 })
+		m.rows.gather(some)
+		wavering := 0
+		for _, n := range some {
+			if x, ok := m.wavers(n); ok && x.score > 0 {
+				wavering++
+			}
+		}
+		if wavering < leastInPart || float64(wavering) < commonShare*float64(asked) {
+			continue
+		}
+		f.Mode = Flapping
+		f.Evidence = append(f.Evidence, Evidence{Result: Down, Count: wavering, Text: fmt.Sprintf(
+			"%d of %s that hang on it answer now and then", wavering, count(asked, "server"))})
 	}
 }
 

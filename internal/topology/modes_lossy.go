@@ -104,8 +104,8 @@ func (m *modes) crosses(carrier, n int32, vantage string) bool {
 func (m *modes) lossy() []cause {
 	var suspects []int32
 	for n := range m.passed {
-		t, c := &m.passed[n], int32(n)
-		if t.mixed >= leastMixed && float64(t.missed) >= leastLoss*float64(t.asked) && !m.hasFinding(c, Lossy) {
+		c := int32(n)
+		if (m.passed[n].last.suspect() || m.passed[n].all.suspect()) && !m.hasFinding(c, Lossy) {
 			suspects = append(suspects, c)
 		}
 	}
@@ -116,51 +116,14 @@ func (m *modes) lossy() []cause {
 	seen := m.views()
 	behind := m.behind(suspects)
 	for _, c := range suspects {
+		if !m.passed[c].last.suspect() && !m.steady(c, behind[c].servers) {
+			continue
+		}
 		if x, ok := m.lossOf(c, behind[c], seen); ok {
 			out = append(out, x)
 		}
 	}
 	return out
-}
-
-// passage counts what a carrier carried of the probes of machines that answer
-// anything, and the machines that missed some.
-type passage struct{ asked, missed, mixed int }
-
-// passages counts them for all carriers.
-func (r *reporter) passages() []passage {
-	counts := make([]passage, len(r.g.nodes))
-	for _, n := range r.servers {
-		s := r.seen[n]
-		if !s.answered() {
-			continue
-		}
-		var asked, missed [2]int // from outside, from within
-		for i := range s.reach {
-			v := &s.reach[i]
-			side := 0
-			if v.inside {
-				side = 1
-			}
-			asked[side]++
-			if v.result == isDown {
-				missed[side]++
-			}
-		}
-		for _, c := range r.ways.of(n) {
-			t := &counts[c.node]
-			a, k := asked[0]+asked[1], missed[0]+missed[1]
-			if r.g.nodes[c.node].uplink {
-				a, k = asked[0], missed[0]
-			}
-			t.asked += a
-			t.missed += k
-			if k > 0 {
-				t.mixed++
-			}
-		}
-	}
-	return counts
 }
 
 func (m *modes) hasFinding(n int32, mode Mode) bool {
@@ -170,15 +133,18 @@ func (m *modes) hasFinding(n int32, mode Mode) bool {
 // misses counts probes.
 type misses struct{ asked, missed int }
 
-// views counts, for each vantage, the probes of machines that answer anything.
+// views counts, for each vantage, the probes of servers that answer anything.
 func (m *modes) views() []misses {
 	t := m.rows.table
 	out := make([]misses, len(t.vantages))
 	for k, s := range m.seen {
-		if s == nil || !s.answered() {
+		n := int32(k)
+		if s == nil || !m.g.isServer(n) {
+			continue // equipment may be behind the same path
+		}
+		if all, _ := m.crossings(n); !all.lives() {
 			continue
 		}
-		n := int32(k)
 		for i := range t.of(n) {
 			r := &t.of(n)[i]
 			if r.ask.reaches() && r.result != isUnknown && m.sight.believed(m.g, r.vantage, n) {
@@ -220,7 +186,7 @@ func (m *modes) lossOf(c int32, carried load, all []misses) (cause, bool) {
 		w := witness{node: n, views: room[:len(all):len(all)]}
 		room = room[len(all):]
 		m.question(&w, c)
-		if m.seen[n].answered() {
+		if all, _ := m.crossings(n); all.lives() {
 			here.add(&w)
 		}
 		switch {
@@ -376,17 +342,22 @@ func (m *modes) weighLoss(c int32, witnesses []witness, share map[int32]float64,
 		quiet[i] = rows(&witnesses[i], 0)
 		base += quiet[i]
 	}
+	base = addLogs(base, louder(rows, witnesses, noise, here, all))
 	total := math.Inf(-1)
 	for _, loss := range losses {
-		sum := 0.0
+		sum, spread := 0.0, 0.0
 		for i := range witnesses {
 			log := rows(&witnesses[i], loss)
 			if part := share[witnesses[i].node]; part < 1 {
+				spread += rows(&witnesses[i], loss*part)
 				log = addLogs(math.Log(part)+log, math.Log(1-part)+quiet[i])
+			} else {
+				spread += log
 			}
 			sum += log
 		}
-		total = addLogs(total, sum)
+		// Who has two ways may send all of a machine's packets by one, or each by another.
+		total = addLogs(total, addLogs(sum, spread)-math.Ln2)
 	}
 	return math.Log(lossyOfAll*prior[m.g.nodes[c].c.Kind]/float64(len(losses))) + total - base - m.weak[c]
 }

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -58,6 +59,54 @@ func (m *modes) partial() []cause {
 		}
 	}
 	return out
+}
+
+// leastUntold is how many machines of which nothing but their silence is known must be down
+// together for what they hang on to be doubted.
+const leastUntold = 5
+
+// doubtTogether finds machines that are down by themselves, as it seems, of which no BMC tells, with
+// so many others behind the same switch or PDU that a part of it may have failed as well as
+// somebody switched them off: it is in the class of each.
+func (m *modes) doubtTogether() {
+	hit := map[int32]int{}
+	for n := range m.loose {
+		for _, grp := range m.g.nodes[n].groups {
+			for _, c := range grp.members {
+				if k := m.g.nodes[c].c.Kind; len(grp.members) == 1 && (k == inventory.KindPDU || k == inventory.KindSwitch) {
+					hit[c]++
+				}
+			}
+		}
+	}
+	m.untold = true
+	var causes []cause
+	for c, down := range hit {
+		if down < leastUntold {
+			continue
+		}
+		if x, ok := m.partOf(c, m.ratesOf(), nil); ok && x.score >= namedFrom {
+			causes = append(causes, x)
+		}
+	}
+	m.untold = false
+	slices.SortFunc(causes, func(a, b cause) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), m.g.narrower(a.node, b.node))
+	})
+	doubted := map[int32]bool{}
+	for _, x := range causes {
+		for i := range m.findings {
+			f := &m.findings[i]
+			n := m.g.index[f.Component]
+			if _, of := slices.BinarySearch(x.explains, n); !of || doubted[n] || !m.isLone(f) || f.Mode != "" {
+				continue
+			}
+			doubted[n] = true
+			f.Probability /= 2
+			f.classed(append(slices.Clone(f.Alternatives), Alternative{Components: []string{m.g.id(x.node)}, Probability: f.Probability}))
+			f.Evidence = append(f.Evidence, x.evidence...)
+		}
+	}
 }
 
 // toldFromBeside finds what PDUs' supplies and switches' ports say of each thing
@@ -123,6 +172,12 @@ func (m *modes) partOf(c int32, rate rates, beside map[int32]Result) (cause, boo
 			}
 		}
 	}
+	if m.untold {
+		if sure > 0 || down < leastUntold {
+			return cause{}, false
+		}
+		sure = down
+	}
 	if sure < leastInPart || len(branches)-down < 2 || float64(down) > mostInPart*float64(len(branches)) {
 		return cause{}, false
 	}
@@ -186,6 +241,9 @@ func (m *modes) branches(c int32, rate rates, told map[int32]Result) []branch {
 	var out []branch
 	for _, u := range users {
 		word, asked := told[u]
+		if st, _ := m.stateOf(u); asked && word == Down && st != works {
+			continue // it has no power, or no way, anyway
+		}
 		if asked && (word == Up || m.seen[u] == nil || !m.loose[u]) {
 			// A supply without input, a port without link: one in a hundred is out by itself.
 			out = append(out, branch{u, word == Down, -math.Log(.01), true, true})

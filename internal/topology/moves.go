@@ -173,6 +173,12 @@ func (s *search) visitNeeds(out []int32, n int32) []int32 {
 		for _, m := range t.nodes[n].via {
 			out = s.visit(s.visit(out, m), t.nodes[m].behind-1)
 		}
+		for _, m := range t.nodes[n].far {
+			out = s.visit(s.visit(out, m), t.nodes[m].behind-1)
+			if core := t.nodes[m].core; core > 0 {
+				out = s.visit(out, core-1)
+			}
+		}
 	}
 	return out
 }

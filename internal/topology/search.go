@@ -42,6 +42,7 @@ type search struct {
 	stamp   int32
 	habits  *habits
 	oftener []float64 // by node; see countFailures
+	heard   []int32   // sites whose own vantages tell something, by the graph's numbers
 
 	alone    []int32   // every node, to be a set of one
 	known    []float64 // by node, then by pair: what a move can bring, while the search is lazy
@@ -60,7 +61,8 @@ func searchFor(g *Graph, v *view) *search {
 			s.prior[l] -= math.Log(absentElsewhere)
 		}
 	}
-	for _, site := range v.sight.heard(g) {
+	s.heard = v.sight.heard(g)
+	for _, site := range s.heard {
 		if l := s.local[site]; l != noNode {
 			s.prior[l] += math.Log(speaksThough)
 		}
@@ -149,6 +151,13 @@ func (t *trial) needs(n int32, visit func(int32)) {
 	for _, m := range from.via {
 		visit(m)
 		visit(t.nodes[m].behind - 1)
+	}
+	for _, m := range from.far {
+		visit(m)
+		visit(t.nodes[m].behind - 1)
+		if core := t.nodes[m].core; core > 0 {
+			visit(core - 1)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ func newTrial(nodes []node) *trial {
 		for j := range from.groups {
 			t.laws = append(append(t.laws, from.groups[j].law()), from.groups[j].members...)
 		}
-		t.begin[i+1], t.detour[i], t.users[i] = int32(len(t.laws)), len(from.via) > 0, from.users
+		t.begin[i+1], t.detour[i], t.users[i] = int32(len(t.laws)), len(from.via)+len(from.far) > 0, from.users
 	}
 	return t
 }
@@ -154,8 +154,23 @@ func (t *trial) evaluate(n int32) state {
 				return s
 			}
 		}
+		if s := t.fromAfar(n); s == remote || s == hidden {
+			return s
+		}
 	}
 	return worst
+}
+
+// fromAfar is what the uplinks of its site leave of the management of n.
+func (t *trial) fromAfar(n int32) state {
+	if len(t.nodes[n].far) == 0 {
+		return works
+	}
+	best := exposed
+	for _, m := range t.nodes[n].far {
+		best = min(best, t.beyond(m))
+	}
+	return best
 }
 
 // group is what a group leaves of the component that needs it.

@@ -1,0 +1,110 @@
+package topology
+
+import "time"
+
+// passage counts what a carrier carried of the probes of machines that answer
+// anything, and the machines that missed some.
+type passage struct{ asked, missed, mixed int }
+
+// suspect says that it may lose some.
+func (p *passage) suspect() bool {
+	return p.mixed >= leastMixed && float64(p.missed) >= leastLoss*float64(p.asked)
+}
+
+func (p *passage) note(c crossing, outside bool) {
+	asked, missed := c.asked[0]+c.asked[1], c.missed[0]+c.missed[1]
+	if outside {
+		asked, missed = c.asked[0], c.missed[0]
+	}
+	p.asked += asked
+	p.missed += missed
+	if missed > 0 {
+		p.mixed++
+	}
+}
+
+// crossing counts what was asked of a machine and missed, from outside and from within.
+type crossing struct{ asked, missed [2]int }
+
+// lives says that it answered something: of what doesn't, it is not known.
+func (c *crossing) lives() bool { return c.asked != c.missed }
+
+func (c *crossing) note(inside, missed bool) {
+	side := 0
+	if inside {
+		side = 1
+	}
+	c.asked[side]++
+	if missed {
+		c.missed[side]++
+	}
+}
+
+// passages are those of a carrier: when last asked, and in every look of the sweep.
+type passages struct{ last, all passage }
+
+// passages counts them for all carriers.
+func (r *reporter) passages() []passages {
+	counts := make([]passages, len(r.g.nodes))
+	for _, n := range r.servers {
+		var last crossing
+		for i := range r.seen[n].reach {
+			v := &r.seen[n].reach[i]
+			last.note(v.inside, v.result == isDown)
+		}
+		all, again := r.crossings(n)
+		if !all.lives() {
+			continue
+		}
+		for _, c := range r.ways.of(n) {
+			if last.lives() {
+				counts[c.node].last.note(last, r.g.nodes[c.node].uplink)
+			}
+			if !again { // it went, and may have gone for good
+				all.missed = [2]int{}
+			}
+			counts[c.node].all.note(all, r.g.nodes[c.node].uplink)
+		}
+	}
+	return counts
+}
+
+// crossings counts what a machine was asked and missed in every look. Again: it answered
+// what it had missed before.
+func (r *reporter) crossings(n int32) (all crossing, again bool) {
+	rows := r.table.of(n)
+	for i := range rows { // of each question the latest first
+		row := &rows[i]
+		if !row.ask.reaches() || row.result == isUnknown || i > 0 && sameRow(row, &rows[i-1]) || !r.sight.believed(r.g, row.vantage, n) {
+			continue
+		}
+		all.note(r.places[row.vantage] == r.g.site[n], row.result == isDown)
+		again = again || i > 0 && row.result == isDown && sameQuestion(row, &rows[i-1]) && rows[i-1].result == isUp
+	}
+	return all, again
+}
+
+// steady says that what is behind c misses about as much at each time: an outage that is
+// over doesn't.
+func (m *modes) steady(c int32, behind []int32) bool {
+	times := map[int64]misses{}
+	var all misses
+	t := m.rows.table
+	for _, n := range behind {
+		rows := t.of(n)
+		for i := range rows {
+			r := &rows[i]
+			if r.ask.reaches() && r.result != isUnknown && m.crosses(c, n, t.vantages[r.vantage]) {
+				k := times[r.at/int64(time.Minute)]
+				k.note(r.result)
+				times[r.at/int64(time.Minute)] = k
+				all.note(r.result)
+			}
+		}
+	}
+	parts := make([]misses, 0, len(times))
+	for _, k := range times {
+		parts = append(parts, k)
+	}
+	return even(parts, all)
+}
