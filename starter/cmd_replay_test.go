@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vakhta/internal/topology"
 )
@@ -85,6 +86,11 @@ func TestReplayToleratesWhatSaysNothing(t *testing.T) {
 	muddled := filepath.Join(dir, "muddled.jsonl")
 	write(t, muddled, strings.Join(lines, "\n"))
 	got, errOut := replayed(t, muddled, "--inventory", estate, "--before", before)
+	// The stale row tells one thing: how long all was well.
+	if at := got.Findings[0].Worked; !at.Equal(time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)) {
+		t.Errorf("it last worked at %s, want when the stale row saw it", at)
+	}
+	got.Findings[0].Worked = clean.Findings[0].Worked
 	want, err := json.Marshal(clean)
 	must(t, err)
 	if have, err := json.Marshal(got); err != nil || !bytes.Equal(have, want) {

@@ -63,6 +63,9 @@ func (a *Activities) LookAgain(ctx context.Context, p LookAgainParams) (Look, er
 	}
 	out.Told = slices.ContainsFunc(obs, func(o topology.Observation) bool { return o.Vantage == topology.Hands })
 	inf := a.graph().Infer(obs)
+	if inf.Findings, err = a.lastWorked(ctx, inf.Findings); err != nil {
+		return out, err
+	}
 	asked, err := a.store.Questions(ctx, store.QuestionFilter{Incident: in.ID})
 	if err != nil {
 		return out, err

@@ -143,6 +143,9 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	if out.WasSo, err = a.countIn(ctx, p.Scope, wasSo); err != nil {
 		return out, err
 	}
+	if out.Findings, err = a.lastWorked(ctx, out.Findings); err != nil {
+		return out, err
+	}
 	n := a.newRound(p, inf, rounds)
 	n.obs = obs
 	if p.Round == 1 && p.Scope.bySample(len(a.inv.Servers()), p.Routine) {

@@ -338,8 +338,12 @@ func TestWhatWasOffLongBeforeIsNotNews(t *testing.T) {
 		t.Errorf("a sweep with a finding is forgotten: %d rows, %v", len(kept), err)
 	}
 	r.seen("s10", begin.Add(49*time.Hour), topology.Up, off)
-	if got := r.seen("s11", begin.Add(50*time.Hour), topology.Down, off); len(got.Findings) != 1 {
-		t.Errorf("it was back, and is gone again: %+v", got)
+	got := r.seen("s11", begin.Add(50*time.Hour), topology.Down, off)
+	if len(got.Findings) != 1 {
+		t.Fatalf("it was back, and is gone again: %+v", got)
+	}
+	if f := got.Findings[0]; !f.Worked.Equal(begin.Add(49*time.Hour)) || !f.Since.Equal(begin.Add(50*time.Hour)) {
+		t.Errorf("it worked at %s and failed at %s, want the sweep before and this one", f.Worked, f.Since)
 	}
 }
 

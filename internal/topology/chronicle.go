@@ -290,3 +290,20 @@ func (c *chronicle) since(nodes []int32) time.Time {
 	}
 	return first
 }
+
+// worked is when any of the nodes was last seen to answer before they failed; the zero
+// time if no row tells.
+func (c *chronicle) worked(nodes []int32, before time.Time) time.Time {
+	var last time.Time
+	for _, n := range nodes {
+		if c.startedSilent(n) {
+			continue
+		}
+		for _, d := range c.fell[n] {
+			if d.after.After(last) && d.after.Before(before) {
+				last = d.after
+			}
+		}
+	}
+	return last
+}

@@ -206,7 +206,7 @@ func overlap(a, b []int32) bool {
 	return 2*both >= min(len(a), len(b))
 }
 
-// dates says of every finding since when it is so.
+// dates says of every finding since when it is so, and when it last was not.
 func (m *modes) dates() {
 	var all []int32
 	of := make([][]int32, len(m.findings))
@@ -220,7 +220,9 @@ func (m *modes) dates() {
 	}
 	m.rows.gather(slices.DeleteFunc(all, m.rows.startedSilent))
 	for i := range m.findings {
-		m.findings[i].Since = m.rows.since(of[i])
+		f := &m.findings[i]
+		f.Since = m.rows.since(of[i])
+		f.Worked = m.rows.worked(of[i], f.Since)
 	}
 }
 

@@ -51,27 +51,49 @@ var russianMonths = [12]string{
 	"января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря",
 }
 
-// sinceWords says the instant in the time zone of the component's site.
+// longestGap is between when something was last seen working and first seen failing, for
+// the first to say anything of when it failed.
+const longestGap = 24 * time.Hour
+
+// sinceWords says when it failed, in the time zone of the component's site: the instant
+// at which it was seen, or between which looks that was.
 func sinceWords(inv *inventory.Inventory, f Finding, lang inventory.Language) string {
 	if f.Since.IsZero() {
 		return ""
 	}
-	at := f.Since.UTC()
+	zone := time.UTC
 	if c, ok := inv.Component(f.Component); ok {
 		site := c.Site
 		if c.Kind == inventory.KindSite {
 			site = c.ID
 		}
 		if s, ok := inv.Site(site); ok {
-			if zone, err := time.LoadLocation(s.TimeZone); err == nil {
-				at = at.In(zone)
+			if local, err := time.LoadLocation(s.TimeZone); err == nil {
+				zone = local
 			}
 		}
 	}
-	if lang == inventory.Russian {
-		return fmt.Sprintf(", с %s %d %s (%s)", at.Format("15:04:05"), at.Day(), russianMonths[at.Month()-1], at.Format("MST"))
+	at, was := f.Since.In(zone), f.Worked.In(zone)
+	day := func(t time.Time) string {
+		if lang == inventory.Russian {
+			return fmt.Sprintf("%d %s", t.Day(), russianMonths[t.Month()-1])
+		}
+		return t.Format("on 2 January")
 	}
-	return at.Format(", since 15:04:05 on 2 January (MST)")
+	if gap := at.Sub(was); f.Worked.IsZero() || gap < time.Minute || gap > longestGap {
+		if lang == inventory.Russian {
+			return fmt.Sprintf(", с %s %s (%s)", at.Format("15:04:05"), day(at), at.Format("MST"))
+		}
+		return fmt.Sprintf(", since %s %s (%s)", at.Format("15:04:05"), day(at), at.Format("MST"))
+	}
+	first := was.Format("15:04")
+	if was.YearDay() != at.YearDay() {
+		first += " " + day(was)
+	}
+	if lang == inventory.Russian {
+		return fmt.Sprintf(", между %s и %s %s (%s)", first, at.Format("15:04"), day(at), at.Format("MST"))
+	}
+	return fmt.Sprintf(", between %s and %s %s (%s)", first, at.Format("15:04"), day(at), at.Format("MST"))
 }
 
 // impact says how many servers a finding takes down, and with an inventory how

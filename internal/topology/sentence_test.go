@@ -3,8 +3,10 @@ package topology_test
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
@@ -83,5 +85,48 @@ func TestEverySentenceEndsWithWhatToDo(t *testing.T) {
 				t.Errorf("%s %s: %s / %s", kind, mode, en, ru)
 			}
 		}
+	}
+}
+
+func TestASentenceSaysBetweenWhichLooksItFailed(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 1, servers: 3, clients: 1}.load(t)
+	for _, c := range []struct {
+		worked time.Duration // before
+		ru, en string
+	}{
+		{4 * time.Minute, ", между 14:56 и 15:00 1 марта (MSK);", ", between 14:56 and 15:00 on 1 March (MSK);"},
+		{16 * time.Hour, ", между 23:00 28 февраля и 15:00 1 марта (MSK);", ", between 23:00 on 28 February and 15:00 on 1 March (MSK);"},
+		{20 * time.Second, ", с 15:00:00 1 марта (MSK);", ", since 15:00:00 on 1 March (MSK);"},
+		{50 * time.Hour, ", с 15:00:00 1 марта (MSK);", ", since 15:00:00 on 1 March (MSK);"},
+	} {
+		f := topology.Finding{Component: "s0-r0-k00-sw", Kind: inventory.KindSwitch, Since: noon, Worked: noon.Add(-c.worked), Confidence: .9}
+		if ru := topology.Sentence(inv, f, inventory.Russian); !strings.Contains(ru, c.ru) {
+			t.Errorf("%s is not in %s", c.ru, ru)
+		}
+		if en := topology.Sentence(inv, f, inventory.English); !strings.Contains(en, c.en) {
+			t.Errorf("%s is not in %s", c.en, en)
+		}
+	}
+}
+
+func TestAFindingKnowsWhenItLastWorked(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 3, servers: 10, clients: 1}.load(t)
+	g := topology.New(inv)
+	look := func(at time.Time, lost ...string) []topology.Observation {
+		rows := newWorld(inv, lost...).look(nil)
+		for i := range rows {
+			rows[i].At = at
+		}
+		return rows
+	}
+	rows := slices.Concat(look(noon.Add(-8*time.Minute)), look(noon.Add(-4*time.Minute)), look(noon, "s0-r0-k01-sw"))
+	sifted := g.Sift(rows, nil)
+	inf := g.InferSifted(&sifted)
+	if len(inf.Findings) != 1 || !inf.Findings[0].Since.Equal(noon) || !inf.Findings[0].Worked.Equal(noon.Add(-4*time.Minute)) {
+		t.Fatalf("want the switch, well at the look before: %s", story(&inf))
+	}
+	sifted = g.Sift(look(noon, "s0-r0-k01-sw"), nil)
+	if inf := g.InferSifted(&sifted); !inf.Findings[0].Worked.IsZero() {
+		t.Errorf("nothing tells when it worked, but %s", inf.Findings[0].Worked)
 	}
 }

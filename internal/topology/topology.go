@@ -87,6 +87,9 @@ type Finding struct {
 	Kind      inventory.Kind `json:"kind"`
 	Mode      Mode           `json:"mode,omitempty"`
 	Since     time.Time      `json:"since,omitzero"` // first seen failing; not before the oldest observation
+	// Worked is when what it explains was last seen working before that: it failed
+	// between the two. Zero: nothing tells.
+	Worked time.Time `json:"worked,omitzero"`
 	// Confidence is how likely what failed is in its class: the component or what
 	// it is ambiguous with. 0…1, normalised over the best hypotheses.
 	Confidence float64 `json:"confidence"`
