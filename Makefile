@@ -62,7 +62,7 @@ compose:
 bench: ## Run the benchmarks (BENCH=regexp, PKG=./internal/topology)
 	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -p 1 -timeout 60m $(or $(PKG),./...)
 
-bench-localize: build ## Measure localization end to end: a client's 500 servers, and (root) 100,000 (ARGS='-only client')
+bench-localize: build ## Measure localization end to end: a client's 500 servers, and (root) 100,000, by samples and in full (ARGS='-only client')
 	.ci/setup bench
 	go run ./internal/lab/bench $(ARGS)
 

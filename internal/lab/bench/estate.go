@@ -13,12 +13,14 @@ const (
 	lastBoth = 30  // then those on both
 )
 
-// large is an estate of 100,000 servers that answer nothing but ping.
+// large is an estate of 100,000 servers that answer ping, and accept
+// connections where they serve.
 type large struct {
 	yaml   string
 	silent []string        // addresses that don't answer
 	failed map[string]bool // the components that have failed
 	hidden map[string]bool // those among them that are servers
+	serves string          // what else they answer, in the inventory
 }
 
 // address of the n-th thing of a kind: servers from 127.64.0.0, equipment from 127.32.0.0.
@@ -26,8 +28,11 @@ func address(base, n int) string { return fmt.Sprintf("127.%d.%d.%d", base+n>>16
 
 // newLarge writes the estate down. A PDU, a switch in another rack and some
 // machines by themselves have failed.
-func newLarge() *large {
+func newLarge(services bool) *large {
 	l := &large{failed: map[string]bool{}, hidden: map[string]bool{}}
+	if services {
+		l.serves = ", tcp: [22]"
+	}
 	var b strings.Builder
 	b.WriteString("version: 1\nvantages: [outside]\nsites:\n")
 	for _, site := range []string{"msk", "spb"} {
@@ -81,8 +86,8 @@ func (l *large) rack(b *strings.Builder, rack int, site, room string, manage fun
 			cords = id + "-a, " + id + "-b"
 		}
 		server, at := fmt.Sprintf("s%06d", i), address(64, i)
-		fmt.Fprintf(b, "  - {id: %s, kind: server, in: %s, unit: %d, client: c, needs: {power: [%s], network: [%s-sw]}, probe: {address: %s, icmp: true}}\n",
-			server, id, n+1, cords, id, at)
+		fmt.Fprintf(b, "  - {id: %s, kind: server, in: %s, unit: %d, client: c, needs: {power: [%s], network: [%s-sw]}, probe: {address: %s, icmp: true%s}}\n",
+			server, id, n+1, cords, id, at, l.serves)
 		alone := i%1009 == 7 && !pduDown && !switchDown
 		if alone {
 			l.failed[server], l.hidden[server] = true, true

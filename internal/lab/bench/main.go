@@ -18,24 +18,27 @@ import (
 
 func main() {
 	runs := flag.Int("runs", 20, "outages of each kind; localizations of the whole estate are a quarter as many")
-	only := flag.String("only", "", "client or estate: only that part")
+	only := flag.String("only", "", "client, estate or services: only that part")
 	inner := flag.Bool(insideFlag, false, "used by itself: it runs in a network namespace of its own")
+	services := flag.Bool(servicesFlag, false, "used by itself: the machines serve something, too")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	var figures []figure.Figure
 	var err error
 	switch {
 	case *inner:
-		figures, err = wholeEstate(ctx, max(*runs/4, 1))
+		figures, err = wholeEstate(ctx, max(*runs/4, 1), *services)
 	default:
 		fmt.Fprintln(os.Stderr, figure.Machine())
-		if *only != "estate" {
+		if *only == "" || *only == "client" {
 			figures, err = measure(ctx, *runs)
 		}
-		if *only != "client" && err == nil {
-			var more []figure.Figure
-			more, err = inNamespace(ctx, *runs)
-			figures = append(figures, more...)
+		for i, part := range []string{"estate", "services"} {
+			if (*only == "" || *only == part) && err == nil {
+				var more []figure.Figure
+				more, err = inNamespace(ctx, *runs/(1+i), i == 1)
+				figures = append(figures, more...)
+			}
 		}
 	}
 	stop()

@@ -14,13 +14,13 @@ import (
 	"vakhta/internal/lab/figure"
 )
 
-// insideFlag marks the run within the namespace.
-const insideFlag = "inside"
+// These mark the runs within the namespace.
+const insideFlag, servicesFlag = "inside", "services"
 
 // inNamespace runs this program again in a network namespace of its own, where
 // every address of 127.0.0.0/8 answers ping: 100,000 machines, without a packet
 // on any network that others use.
-func inNamespace(ctx context.Context, runs int) ([]figure.Figure, error) {
+func inNamespace(ctx context.Context, runs int, services bool) ([]figure.Figure, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("the whole estate needs root, for a network namespace of its own; -only client needs none")
 	}
@@ -28,7 +28,7 @@ func inNamespace(ctx context.Context, runs int) ([]figure.Figure, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self, "-"+insideFlag, "-runs", strconv.Itoa(runs))
+	cmd := exec.CommandContext(ctx, self, "-"+insideFlag, "-runs", strconv.Itoa(runs), fmt.Sprintf("-%s=%v", servicesFlag, services))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	var out bytes.Buffer

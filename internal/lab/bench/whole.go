@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,17 +23,25 @@ import (
 )
 
 // wholeEstate localizes over 100,000 servers so many times, on the embedded
-// server with one worker that has all roles and all vantages.
-func wholeEstate(ctx context.Context, runs int) ([]figure.Figure, error) {
+// server with one worker that has all roles and all vantages. Where they serve
+// something, samples are compared with asking everything of each.
+func wholeEstate(ctx context.Context, runs int, services bool) ([]figure.Figure, error) {
 	dir, err := os.MkdirTemp("", "vakhta-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	e := newLarge()
+	e := newLarge(services)
 	if err := configure(ctx, e.silent); err != nil {
 		return nil, err
 	}
+	// One listener accepts for all of them: every address of 127.0.0.0/8 is here.
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", "0.0.0.0:22")
+	if err != nil {
+		return nil, fmt.Errorf("accept connections for the servers: %w", err)
+	}
+	defer listener.Close()
+	go accept(listener)
 	srv, err := devtemporal.Start(ctx, devtemporal.Options{DB: filepath.Join(dir, "temporal.db"), UIPort: -1, Progress: os.Stderr})
 	if err != nil {
 		return nil, err
@@ -51,11 +60,29 @@ func wholeEstate(ctx context.Context, runs int) ([]figure.Figure, error) {
 	defer stop()
 	w := &whole{c: c, e: e, pid: pid}
 	for n := range runs {
-		if err := w.localize(ctx, n); err != nil {
+		if err := w.localize(ctx, n, false); err != nil {
 			return nil, err
 		}
 	}
-	return w.figures(), nil
+	if !services {
+		return w.figures(), nil
+	}
+	full := &whole{c: c, e: e, pid: pid}
+	if err := full.localize(ctx, runs, true); err != nil {
+		return nil, err
+	}
+	return full.beside(w), nil
+}
+
+// accept hangs up on whoever connects.
+func accept(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_ = c.Close()
+	}
 }
 
 // startWorker starts the worker as an operator would, with a store of its own,
@@ -114,14 +141,15 @@ type whole struct {
 	events int64 // of the longest history
 	peak   int64 // of the worker's memory since it started, bytes
 	wrong  []string
+	named  []map[string]bool // by each run
 }
 
-func (w *whole) localize(ctx context.Context, n int) error {
+func (w *whole) localize(ctx context.Context, n int, full bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	began := time.Now()
 	id := workflows.LocalizeID("all", strconv.Itoa(n))
-	run, err := w.c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueRunbooks}, workflows.TypeLocalize, workflows.LocalizeInput{All: true})
+	run, err := w.c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueRunbooks}, workflows.TypeLocalize, workflows.LocalizeInput{All: true, Full: full})
 	if err != nil {
 		return fmt.Errorf("start Localize: %w", err)
 	}
@@ -162,6 +190,7 @@ func mostResident(pid int) (int64, error) {
 // judge notes what the findings have wrong.
 func (w *whole) judge(r workflows.LocalizeResult) {
 	named := map[string]bool{}
+	w.named = append(w.named, named)
 	for _, f := range r.Findings {
 		named[f.Component] = true
 		if !w.e.failed[f.Component] {
@@ -190,5 +219,29 @@ func (w *whole) figures() []figure.Figure {
 		figure.AtMost(of+"history events", float64(w.events), "events", 300),
 		figure.AtMost(of+"the worker's memory at most, its start included (VmHWM)", float64(w.peak)/(1<<20), "MiB", 500),
 		figure.AtMost(of+"components named wrongly or missed", float64(len(w.wrong)), "components", 0),
+	}
+}
+
+// beside is what asking everything of every machine costs, and what it names that the
+// sampled runs did not, or the other way about.
+func (w *whole) beside(sampled *whole) []figure.Figure {
+	different := map[string]bool{}
+	for _, named := range sampled.named {
+		for _, pair := range [][2]map[string]bool{{named, w.named[0]}, {w.named[0], named}} {
+			for id := range pair[0] {
+				if !pair[1][id] && !w.e.hidden[id] { // one by itself may be abstained from in either
+					different[id] = true
+				}
+			}
+		}
+	}
+	const of = "whole estate, 100,000 servers that serve something, "
+	return []figure.Figure{
+		figure.Seen(of+"by samples: start to the confirmed findings, slowest run", slices.Max(sampled.took).Seconds(), "s"),
+		figure.Seen(of+"by samples: the worker's memory at most", float64(sampled.peak)/(1<<20), "MiB"),
+		figure.AtMost(of+"by samples: components named wrongly or missed", float64(len(sampled.wrong)), "components", 0),
+		figure.Seen(of+"everything asked of each: start to the confirmed findings", w.took[0].Seconds(), "s"),
+		figure.AtMost(of+"everything asked of each: components named wrongly or missed", float64(len(w.wrong)), "components", 0),
+		figure.AtMost(of+"components that samples and the full sweep name differently", float64(len(different)), "components", 0),
 	}
 }
