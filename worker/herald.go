@@ -2,25 +2,66 @@ package main
 
 import (
 	"context"
+	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
 	"go.temporal.io/sdk/client"
 
 	"vakhta/workflows"
 )
 
-// herald tells the workflow of an incident's thread in a room that there is news.
-type herald struct{ flows client.Client }
+// herald tells the workflows of incidents' threads in rooms that there is news.
+// Who writes the news down, a page's line among it, doesn't wait for that.
+type herald struct {
+	mu   sync.Mutex
+	news map[string]bool // workflows that have not been told
+	some chan struct{}
+}
 
-// heraldWithin bounds what the news costs who writes it down: a thread looks by
-// itself, too.
-const heraldWithin = 500 * time.Millisecond
+func newHerald() *herald { return &herald{news: map[string]bool{}, some: make(chan struct{}, 1)} }
 
-func (h *herald) tell(ctx context.Context, incident, room string) {
-	if h.flows == nil {
-		return
+// heraldWithin bounds one telling: a thread looks by itself, too.
+const heraldWithin = 2 * time.Second
+
+// tell notes that a thread has news.
+func (h *herald) tell(_ context.Context, incident, room string) {
+	h.mu.Lock()
+	h.news[workflows.WarRoomID(incident, room)] = true
+	h.mu.Unlock()
+	select {
+	case h.some <- struct{}{}:
+	default:
 	}
-	ctx, cancel := context.WithTimeout(ctx, heraldWithin)
-	defer cancel()
-	_ = h.flows.SignalWorkflow(ctx, workflows.WarRoomID(incident, room), "", workflows.SignalNews, nil) // over, or away: it looks by itself
+}
+
+func (h *herald) take() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var ids []string
+	for id := range h.news {
+		ids = append(ids, id)
+	}
+	clear(h.news)
+	return ids
+}
+
+// run passes news on until ctx ends, and then what is left.
+func (h *herald) run(ctx context.Context, flows client.Client, log zerolog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+		case <-h.some:
+		}
+		for _, id := range h.take() {
+			each, cancel := context.WithTimeout(context.WithoutCancel(ctx), heraldWithin)
+			if err := flows.SignalWorkflow(each, id, "", workflows.SignalNews, nil); err != nil {
+				log.Debug().Err(err).Str("workflow", id).Msg("a thread is not told that there is news; it looks by itself")
+			}
+			cancel()
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
 }

@@ -57,7 +57,7 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 	if err != nil {
 		return nil, err
 	}
-	way, news := &urgency.Way{Lamp: st}, &herald{}
+	way, news := &urgency.Way{Lamp: st}, newHerald()
 	sender := notify.New(st, records.NewDirectory(inv, st), routes, notify.Options{
 		Rates: couriers.Rates(cfg.Notify), Lease: cfg.Notify.Lease(), SendTimeout: cfg.Notify.SendTimeout, SettleTimeout: cfg.Notify.SendTimeout, SettleAfter: cfg.Notify.SettleAfter, ReceiptsWithin: cfg.Notify.ReceiptsWithin,
 		Attempted: m.attempted, Breaker: couriers.Breaker(cfg.Notify.Breaker), Way: way, Page: render.Page, OptOut: optOut(links), Thread: st.ThreadOf,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,6 @@ func newWorkers(f flags, c client.Client, p *parts) []worker.Worker {
 		MaxHeartbeatThrottleInterval: time.Second, DefaultHeartbeatThrottleInterval: time.Second,
 	}
 	var out []worker.Worker
-	p.herald.flows = c
 	if f.has(roleWorkflows) || f.has(roleRecords) {
 		o := base
 		o.DisableWorkflowWorker = !f.has(roleWorkflows)
@@ -75,6 +75,12 @@ func serve(ctx context.Context, f flags, c client.Client, p *parts, m *metrics, 
 		}
 		defer stop()
 	}
+	// It ends after the workers do, whose last news it passes on.
+	heralding, hush := context.WithCancel(context.WithoutCancel(ctx))
+	var heralds sync.WaitGroup
+	heralds.Go(func() { p.herald.run(heralding, c, log) })
+	defer heralds.Wait()
+	defer hush()
 	workers := newWorkers(f, c, p)
 	for i, w := range workers {
 		if err := w.Start(); err != nil {
