@@ -98,7 +98,7 @@ func (a *Activities) TellRoom(ctx context.Context, p RoomParams) (RoomNews, erro
 func (a *Activities) openThread(ctx context.Context, in incident.Incident, room *inventory.Room) (store.RoomThread, error) {
 	first := a.roomOpening(in, room)
 	if room.Topics {
-		first.Event, first.Step = message.RoomTopic, "room/topic"
+		first.Event, first.Step, first.Body = message.RoomTopic, "room/topic", first.Title
 	}
 	thread, _, err := a.store.OpenRoomThread(ctx, in.ID, room.ID, first, a.now())
 	return thread, err

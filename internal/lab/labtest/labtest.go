@@ -184,8 +184,14 @@ func (l *Lab) Heal(t testing.TB, component string) {
 	}
 }
 
-// Contact is somebody of the inventory.
+// HasRooms says that the teams work in rooms.
+func (l *Lab) HasRooms() bool { return l.Estate.Inventory().HasRooms() }
+
+// Contact is somebody of the inventory, or a team's room.
 func (l *Lab) Contact(id string) *inventory.Contact {
+	if room, ok := l.Estate.Inventory().RoomContact(id); ok {
+		return room.Contact()
+	}
 	c, ok := l.Estate.Inventory().Contact(id)
 	if !ok {
 		panic(fmt.Sprintf("labtest: the estate has no contact %q", id))

@@ -14,7 +14,7 @@ import (
 // affected is told about his own machines only, and a postmortem is drafted:
 // for one machine and for a PDU with 24 machines of nine clients, on both stores.
 func TestAnOutageGoesFromCryToPostmortem(t *testing.T) {
-	t.Run("sqlite", func(t *testing.T) { cryToPostmortem(t, labtest.Open(t)) })
+	t.Run("sqlite", func(t *testing.T) { cryToPostmortem(t, labtest.Open(t, labtest.WithRooms())) })
 	t.Run("postgres", func(t *testing.T) { cryToPostmortem(t, labtest.Open(t, labtest.OnStore(labtest.Postgres(t)))) })
 }
 
@@ -30,6 +30,11 @@ func cryToPostmortem(t *testing.T, s *labtest.Lab) {
 			outage := s.Outage(component, mode, "romashka-duty")
 			require.NoError(t, outage.Play(t.Context()))
 			require.NoError(t, outage.CheckUndisturbed(t.Context()))
+			if s.HasRooms() {
+				teams := map[string][]string{"server": {"emergency"}, "pdu": {"emergency", "admins"}}
+				require.NoError(t, outage.CheckRooms(t.Context(), teams[scenario]...))
+				require.NoError(t, outage.CheckSettled(t.Context()))
+			}
 			require.NoError(t, s.Audit(t.Context()))
 			t.Logf("%s: %d servers of %d clients; cry to answer %s, repair to resolution %s",
 				component, len(outage.Blast.Servers), len(outage.Blast.ByClient), outage.Answered, outage.Resolved)

@@ -12,7 +12,7 @@ import (
 // file: the outage ends the same.
 func TestKillingTemporalInMidOutageChangesNothing(t *testing.T) {
 	dice := labtest.Dice(t)
-	s := labtest.Open(t)
+	s := labtest.Open(t, labtest.WithRooms())
 	if s.Temporal == nil {
 		t.Skip("TEMPORAL_ADDRESS names a real cluster, which is not ours to kill; unset it")
 	}
@@ -31,5 +31,7 @@ func TestKillingTemporalInMidOutageChangesNothing(t *testing.T) {
 	require.NoError(t, outage.AwaitResolved(ctx))
 	require.NoError(t, outage.AwaitPostmortem(ctx))
 	require.NoError(t, outage.CheckUndisturbed(ctx))
+	require.NoError(t, outage.CheckRooms(ctx, "emergency"))
+	require.NoError(t, outage.CheckSettled(ctx))
 	require.NoError(t, s.Audit(ctx))
 }
