@@ -10,6 +10,7 @@ import (
 
 	"vakhta/internal/incident"
 	"vakhta/internal/ledger"
+	"vakhta/internal/message"
 	"vakhta/internal/postmortem"
 	"vakhta/internal/store"
 	"vakhta/internal/topology"
@@ -132,6 +133,8 @@ func (p *Pages) readIncident(w http.ResponseWriter, r *http.Request) (*incidentV
 		p.fail(w, "list of questions", err)
 		return nil, false
 	}
+	// What a room was told stands on the timeline.
+	sent = slices.DeleteFunc(sent, func(n ledger.Notification) bool { return message.InRoom(n.Event) })
 	v := p.viewIncident(inc, entries, sent)
 	v.HasPostmortem = written
 	for _, q := range slices.Backward(questions) {
