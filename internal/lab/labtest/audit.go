@@ -8,11 +8,15 @@ import (
 	"slices"
 	"strings"
 
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+
 	"vakhta/internal/inventory"
 	"vakhta/internal/lab/sandbox"
 	"vakhta/internal/ledger"
 	"vakhta/internal/message"
 	"vakhta/internal/store"
+	"vakhta/workflows"
 )
 
 // settled says that nothing more is to be expected of the sender: the message
@@ -53,6 +57,9 @@ func (o *Outage) CheckTold(ctx context.Context) error {
 		if rows, err = o.Rows(ctx); err != nil {
 			return false, err
 		}
+		if o.CutShort, err = o.updateCutShort(ctx); err != nil {
+			return false, err
+		}
 		problems = o.missing(inv, rows)
 		return len(problems) == 0, nil
 	})
@@ -72,6 +79,20 @@ func fates(rows []ledger.Notification) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// updateCutShort says that the machine was back before the first update was even
+// written: its broadcast was cancelled, or did not begin.
+func (o *Outage) updateCutShort(ctx context.Context) (bool, error) {
+	d, err := o.lab.Client.DescribeWorkflowExecution(ctx, workflows.BroadcastID("incident/"+o.Incident, "update", 1), "")
+	var none *serviceerror.NotFound
+	if errors.As(err, &none) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at the first update of %s: %w", o.Incident, err)
+	}
+	return d.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_CANCELED, nil
 }
 
 // missing says what the rows lack, or have too much.
@@ -112,7 +133,7 @@ func (o *Outage) missing(inv *inventory.Inventory, rows []ledger.Notification) [
 				// sent again, and an engineer is asked to tell him.
 				handedOver := open[contact.ID][event] && task && (event == "report.received" || event == "incident.update")
 				// Killed until the machine was back: that it is down has become old news.
-				overtaken := old[contact.ID][event] && event == "incident.update" && events[contact.ID]["incident.restored"]
+				overtaken := (old[contact.ID][event] || o.CutShort) && event == "incident.update" && events[contact.ID]["incident.restored"]
 				if !events[contact.ID][event] && !handedOver && !overtaken {
 					problems = append(problems, fmt.Sprintf("%s was not told %s", contact.ID, event))
 				}

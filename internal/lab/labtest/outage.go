@@ -34,6 +34,7 @@ type Outage struct {
 	Incident string
 	Answered time.Duration // from the cry to the answer with the finding
 	Resolved time.Duration // from the repair to the resolution
+	CutShort bool          // it was over before the first update was written
 
 	lab *Lab
 }
