@@ -10,6 +10,7 @@ package urgency
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -34,7 +35,7 @@ type Way struct {
 
 	mu      sync.Mutex
 	running int
-	until   time.Time     // of the grace after the last one
+	awaited []time.Time   // next steps, and until when they are waited for
 	changed chan struct{} // closed when the last one ends; nil: nobody waits
 	out     func()        // puts the lamp out; nil: it is out
 }
@@ -48,6 +49,9 @@ func (w *Way) Begin(grace time.Duration) (done func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running++
+	if grace == 0 {
+		w.came(time.Now())
+	}
 	if w.Lamp != nil && w.out == nil {
 		w.out = w.Lamp.Light()
 	}
@@ -57,11 +61,37 @@ func (w *Way) Begin(grace time.Duration) (done func()) {
 	}
 }
 
+// came: a last step is the one that was awaited the longest, and none of another page's.
+func (w *Way) came(now time.Time) {
+	w.forget(now)
+	if len(w.awaited) > 0 {
+		w.awaited = slices.Delete(w.awaited, 0, 1)
+	}
+}
+
+// forget those that have not come in time.
+func (w *Way) forget(now time.Time) {
+	w.awaited = slices.DeleteFunc(w.awaited, func(t time.Time) bool { return !t.After(now) })
+}
+
+// until is when no next step is awaited any more.
+func (w *Way) until() (last time.Time) {
+	for _, t := range w.awaited {
+		if t.After(last) {
+			last = t
+		}
+	}
+	return last
+}
+
 func (w *Way) end(grace time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running--
-	w.until = time.Now().Add(grace)
+	if now := time.Now(); grace > 0 {
+		w.forget(now)
+		w.awaited = append(w.awaited, now.Add(grace))
+	}
 	if w.running == 0 && w.changed != nil {
 		close(w.changed)
 		w.changed = nil
@@ -75,7 +105,7 @@ func (w *Way) dim() {
 		w.mu.Unlock()
 		return
 	}
-	if grace := time.Until(w.until); grace > 0 {
+	if grace := time.Until(w.until()); grace > 0 {
 		time.AfterFunc(grace, w.dim)
 		w.mu.Unlock()
 		return
@@ -115,7 +145,7 @@ func (w *Way) ask(end time.Time) (time.Duration, <-chan struct{}) {
 	defer w.mu.Unlock()
 	now := time.Now()
 	if w.running == 0 {
-		return min(w.until.Sub(now), end.Sub(now)), nil
+		return min(w.until().Sub(now), end.Sub(now)), nil
 	}
 	if w.changed == nil {
 		w.changed = make(chan struct{})

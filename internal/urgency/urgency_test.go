@@ -37,6 +37,29 @@ func TestBulkWorkLetsAPagePass(t *testing.T) {
 	})
 }
 
+// The last step of one page must not let bulk work pass before the next step of another.
+func TestTheLastStepOfOnePageIsNotThatOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var way Way
+		way.Begin(NextStep)() // one page is written,
+		way.Begin(NextStep)() // and another;
+		way.Begin(0)()        // the first one is sent
+		begin := time.Now()
+		way.Yield(t.Context())
+		if took := time.Since(begin); took != NextStep {
+			t.Errorf("it went on after %s, want the time of the other's next step", took)
+		}
+		for range 1000 {
+			way.Begin(NextStep)()
+		}
+		time.Sleep(NextStep)
+		way.Begin(0)()
+		if len(way.awaited) != 0 {
+			t.Errorf("%d steps are awaited that never came", len(way.awaited))
+		}
+	})
+}
+
 func TestBulkWorkGoesOnWherePagesNeverEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var way Way
