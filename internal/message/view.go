@@ -35,6 +35,7 @@ func funcs(lang inventory.Language) template.FuncMap {
 		},
 		"form":  func(n int, forms ...string) (string, error) { return choose(lang, n, forms) },
 		"say":   func(text string) string { return say(lang, text) },
+		"code":  func(text string) string { return spell(lang, text) },
 		"speak": func(text string) string { return speak(lang, text) },
 		"quote": quote,
 		"bare":  bare,

@@ -72,6 +72,18 @@ func say(lang inventory.Language, text string) string {
 	return strings.Join(parts, ", ")
 }
 
+// spell writes a code the way that it is dictated, each character by itself: two
+// digits are no number that whoever notes it down has to take apart.
+func spell(lang inventory.Language, code string) string {
+	parts := make([]string, 0, len(code))
+	for _, r := range code {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			parts = append(parts, sayRun(lang, string(r)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 // speak writes a sentence so that the ids in it can be read out: every word
 // that has a digit and a Latin letter, or a hyphen between Latin letters; a
 // number with a dot, which is a rack and no fraction; and, to Russians, what is

@@ -69,6 +69,21 @@ func TestIdsAreSpokenAndSentencesStay(t *testing.T) {
 	}
 }
 
+func TestCodesAreDictatedCharacterByCharacter(t *testing.T) {
+	for _, c := range []struct {
+		lang     inventory.Language
+		in, want string
+	}{
+		{inventory.Russian, "57RFHX", "5, 7, эр, эф, аш, икс"},
+		{inventory.English, "57RFHX", "5, 7, R, F, H, X"},
+		{inventory.English, "0ABE11", "0, A, B, E, 1, 1"},
+	} {
+		if got := spell(c.lang, c.in); got != c.want {
+			t.Errorf("spell(%q) = %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
 func TestTimesAreInTheRecipientsZone(t *testing.T) {
 	at := time.Date(2026, time.November, 23, 1, 30, 0, 0, time.UTC)
 	for _, c := range []struct {
