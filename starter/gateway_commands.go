@@ -165,8 +165,12 @@ func (g *gateway) ourRoom(s said) bool {
 
 // strangerHere tells somebody how he becomes known.
 func (g *gateway) strangerHere(s said) string {
-	return fmt.Sprintf("%s is not linked to anybody: run `vakhta oncall link YOU` and send the code with /link CODE, or write it as a member's address for %s into the inventory",
-		cmp.Or(s.user, "this account"), s.channel)
+	send := "/vakhta link CODE"
+	if s.channel == inventory.Telegram {
+		send = "/link CODE"
+	}
+	return fmt.Sprintf("%s is not linked to anybody: run `vakhta oncall link YOU` and send its code with %s, or write the account as a member's address for %s into the inventory",
+		cmp.Or(s.user, "this account"), send, s.channel)
 }
 
 // link links the sender's account to whom the code was given.

@@ -171,6 +171,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"Mattermost without a token", least + "providers: {mattermost: {url: 'https://chat.example', actionSecret: env:X}}\n", "providers.mattermost.token: missing"},
 		{"Mattermost without its secret", least + "providers: {mattermost: {url: 'https://chat.example', token: env:X}}\n", "providers.mattermost.actionSecret: missing"},
 		{"Mattermost's literal secret", least + "providers: {mattermost: {url: 'https://chat.example', token: env:X, actionSecret: hunter2}}\n", "providers.mattermost.actionSecret: holds a literal value"},
+		{"Mattermost's literal command token", least + "providers: {mattermost: {url: 'https://chat.example', token: env:X, actionSecret: env:X, commandToken: hunter2}}\n", "providers.mattermost.commandToken: holds a literal value"},
 		{"Mattermost's negative rate", least + "providers: {mattermost: {url: 'https://chat.example', token: env:X, actionSecret: env:X, rate: -1}}\n", "providers.mattermost.rate: must be"},
 		{"relay without a port", least + "providers: {smtp: {address: mail.example.net, from: a@b.c}}\n", "providers.smtp.address: missing or not host:port"},
 		{"relay in the clear", least + "providers: {smtp: {address: 'mail.example.net:25', security: none, from: a@b.c}}\n", "providers.smtp.security: none would"},

@@ -142,7 +142,11 @@ func (p *Providers) accounts() []account {
 		out = append(out, account{"slack", "slack", s, []inventory.Channel{inventory.Slack}, map[string]*Secret{"token": &s.Token, "signingSecret": &s.SigningSecret}})
 	}
 	if s := p.Mattermost; s != nil {
-		out = append(out, account{"mattermost", "mattermost", s, []inventory.Channel{inventory.Mattermost}, map[string]*Secret{"token": &s.Token, "actionSecret": &s.ActionSecret}})
+		out = append(out, account{
+			"mattermost", "mattermost", s,
+			[]inventory.Channel{inventory.Mattermost},
+			map[string]*Secret{"token": &s.Token, "actionSecret": &s.ActionSecret, "commandToken": &s.CommandToken},
+		})
 	}
 	if s := p.Shoutrrr; s != nil {
 		out = append(out, account{"shoutrrr", "shoutrrr", s, []inventory.Channel{inventory.Sink}, prefixed("urls.", s.URLs)})
