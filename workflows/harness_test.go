@@ -317,25 +317,29 @@ func (w *world) answerReports() {
 
 // roster answers from the team's plain levels, as the calendar would.
 func (w *world) roster(_ context.Context, p records.RosterParams) (records.Roster, error) {
-	out := records.Roster{Levels: len(w.team.Levels), Repeat: w.team.Repeat, People: []records.OnCall{}}
+	return rosterOf(&w.team, p), nil
+}
+
+func rosterOf(team *inventory.Team, p records.RosterParams) records.Roster {
+	out := records.Roster{Levels: len(team.Levels), Repeat: team.Repeat, People: []records.OnCall{}}
 	var people []string
 	switch {
 	case len(p.People) > 0:
 		people = p.People
 	case p.Fallback:
-		people, out.AckWithinSeconds = w.team.Fallback, 300
-	case p.Level < len(w.team.Levels):
-		l := w.team.Levels[p.Level]
+		people, out.AckWithinSeconds = team.Fallback, 300
+	case p.Level < len(team.Levels):
+		l := team.Levels[p.Level]
 		people, out.AckWithinSeconds, out.Mode = l.Members, l.AckWithinSeconds, l.Mode
 	}
 	for _, id := range people {
 		ladder := p.Ladder
-		if m, ok := w.team.Member(id); ok && len(m.Pages) > 0 {
+		if m, ok := team.Member(id); ok && len(m.Pages) > 0 {
 			ladder = m.Pages
 		}
 		out.People = append(out.People, records.OnCall{Contact: id, Ladder: ladder})
 	}
-	return out, nil
+	return out
 }
 
 func (w *world) composePage(_ context.Context, p records.PageParams) (records.Composed, error) {
