@@ -77,7 +77,7 @@ bench-notify: build ## Measure a message to 18,000 clients, on SQLite and Postgr
 	.ci/setup tests
 	.ci/with-postgres go run ./internal/lab/notifybench $(ARGS)
 
-bench-page: build ## Measure how soon pages leave, and 1,000 escalations at once, on SQLite and PostgreSQL (ARGS='-only sqlite')
+bench-page: build ## Measure how soon pages leave, and 1,000 escalations at once, on SQLite and PostgreSQL (ARGS='-only sqlite -part alerts')
 	.ci/setup tests
 	.ci/with-postgres go run ./internal/lab/pagebench $(ARGS)
 

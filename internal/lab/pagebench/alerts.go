@@ -48,8 +48,8 @@ func (b *bench) fromAlerts(ctx context.Context, kind string, o options, print fu
 		print(figure.AtMost(name+", p50", quantile(whole, .5), "ms", 40))
 		print(figure.AtMost(name+", p99", quantile(whole, .99), "ms", 150))
 		print(figure.Seen(kind+": alert accepted (answered) to its first page, p99; 0 is before", quantile(first, .99), "ms"))
-		print(figure.Seen(kind+": alert answered, p50", quantile(took, .5), "ms"))
-		print(figure.Seen(kind+": alert answered, p99", quantile(took, .99), "ms"))
+		print(figure.Seen(fmt.Sprintf("%s: alert answered by the gateway at %g/s, p50", kind, o.rate), quantile(took, .5), "ms"))
+		print(figure.Seen(fmt.Sprintf("%s: alert answered by the gateway at %g/s, p99", kind, o.rate), quantile(took, .99), "ms"))
 		print(figure.AtMost(kind+": pages doubled", float64(twice), "pages", 0))
 	}
 	if o.storm > 0 {

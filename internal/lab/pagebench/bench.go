@@ -145,7 +145,7 @@ func freshDatabase(ctx context.Context, server string) (dsn string, drop func(),
 
 // escalations begins a thousand, and waits for each one's first page and next rung.
 func (b *bench) escalations(ctx context.Context, kind string, o options, print func(figure.Figure)) error {
-	begun, err := b.begin(ctx, o.escalations, o.rate)
+	begun, err := b.begin(ctx, o.escalations, o.begin)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (b *bench) escalations(ctx context.Context, kind string, o options, print f
 	if err != nil {
 		return err
 	}
-	name := fmt.Sprintf("%s: escalation begun in Temporal to its first page at the provider, %g/s", kind, o.rate)
+	name := fmt.Sprintf("%s: escalation begun in Temporal to its first page at the provider, %g/s", kind, o.begin)
 	print(figure.Seen(name+", p50", quantile(first, .5), "ms"))
 	print(figure.Seen(name+", p99", quantile(first, .99), "ms"))
 	print(figure.Seen(kind+": lateness of the next rung, p50", quantile(late, .5), "ms"))

@@ -24,7 +24,7 @@ import (
 // options say how much is measured.
 type options struct {
 	alerts, storm, escalations int
-	rate                       float64
+	rate, begin                float64
 	wait, settle               time.Duration
 	profile                    string
 }
@@ -34,12 +34,20 @@ func main() {
 	flag.IntVar(&o.alerts, "alerts", 400, "critical alerts of causes that have nothing in common")
 	flag.IntVar(&o.storm, "storm", 200, "critical alerts of one mass failure")
 	flag.IntVar(&o.escalations, "n", 1000, "escalations, all running at once at the end")
-	flag.Float64Var(&o.rate, "rate", 20, "alerts, and escalations begun, each second")
-	flag.DurationVar(&o.wait, "wait", time.Minute, "from the first page to the next rung")
+	flag.Float64Var(&o.rate, "rate", 20, "alerts each second")
+	flag.Float64Var(&o.begin, "begin", 40, "escalations begun each second, and so many rungs are due each second after -wait")
+	flag.DurationVar(&o.wait, "wait", 30*time.Second, "from the first page to the next rung; longer than it takes to begin all escalations, so that all run at once")
 	flag.DurationVar(&o.settle, "settle", 15*time.Second, "how long after the storm its pages are counted")
 	flag.StringVar(&o.profile, "profile", "", "a folder for processor profiles of gateway and worker")
+	part := flag.String("part", "", "alerts or escalations: only that")
 	only := flag.String("only", "", "sqlite or postgres: only on that store")
 	flag.Parse()
+	switch *part {
+	case "alerts":
+		o.escalations = 0
+	case "escalations":
+		o.alerts, o.storm = 0, 0
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	fmt.Fprintln(os.Stderr, figure.Machine())
 	var out figure.Printer
