@@ -2,6 +2,9 @@ package labtest_test
 
 import (
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,6 +57,22 @@ func TestACriticalAlertPagesAtOnceAndTheFindingFollows(t *testing.T) {
 	require.ElementsMatch(t, servers, in.Servers)
 	awaitAlerts(t, s, in.ID, len(servers))
 	outage.Incident = in.ID
+	form := url.Values{"by": {"ivan"}, "text": {"the breaker has tripped"}, "key": {"pressed-twice"}}
+	for range 2 {
+		s.Await(t, "the page to take a note", func() (bool, error) {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.GatewayURL+"/incidents/"+in.ID+"/note", strings.NewReader(form.Encode()))
+			if err != nil {
+				return false, err
+			}
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			got, err := http.DefaultClient.Do(r)
+			return err == nil && got.Body.Close() == nil && got.StatusCode == http.StatusOK, nil // or he presses once more
+		})
+	}
+	lines, err := s.Store.Timeline(t.Context(), "incident/"+in.ID, 0, 0)
+	require.NoError(t, err)
+	notes := slices.DeleteFunc(lines, func(e incident.Entry) bool { return e.Kind != "note" || e.Actor != "ivan" })
+	require.Len(t, notes, 1, "a button that is pressed twice counts once")
 	s.Heal(t, pdu)
 	require.NoError(t, s.AwaitResolved(t.Context(), in.ID))
 	all, err := s.Store.Incidents(t.Context(), store.IncidentFilter{})
