@@ -209,7 +209,7 @@ func (a *Activities) postmortemURL(ctx context.Context, in string) string {
 func (a *Activities) roomOpening(in incident.Incident, room *inventory.Room) ledger.Notification {
 	o := message.Opening{
 		Incident: in.ID, Severity: string(in.Severity), Servers: in.Affected(), Clients: len(in.Clients),
-		URL: a.opts.PublicURL + "/incidents/" + in.ID, Channel: room.Channel,
+		URL: a.opts.PublicURL + "/incidents/" + in.ID, Channel: room.Channel, Drill: in.Drill,
 	}
 	o.Finding = strings.TrimSuffix(topology.Describe(a.inv, in.Finding, room.Language), ".")
 	if in.Provisional {
@@ -219,7 +219,7 @@ func (a *Activities) roomOpening(in incident.Incident, room *inventory.Room) led
 	if !in.Provisional {
 		o.Finding = message.Cause(a.inv, in.Finding, room.Language)
 	}
-	n.Title = message.Discreet(o.Title())
+	n.Title = message.Discreet(o.Title(room.Language))
 	return n
 }
 

@@ -35,6 +35,7 @@ type Opening struct {
 	Servers, Clients   int
 	URL                string
 	Channel            inventory.Channel
+	Drill              bool
 }
 
 // commandSign begins a command where a messenger lets it through: Slack takes
@@ -51,8 +52,19 @@ func commandSign(ch inventory.Channel) string {
 }
 
 // Title is the thread's name.
-func (o Opening) Title() string {
-	return strings.ToUpper(o.Severity) + " " + o.Incident + ": " + o.Finding
+func (o Opening) Title(lang inventory.Language) string {
+	return o.drill(lang) + strings.ToUpper(o.Severity) + " " + o.Incident + ": " + o.Finding
+}
+
+// drill says first that nothing has really happened.
+func (o Opening) drill(lang inventory.Language) string {
+	switch {
+	case !o.Drill:
+		return ""
+	case lang == inventory.Russian:
+		return "УЧЕНИЯ · "
+	}
+	return "DRILL · "
 }
 
 // Text is the thread's first message.
@@ -66,7 +78,7 @@ func (o Opening) Text(lang inventory.Language) string {
 		servers, clients = []string{"сервер", "сервера", "серверов"}, []string{"клиент", "клиента", "клиентов"}
 		words = []string{"ack", "note ТЕКСТ", "eta 04:30", "checked УЗЕЛ ЧТО-ВИДНО", "restored УЗЛЫ", "resolve ПРИЧИНА"}
 	}
-	lines := []string{strings.ToUpper(o.Severity) + " · " + head + " " + o.Incident, Capital(o.Finding) + "."}
+	lines := []string{o.drill(lang) + strings.ToUpper(o.Severity) + " · " + head + " " + o.Incident, Capital(o.Finding) + "."}
 	if o.Servers > 0 {
 		lines = append(lines, fmt.Sprintf(affected, counted(lang, o.Servers, servers), counted(lang, o.Clients, clients)))
 	}

@@ -90,6 +90,10 @@ https://v.example/incidents/k1-1
 	if got := o.Text(inventory.English); !strings.Contains(got, "Affected: 21 servers, 2 clients.") {
 		t.Error(got)
 	}
+	o.Drill = true
+	if got := o.Title(inventory.Russian); got != "УЧЕНИЯ · SEV2 k1-1: отказ PDU A" || !strings.HasPrefix(o.Text(inventory.English), "DRILL · SEV2 · incident k1-1\n") {
+		t.Error(got)
+	}
 }
 
 func TestAThreadsLastMessage(t *testing.T) {
