@@ -13,7 +13,7 @@ TOOLS     := $(BIN)/.tools
 CHECK_DIRS := . internal/devserver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev build devserver test check race lint vuln bench bench-localize bench-infer bench-sweep bench-notify bench-page bench-maintenance chaos fmt gen compose clean
+.PHONY: help demo dev build devserver test check race lint vuln bench bench-localize bench-infer bench-sampled bench-sweep bench-notify bench-page bench-maintenance chaos fmt gen compose clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench-localize: build ## Measure localization end to end: a client's 500 servers
 
 bench-infer: ## Measure inference on generated estates, faults and noise (ARGS='-cases 200 -only full -v')
 	go run ./internal/lab/inferbench $(ARGS)
+
+bench-sampled: ## Measure how often samples of the whole estate and the full sweep disagree (NIGHTS=10 of each style)
+	VAKHTA_NIGHTS=$(or $(NIGHTS),10) go test -count 1 -v -timeout 15m -run TestSampledNightsAgreeWithFullOnes ./activities/records
 
 bench-sweep: ## Measure ping sweeps in two network namespaces, fping in turn (root; ARGS='-rounds 21')
 	.ci/setup bench

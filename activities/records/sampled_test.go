@@ -2,7 +2,9 @@ package records_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -229,4 +231,78 @@ func added(n *faultgen.Night, inf *records.Inferred) (out []string) {
 		}
 	}
 	return out
+}
+
+// How often the samples and the full sweep disagree on nights that nobody chose, for whoever wants the figure:
+// VAKHTA_NIGHTS says how many of each style (make bench-sampled).
+func TestSampledNightsAgreeWithFullOnes(t *testing.T) {
+	each, err := strconv.Atoi(os.Getenv("VAKHTA_NIGHTS"))
+	if err != nil {
+		t.Skip("a measurement: set VAKHTA_NIGHTS to a number of nights")
+	}
+	noise := faultgen.NoiseA
+	noise.Messy = 0
+	var all disagreement
+	for i := range faultgen.Styles {
+		style := &faultgen.Styles[i]
+		if len(nights[style.Name]) == 0 {
+			continue
+		}
+		var of disagreement
+		d := drawEstate(t, style, 3200, 1)
+		for seed := uint64(300); seed < uint64(300+each); seed++ {
+			n := d.estate.Night(seed, 1+int(seed-1)%5, noise)
+			d.nightfall(n)
+			whole, full := d.localize(n, "whole", true)
+			got, cost := d.localize(n, "sampled", false)
+			one := disagreementOf(n, &got, &whole)
+			one.probes, one.full = cost, full
+			if one.missed+one.found+one.blamed+one.cleared > 0 {
+				t.Logf("%s, seed %d, broken %v: by samples missed %v and wrong %v, in full missed %v and wrong %v", style.Name, seed, n.Broken, missed(n, &got), added(n, &got), missed(n, &whole), added(n, &whole))
+			}
+			of.add(one)
+		}
+		t.Logf("%s: %s", style.Name, of)
+		all.add(of)
+	}
+	t.Logf("all: %s", all)
+	if all.missed > all.found+all.broken/100 || all.blamed > all.cleared+all.broken/100 {
+		t.Errorf("samples are not as right as the whole: %s", all)
+	}
+}
+
+// disagreement counts what is missed by samples alone, found by samples alone, and blamed, though
+// well, by the one alone or by the other.
+type disagreement struct{ nights, broken, missed, found, blamed, cleared, probes, full int }
+
+func (d *disagreement) add(o disagreement) {
+	d.nights, d.broken, d.missed, d.found = d.nights+o.nights, d.broken+o.broken, d.missed+o.missed, d.found+o.found
+	d.blamed, d.cleared, d.probes, d.full = d.blamed+o.blamed, d.cleared+o.cleared, d.probes+o.probes, d.full+o.full
+}
+
+func (d disagreement) String() string {
+	return fmt.Sprintf("%d nights, %d broken: %d missed by samples alone, %d in full alone; %d blamed by samples alone, %d in full alone; %d probes beside pings by samples, %d in full",
+		d.nights, d.broken, d.missed, d.found, d.blamed, d.cleared, d.probes, d.full)
+}
+
+func disagreementOf(n *faultgen.Night, got, full *records.Inferred) disagreement {
+	d := disagreement{nights: 1, broken: len(n.Broken) + len(n.Own)}
+	d.missed, d.found = alone(missed(n, got), missed(n, full))
+	d.blamed, d.cleared = alone(added(n, got), added(n, full))
+	return d
+}
+
+// alone counts what is in the one list only, and in the other.
+func alone(a, b []string) (inA, inB int) {
+	for _, id := range a {
+		if !slices.Contains(b, id) {
+			inA++
+		}
+	}
+	for _, id := range b {
+		if !slices.Contains(a, id) {
+			inB++
+		}
+	}
+	return inA, inB
 }
