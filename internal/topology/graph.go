@@ -23,7 +23,8 @@ type Graph struct {
 	siteNumber []int32          // which of these each node's site is, or noNode
 	class      []int32          // by what a server needs that nothing depends on; noNode for others
 	classes    int              // how many
-	views      map[string]int32 // vantage → the node of the site that it stands in; others are outside
+	views      map[string]int32 // vantage → the node of the site that it stands in; others are outside, or see stands
+	outside    map[string]bool  // vantages that the inventory says stand outside of all sites
 	often      []float64        // by how much one of few that back each other up fails more often than its kind does, ln
 	kin        [][]int32        // what backs each node up, itself among it; nil: nothing
 }
@@ -159,8 +160,13 @@ func (g *Graph) locate() {
 			g.views[v] = g.index[s.ID]
 		}
 	}
+	g.outside = map[string]bool{}
 	for v := range shared {
 		delete(g.views, v)
+		g.outside[v] = true
+	}
+	for _, v := range g.inv.Vantages() {
+		g.outside[v] = true
 	}
 }
 
@@ -187,7 +193,7 @@ func (g *Graph) wire() {
 
 // inside says whether the vantage stands in the node's own site.
 func (g *Graph) inside(vantage string, n int32) bool {
-	s, ok := g.views[vantage]
+	s, ok := g.stands(vantage)
 	return ok && s == g.site[n]
 }
 

@@ -39,7 +39,8 @@ func (g *Graph) sightOf(t *table) *sight {
 			continue
 		}
 		looked, gone, sure, last := 0, 0, false, 0
-		within, inside := g.views[name]
+		within, inside := g.stands(name)
+		shut := inside && g.shutIn(within, asked[v], answered[v])
 		for site := range g.sites {
 			if asked[v][site] < leastRows {
 				continue
@@ -54,10 +55,10 @@ func (g *Graph) sightOf(t *table) *sight {
 					continue
 				}
 				// The two see the site by the same way, unless one of them stands within it.
-				stands, placed := g.views[from]
+				stands, placed := g.stands(from)
 				here := inside && within == g.sites[site]
 				there := placed && stands == g.sites[site]
-				if s.lost[v][site] = max(s.lost[v][site], lost); here == there || here {
+				if s.lost[v][site] = max(s.lost[v][site], lost); here == there || here || shut && there {
 					s.lost[v][site], sure = lostAll, true
 				}
 			}
@@ -73,6 +74,27 @@ func (g *Graph) sightOf(t *table) *sight {
 		s.blind[v] = looked > 0 && gone == looked && (sure || inside || looked > 1 || g.uplinksAnswer(t, last))
 	}
 	return s
+}
+
+// shutIn says that a vantage within a site sees much of that and nothing of the others: it
+// may be its own way out that is lost, so that what it says of them proves nothing.
+func (g *Graph) shutIn(within int32, asked, answered []int) bool {
+	abroad := false
+	for site := range g.sites {
+		dark := float64(answered[site]) < blindShare*float64(asked[site])
+		switch {
+		case asked[site] < leastRows:
+		case g.sites[site] == within:
+			if float64(answered[site]) < seeingShare*float64(asked[site]) {
+				return false
+			}
+		case !dark:
+			return false
+		default:
+			abroad = true
+		}
+	}
+	return abroad
 }
 
 // lonelyBlind is the only vantage that asked, if several sites are silent to it and none
@@ -113,7 +135,7 @@ func (g *Graph) uplinksAnswer(t *table, site int) bool {
 			continue
 		}
 		if uplinks++; !slices.ContainsFunc(t.of(int32(n)), func(r row) bool {
-			stands, placed := g.views[t.vantages[r.vantage]]
+			stands, placed := g.stands(t.vantages[r.vantage])
 			return placed && stands == g.sites[site] && r.ask.reaches() && r.result == isUp
 		}) {
 			return false
@@ -183,7 +205,7 @@ func (s *sight) blinded() []string {
 func (s *sight) heard(g *Graph) []int32 {
 	heard := map[int32]bool{}
 	for v, name := range s.t.vantages {
-		if site, within := g.views[name]; within && !s.blind[v] {
+		if site, within := g.stands(name); within && !s.blind[v] {
 			heard[site] = true
 		}
 	}

@@ -128,7 +128,7 @@ func (g *Graph) look(obs []Observation) *view {
 
 // placeOf is the node of the site that the vantage stands in; noNode: outside of all.
 func (g *Graph) placeOf(vantage string) int32 {
-	if site, placed := g.views[vantage]; placed {
+	if site, placed := g.stands(vantage); placed {
 		return site
 	}
 	return noNode
@@ -204,7 +204,8 @@ func (v *view) sightingOf(g *Graph, n int32, room []verdict, s *sighting) bool {
 		hands := v.table.vantages[d.vantage] == Hands
 		within := v.places[d.vantage] == g.site[n]
 		s.asked |= g.askedFrom(v.places[d.vantage], n)
-		if !v.sight.believed(g, d.vantage, n) || d.ask.reaches() && d.result == isUnknown {
+		answers := d.ask.reaches() && d.result == isUp // that proves something, whoever heard it
+		if !answers && !v.sight.believed(g, d.vantage, n) || d.ask.reaches() && d.result == isUnknown {
 			continue
 		}
 		d.hands = hands
