@@ -100,6 +100,7 @@ type gateway struct {
 	now     func() time.Time
 	paging  chan struct{} // a token for each incident whose first pages are being sent
 	pagings sync.WaitGroup
+	triage  triageLines
 	obeying sync.WaitGroup // commands that are done while their sender's provider has its answer
 }
 
@@ -113,6 +114,7 @@ func newGateway(cfg config.Config, d deps) (*gateway, error) {
 		return nil, refused("linkSecret: %w", err)
 	}
 	g := &gateway{cfg: cfg, deps: d, metrics: newMetrics(), signer: signer, log: d.Log, now: d.Now, paging: make(chan struct{}, pagesAtOnce)}
+	g.triage.tell = func(ctx context.Context, region string, ids []string) error { return signalTriage(ctx, d.Flows, region, ids) }
 	if g.now == nil {
 		g.now = time.Now
 	}
@@ -245,6 +247,7 @@ func (g *gateway) Serve(ctx context.Context, listener net.Listener) error {
 	defer cancel()
 	err := server.Shutdown(grace)
 	g.obeying.Wait()
+	g.triage.Wait()
 	g.pagings.Wait() // an attempt that has begun is carried to its end; each is bounded
 	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)

@@ -155,7 +155,7 @@ func (g *gateway) acceptAlerts(ctx context.Context, alerts []incident.Alert) err
 		}
 	}
 	for _, region := range slices.Sorted(maps.Keys(byRegion)) {
-		if err := signalTriage(ctx, g.deps.Flows, region, byRegion[region]); err != nil {
+		if err := g.triage.Tell(ctx, region, byRegion[region]); err != nil {
 			return err
 		}
 	}
