@@ -114,7 +114,9 @@ func newGateway(cfg config.Config, d deps) (*gateway, error) {
 		return nil, refused("linkSecret: %w", err)
 	}
 	g := &gateway{cfg: cfg, deps: d, metrics: newMetrics(), signer: signer, log: d.Log, now: d.Now, paging: make(chan struct{}, pagesAtOnce)}
-	g.triage.tell = func(ctx context.Context, region string, ids []string) error { return signalTriage(ctx, d.Flows, region, ids) }
+	g.triage.tell = func(ctx context.Context, region string, ids []string) error {
+		return signalTriage(ctx, d.Flows, region, ids)
+	}
 	if g.now == nil {
 		g.now = time.Now
 	}
