@@ -173,6 +173,9 @@ func parseObservation(text []byte) (topology.Observation, error) {
 		return topology.Observation{}, fmt.Errorf("at is %q; write the time as RFC 3339, such as 2026-03-01T12:00:00Z", *row.At)
 	}
 	result := topology.Result(strings.ToLower(row.Result))
+	if was, isPower := map[topology.Result]topology.Result{"on": topology.Up, "off": topology.Down}[result]; isPower && probeOf(row.Probe) == topology.ProbePower {
+		result = was
+	}
 	switch result {
 	case topology.Up, topology.Down, topology.Unknown:
 	case "":
@@ -181,9 +184,22 @@ func parseObservation(text []byte) (topology.Observation, error) {
 		return topology.Observation{}, fmt.Errorf("result is %q; use up, down or unknown", row.Result)
 	}
 	return topology.Observation{
-		Component: row.Component, Probe: topology.Probe(strings.ToLower(row.Probe)), Peer: row.Peer, Vantage: row.Vantage,
+		Component: row.Component, Probe: probeOf(row.Probe), Peer: row.Peer, Vantage: row.Vantage,
 		At: at.UTC(), Result: result, Detail: detailOf(row.Detail), RTTMicros: row.RTTMicros,
 	}, nil
+}
+
+// otherNames are probes as other programs call them.
+var otherNames = map[string]topology.Probe{
+	"ping": topology.ProbeICMP, "bmc": topology.ProbePower, "ipmi": topology.ProbePower, "redfish": topology.ProbePower, "https": topology.ProbeHTTP,
+}
+
+func probeOf(name string) topology.Probe {
+	name = strings.ToLower(name)
+	if p, known := otherNames[name]; known {
+		return p
+	}
+	return topology.Probe(name)
 }
 
 // detailOf is for people only, so that it may be anything: other JSON is kept as it is written.

@@ -171,3 +171,18 @@ func TestReplayRefusesAMalformedLineByNumber(t *testing.T) {
 		}
 	}
 }
+
+func TestReplayTakesProbesByTheirOtherNames(t *testing.T) {
+	for line, want := range map[string]topology.Observation{
+		`{"component":"a","probe":"ping","at":"2026-03-01T12:00:00Z","result":"down"}`:   {Probe: topology.ProbeICMP, Result: topology.Down},
+		`{"component":"a","probe":"Redfish","at":"2026-03-01T12:00:00Z","result":"off"}`: {Probe: topology.ProbePower, Result: topology.Down},
+		`{"component":"a","probe":"power","at":"2026-03-01T12:00:00Z","result":"on"}`:    {Probe: topology.ProbePower, Result: topology.Up},
+	} {
+		if o, err := parseObservation([]byte(line)); err != nil || o.Probe != want.Probe || o.Result != want.Result {
+			t.Errorf("%s is read as %+v, %v", line, o, err)
+		}
+	}
+	if _, err := parseObservation([]byte(`{"component":"a","probe":"tcp","at":"2026-03-01T12:00:00Z","result":"off"}`)); err == nil {
+		t.Error("a port that is off is read")
+	}
+}

@@ -226,10 +226,35 @@ func (r *reader) read(o *Observation, to *row) int32 {
 	}
 	if peer, ok := r.g.index[o.Peer]; ok {
 		to.peer = peer
+	} else if n := r.g.besideOf(r.node, r.ask); o.Peer == "" && n != noNode {
+		if to.peer = n; r.ask != askPSU { // they are the other's words about the machine
+			to.peer = r.node
+			return n
+		}
 	} else if r.ask != askFeed || o.Peer != "" {
 		return noNode // about something that nobody knows
 	}
 	return r.node
+}
+
+// besideOf is what a machine's supply, port or outlet must be on where no row says it: the only PDU
+// or switch that it hangs on. noNode: it has several, or none.
+func (g *Graph) besideOf(n int32, a ask) int32 {
+	if a != askPSU && a != askPort && a != askOutlet || !g.server[n] {
+		return noNode
+	}
+	only := int32(noNode)
+	for i := range g.nodes[n].groups {
+		grp := &g.nodes[n].groups[i]
+		if (a == askPort) != grp.network || a != askPort && !grp.power {
+			continue
+		}
+		if len(grp.members) != 1 || only != noNode {
+			return noNode
+		}
+		only = grp.members[0]
+	}
+	return only
 }
 
 // find is the node of a component, or noNode. Rows mostly come in the inventory's

@@ -90,3 +90,36 @@ func TestAnAnswerCountsWhoeverHeardIt(t *testing.T) {
 		t.Errorf("named %v, want the uplinks alone: %s", got, story(&inf))
 	}
 }
+
+// Whoever writes down what a machine's port, outlet or supply shows may leave out where it is
+// plugged in, where that is one thing alone.
+func TestAMachinesOwnPortNeedsNoPeer(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 3, servers: 10, single: 4, management: true, clients: 1}.load(t)
+	g := topology.New(inv)
+	const single, dual = "srv-000000", "srv-000005"
+	for _, c := range []struct {
+		row    topology.Observation
+		unread int
+	}{
+		{topology.Observation{Component: single, Probe: topology.ProbePort}, 0},
+		{topology.Observation{Component: dual, Probe: topology.ProbePort}, 0},
+		{topology.Observation{Component: single, Probe: topology.ProbePSU}, 0},
+		{topology.Observation{Component: single, Probe: topology.ProbeOutlet}, 0},
+		{topology.Observation{Component: dual, Probe: topology.ProbePSU}, 1},
+		{topology.Observation{Component: "s0-r0-k00-sw", Probe: topology.ProbePort}, 1},
+	} {
+		c.row.Vantage, c.row.At, c.row.Result = "v", noon, topology.Down
+		if got := g.Sift([]topology.Observation{c.row}, nil); got.Unreadable != c.unread {
+			t.Errorf("%s of %s: %d not read, want %d", c.row.Probe, c.row.Component, got.Unreadable, c.unread)
+		}
+	}
+	// It says the same as with a peer.
+	rows := newWorld(inv).look(nil)
+	silence(rows, func(o *topology.Observation) bool { return o.Component == single })
+	bare, full := at(single, topology.ProbePort, "v", topology.Down, noon), at("s0-r0-k00-sw", topology.ProbePort, "v", topology.Down, noon)
+	full.Peer = single
+	a, b := g.Infer(append(slices.Clone(rows), bare)), g.Infer(append(slices.Clone(rows), full))
+	if len(a.Findings) != 1 || len(b.Findings) != 1 || a.Findings[0].LogOdds != b.Findings[0].LogOdds {
+		t.Errorf("without a peer %s, with it %s", story(&a), story(&b))
+	}
+}
