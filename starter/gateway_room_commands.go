@@ -121,7 +121,7 @@ func (g *gateway) slackEvent(w http.ResponseWriter, r *http.Request, body []byte
 	case e.Challenge != "":
 		writeJSON(w, http.StatusOK, map[string]string{"challenge": e.Challenge})
 		return
-	case e.Command == nil:
+	case e.Command == nil || strings.HasPrefix(e.Command.Text, "!") && !g.teams(e.Command.Channel):
 		w.WriteHeader(http.StatusOK)
 		return
 	}
@@ -147,6 +147,14 @@ func (g *gateway) slackEvent(w http.ResponseWriter, r *http.Request, body []byte
 	case <-time.After(slackPatience):
 	}
 	w.WriteHeader(http.StatusOK)
+}
+
+// teams says that a channel of Slack is a team's room, or that it is paged there:
+// elsewhere an exclamation mark may be meant for somebody else.
+func (g *gateway) teams(channel string) bool {
+	_, room := g.deps.Inventory.RoomAt(inventory.Slack, channel)
+	c, known := g.deps.Inventory.ContactByAddress(inventory.Slack, channel)
+	return room || known && c.Client == ""
 }
 
 // addressed: whoever writes in an incident's room, or to the app, is told that

@@ -268,10 +268,15 @@ func TestWhatIsNoCommandIsAnsweredWithThoseThatAre(t *testing.T) {
 		}
 	}
 	must(t, l.box.Write(sandbox.Post{Provider: sandbox.Slack, Room: roomAt[sandbox.Slack], By: olga[sandbox.Slack], Text: "!!! everybody look"}))
+	must(t, l.box.Write(sandbox.Post{Provider: sandbox.Slack, Room: "C0ELSEWHERE", By: olga[sandbox.Slack], Text: "!note msk-k1-1 meant for another bot"}))
 	// An answer to it would come before the answer to the next.
 	l.heard(sandbox.Post{Provider: sandbox.Slack, Room: roomAt[sandbox.Slack], Thread: l.threads[sandbox.Slack], By: olga[sandbox.Slack], Text: "!note after"})
 	if n := len(slices.DeleteFunc(l.box.Inbox(sandbox.Query{To: roomAt[sandbox.Slack]}), func(it sandbox.Item) bool { return it.Inbound })); n != 2 {
 		t.Errorf("%d answers, want 2", n)
+	}
+	l.heard(sandbox.Post{Provider: sandbox.Slack, Room: "C0ELSEWHERE", By: olga[sandbox.Slack], Text: "vakhta note msk-k1-1 from elsewhere"})
+	if n := len(l.flows.calls); n != 2 {
+		t.Errorf("%d calls, want those of the two notes: %+v", n, l.flows.calls)
 	}
 }
 
