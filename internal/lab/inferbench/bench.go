@@ -16,20 +16,9 @@ import (
 
 	"vakhta/internal/inventory"
 	"vakhta/internal/lab/faultgen"
+	"vakhta/internal/lab/figure"
 	"vakhta/internal/topology"
 )
-
-// figure is one line of the output.
-type figure struct {
-	Figure string  `json:"figure"`
-	Value  float64 `json:"value"`
-	Unit   string  `json:"unit"`
-	Goal   string  `json:"goal,omitempty"`
-	// Bound is what one reaches who reads the same rows and knows the generator, by maximum a
-	// posteriori; see faultgen.Known. No reader errs less often.
-	Bound *float64 `json:"bound,omitempty"`
-	Met   bool     `json:"met"`
-}
 
 type bench struct {
 	seed    uint64
@@ -81,7 +70,7 @@ func (b *bench) profiled() (stop func(), err error) {
 }
 
 // run measures one regime.
-func (b *bench) run(r regime) ([]figure, error) {
+func (b *bench) run(r regime) ([]figure.Figure, error) {
 	if err := b.open(r); err != nil {
 		return nil, err
 	}

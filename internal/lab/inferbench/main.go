@@ -4,16 +4,13 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"runtime"
 	"strings"
 
 	"vakhta/internal/lab/faultgen"
+	"vakhta/internal/lab/figure"
 )
 
 // regime is a kind of night, with its goals.
@@ -74,7 +71,7 @@ func main() {
 	again := flag.Int("again", 0, "infer each night so many times more, for the profile")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the inferences")
 	flag.Parse()
-	fmt.Fprintln(os.Stderr, machine())
+	fmt.Fprintln(os.Stderr, figure.Machine())
 	b := &bench{seed: *seed, verbose: *verbose, profile: *profile, noBefore: *noBefore, dump: *dump, again: *again}
 	if *answers != "" {
 		f, err := os.Create(*answers)
@@ -84,8 +81,7 @@ func main() {
 		}
 		b.answers = f // to the end of the process
 	}
-	missed := 0
-	out := json.NewEncoder(os.Stdout)
+	var out figure.Printer
 	for _, r := range regimes(*cases, *small) {
 		if !strings.Contains(r.name, *only) {
 			continue
@@ -99,40 +95,8 @@ func main() {
 			os.Exit(2)
 		}
 		for _, f := range figures {
-			if f.Goal != "" && !f.Met {
-				missed++
-			}
-			if err := out.Encode(f); err != nil {
-				fmt.Fprintln(os.Stderr, "inferbench: "+err.Error())
-				os.Exit(2)
-			}
+			out.Print(f)
 		}
 	}
-	if missed > 0 {
-		fmt.Fprintf(os.Stderr, "inferbench: %d goals missed\n", missed)
-		os.Exit(1)
-	}
-}
-
-// machine names what the figures were measured on.
-func machine() string {
-	model := ""
-	if f, err := os.Open("/proc/cpuinfo"); err == nil {
-		model = cpuModel(f)
-		f.Close()
-	}
-	load, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		load = []byte("unknown")
-	}
-	return fmt.Sprintf("%s/%s, %d × %s, %s, load %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), model, runtime.Version(), strings.TrimSpace(string(load)))
-}
-
-func cpuModel(r io.Reader) string {
-	for s := bufio.NewScanner(r); s.Scan(); {
-		if key, value, ok := strings.Cut(s.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown processor"
+	out.Exit("inferbench", nil)
 }

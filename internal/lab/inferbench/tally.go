@@ -8,6 +8,7 @@ import (
 
 	"vakhta/internal/inventory"
 	"vakhta/internal/lab/faultgen"
+	"vakhta/internal/lab/figure"
 	"vakhta/internal/topology"
 )
 
@@ -149,10 +150,10 @@ func share(a, b int) float64 {
 	return float64(a) / float64(b)
 }
 
-func (t *tally) figures(r regime) []figure {
-	var out []figure
+func (t *tally) figures(r regime) []figure.Figure {
+	var out []figure.Figure
 	add := func(name string, value float64, unit, sign string, goal float64, counts bool) {
-		f := figure{Figure: r.name + ": " + name, Value: math.Round(value*1e4) / 1e4, Unit: unit, Met: true}
+		f := figure.Seen(r.name+": "+name, math.Round(value*1e4)/1e4, unit)
 		if counts {
 			f.Goal = fmt.Sprintf("%s %g", sign, goal)
 			f.Met = sign == "≥" && value >= goal || sign == "≤" && value <= goal
