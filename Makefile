@@ -70,7 +70,8 @@ bench-infer: ## Measure inference on generated estates, faults and noise (ARGS='
 	go run ./internal/lab/inferbench $(ARGS)
 
 bench-sampled: ## Measure how often samples of the whole estate and the full sweep disagree (NIGHTS=10 of each style)
-	VAKHTA_NIGHTS=$(or $(NIGHTS),10) go test -count 1 -v -timeout 15m -run TestSampledNightsAgreeWithFullOnes ./activities/records
+	@bash -o pipefail -c 'VAKHTA_NIGHTS=$(or $(NIGHTS),10) go test -count 1 -v -timeout 15m -run TestSampledNightsAgreeWithFullOnes ./activities/records | \
+		{ grep -E "^(\{|machine:|--- FAIL|FAIL)" || true; }'
 
 bench-sweep: ## Measure ping sweeps in two network namespaces, fping in turn (root; ARGS='-rounds 21')
 	.ci/setup bench

@@ -12,6 +12,7 @@ import (
 	"vakhta/activities/records"
 	"vakhta/internal/inventory"
 	"vakhta/internal/lab/faultgen"
+	"vakhta/internal/lab/figure"
 	"vakhta/internal/store/storetest"
 	"vakhta/internal/topology"
 )
@@ -265,8 +266,16 @@ func TestSampledNightsAgreeWithFullOnes(t *testing.T) {
 		t.Logf("%s: %s", style.Name, of)
 		all.add(of)
 	}
-	t.Logf("all: %s", all)
-	if all.missed > all.found+all.broken/100 || all.blamed > all.cleared+all.broken/100 {
+	fmt.Println(figure.Machine())
+	of := fmt.Sprintf("samples of 3,200 machines against the full sweep, %d nights, %d broken: ", all.nights, all.broken)
+	var out figure.Printer
+	share := func(more, less int) float64 { return float64(more-less) / float64(all.broken) }
+	out.Print(figure.AtMost(of+"missed by samples alone, less those missed in full alone", share(all.missed, all.found), "share", .01))
+	out.Print(figure.AtMost(of+"wrongly blamed by samples alone, less those blamed in full alone", share(all.blamed, all.cleared), "share", .01))
+	out.Print(figure.Seen(of+"missed by samples alone", float64(all.missed), "components"))
+	out.Print(figure.Seen(of+"missed in full alone", float64(all.found), "components"))
+	out.Print(figure.AtMost(of+"probes beside pings, of those of the full sweep", float64(all.probes)/float64(all.full), "share", .7))
+	if out.Missed > 0 {
 		t.Errorf("samples are not as right as the whole: %s", all)
 	}
 }
