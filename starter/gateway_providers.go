@@ -186,42 +186,7 @@ func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []
 		}
 	}
 	if m := update.Message; m != nil {
-		handled, err := g.commanded(r.Context(), m)
-		if err != nil {
-			g.notApplied(w, telegram.Provider, err)
-			return
-		}
-		// What a team says among itself in its room is no client's report.
-		if _, room := g.deps.Inventory.RoomAt(inventory.Telegram, m.ChatID); handled || room {
-			w.WriteHeader(http.StatusNoContent)
-			return
-		}
-	}
-	if m := update.Message; m != nil {
-		taken, err := g.answeredInChat(r.Context(), m)
-		if err != nil {
-			g.notApplied(w, telegram.Provider, err)
-			return
-		}
-		if taken {
-			w.WriteHeader(http.StatusNoContent)
-			return
-		}
-		report := incident.Report{
-			ID: "tg" + strconv.FormatInt(m.UpdateID, 10), Channel: telegram.Provider, From: m.ChatID,
-			Text: clip(m.Text, maxReportText), ReceivedAt: g.now().UTC(),
-		}
-		if c, known := g.deps.Inventory.ContactByAddress(inventory.Telegram, m.ChatID); known {
-			report.Client, report.Contact = c.Client, c.ID
-		}
-		// A second bot, or a new one, counts its updates anew: the report that
-		// has this id already is another one, and this one needs its own.
-		err = g.acceptReport(r.Context(), report)
-		if errors.Is(err, errOtherReport) {
-			report.ID += derivedID("-", m.ChatID, m.Text, m.At.String())
-			err = g.acceptReport(r.Context(), report)
-		}
-		if err != nil {
+		if err := g.written(r.Context(), m); err != nil {
 			g.notApplied(w, telegram.Provider, err)
 			return
 		}
@@ -230,6 +195,36 @@ func (g *gateway) telegramUpdate(w http.ResponseWriter, r *http.Request, body []
 		g.answerButton(r.Context(), update, said)
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// written takes what somebody wrote: a command, an answer of somebody on site,
+// or else a report.
+func (g *gateway) written(ctx context.Context, m *telegram.InboundMessage) error {
+	handled, err := g.commanded(ctx, m)
+	if err != nil || handled {
+		return err
+	}
+	// What a team says among itself in its room is no client's report.
+	if _, room := g.deps.Inventory.RoomAt(inventory.Telegram, m.ChatID); room {
+		return nil
+	}
+	if taken, err := g.answeredInChat(ctx, m); err != nil || taken {
+		return err
+	}
+	report := incident.Report{
+		ID: "tg" + strconv.FormatInt(m.UpdateID, 10), Channel: telegram.Provider, From: m.ChatID,
+		Text: clip(m.Text, maxReportText), ReceivedAt: g.now().UTC(),
+	}
+	if c, known := g.deps.Inventory.ContactByAddress(inventory.Telegram, m.ChatID); known {
+		report.Client, report.Contact = c.Client, c.ID
+	}
+	// A second bot, or a new one, counts its updates anew: the report that
+	// has this id already is another one, and this one needs its own.
+	if err = g.acceptReport(ctx, report); errors.Is(err, errOtherReport) {
+		report.ID += derivedID("-", m.ChatID, m.Text, m.At.String())
+		err = g.acceptReport(ctx, report)
+	}
+	return err
 }
 
 // commanded does what a colleague commands, and answers him where he wrote. An
@@ -254,7 +249,7 @@ func (g *gateway) commanded(ctx context.Context, m *telegram.InboundMessage) (bo
 // answeredInChat takes what somebody on site wrote for his answer, and thanks him.
 func (g *gateway) answeredInChat(ctx context.Context, m *telegram.InboundMessage) (taken bool, err error) {
 	contact, known := g.deps.Inventory.ContactByAddress(inventory.Telegram, m.ChatID)
-	if !known {
+	if !known || m.Group { // a word that falls among many people answers nothing; the buttons do
 		return false, nil
 	}
 	said, taken, err := g.answered(ctx, written{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,16 @@ func newSite(t *testing.T) *gatehouse {
 	must(t, err)
 	h.gateway.deps.Inventory = inv
 	return h
+}
+
+// tells writes to the bot, in a chat of two.
+func (h *gatehouse) tells(user, text string) {
+	h.t.Helper()
+	updateNumber++
+	code, body := h.telegram(fmt.Sprintf(`{"update_id":%d,"message":{"message_id":1,"date":1,"chat":{"id":%s,"type":"private"},"from":{"id":%s,"first_name":"x"},"text":%q}}`, updateNumber, user, user, text))
+	if code != 204 {
+		h.t.Fatalf("answered %d %s", code, body)
+	}
 }
 
 func TestAnSMSAnswersTheQuestion(t *testing.T) {
@@ -58,11 +69,12 @@ func TestAWordInTelegramAnswersTheQuestion(t *testing.T) {
 		Subject: "incident/inc-1", Event: "hands.question", Step: "hands/1/1.1.2", Revision: 1, Team: "emergency", Contact: "olga",
 		Channel: inventory.Telegram, Language: inventory.Russian, Body: "Горит ли внутри хоть одна лампа?",
 	})
-	h.write("7001", "7001", "Уже иду") // which answers nothing
+	h.write("7001", "7001", "Нет") // in a group, where it may answer anybody
+	h.tells("7001", "Уже иду")     // which answers nothing
 	if got := h.read(q.ID); got.Answer != "" {
 		t.Errorf("question %+v", got)
 	}
-	h.write("7001", "7001", "Нет, темно.")
+	h.tells("7001", "Нет, темно.")
 	if got := h.read(q.ID); got.Answer != incident.No || got.AnsweredBy != "olga" || got.Via != "telegram" {
 		t.Errorf("question %+v", got)
 	}

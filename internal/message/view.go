@@ -121,11 +121,18 @@ func (v *view) Day(t time.Time) string {
 	return v.day(t.In(v.as.zone))
 }
 
-func (v *view) day(at time.Time) string {
-	if v.as.lang == inventory.Russian {
+func (v *view) day(at time.Time) string { return dayIn(at, v.as.lang) }
+
+func dayIn(at time.Time, lang inventory.Language) string {
+	if lang == inventory.Russian {
 		return fmt.Sprintf("%d %s", at.Day(), russianMonths[at.Month()-1])
 	}
 	return at.Format("2 January")
+}
+
+// Moment is an instant by its own clock, in words: "1 марта, 14:40 МСК".
+func Moment(at time.Time, lang inventory.Language) string {
+	return dayIn(at, lang) + at.Format(", 15:04 ") + zoneName(at, lang)
 }
 
 var russianMonths = [12]string{

@@ -8,6 +8,7 @@ import (
 
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
+	"vakhta/internal/message"
 )
 
 // view is the page in one language.
@@ -58,12 +59,12 @@ var words = map[inventory.Language]map[string]string{
 
 var troubles = map[inventory.Language]map[Trouble]string{
 	inventory.English: {
-		WholeSite: "The whole site is down", WholeRoom: "The whole room is down", Rack: "A rack is down", Power: "Power failure", Network: "Network failure",
-		Uplink: "The site's connection has failed", Host: "A host of virtual machines is down", Unknown: "Some servers do not answer",
+		WholeSite: "the whole site is down", WholeRoom: "the whole room is down", Rack: "a rack is down", Power: "power failure", Network: "network failure",
+		Uplink: "the site's connection has failed", Host: "a host of virtual machines is down", Unknown: "some servers do not answer",
 	},
 	inventory.Russian: {
-		WholeSite: "Не работает вся площадка", WholeRoom: "Не работает весь зал", Rack: "Не работает стойка", Power: "Неисправность питания", Network: "Неисправность сети",
-		Uplink: "Неисправна связь с площадкой", Host: "Не работает узел виртуальных машин", Unknown: "Не отвечает часть серверов",
+		WholeSite: "не работает вся площадка", WholeRoom: "не работает весь зал", Rack: "не работает стойка", Power: "неисправность питания", Network: "неисправность сети",
+		Uplink: "неисправна связь с площадкой", Host: "не работает узел виртуальных машин", Unknown: "не отвечает часть серверов",
 	},
 }
 
@@ -107,7 +108,7 @@ func eventOf(inv *inventory.Inventory, e Event, lang inventory.Language) eventVi
 	if room := e.roomName.In(lang); room != "" {
 		place += ", " + room
 	}
-	v := eventView{Title: place + ": " + lowerFirst(troubles[lang][e.What]), Status: w[string(e.Status)], Class: e.Status}
+	v := eventView{Title: place + ": " + troubles[lang][e.What], Status: w[string(e.Status)], Class: e.Status}
 	since, until, eta, machines := "since %s", "%s – %s", "Expected to be over: %s.", "Servers: %d, of which %d answer again."
 	if lang == inventory.Russian {
 		since, until, eta, machines = "с %s", "%s – %s", "Ожидаем окончания: %s.", "Серверов: %d, снова отвечают: %d."
@@ -149,18 +150,7 @@ func zoneOf(inv *inventory.Inventory, site string) *time.Location {
 	return time.UTC
 }
 
-var months = [12]string{"января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря"}
-
 // instant is a moment by the clock of the site.
 func instant(at time.Time, zone *time.Location, lang inventory.Language) string {
-	at = at.In(zone)
-	if lang == inventory.Russian {
-		return fmt.Sprintf("%d %s, %s", at.Day(), months[at.Month()-1], at.Format("15:04 MST"))
-	}
-	return at.Format("2 January, 15:04 MST")
-}
-
-func lowerFirst(text string) string {
-	r := []rune(text)
-	return strings.ToLower(string(r[:1])) + string(r[1:])
+	return message.Moment(at.In(zone), lang)
 }
