@@ -147,9 +147,7 @@ func (s *search) alternatives(h int32) []alternative {
 	for _, a := range byResult {
 		out = append(out, a)
 	}
-	if a, ok := s.inParts(h, best); ok {
-		out = append(out, a)
-	}
+	out = append(out, s.inParts(h, best)...)
 	slices.SortFunc(out, func(a, b alternative) int {
 		return cmp.Or(cmp.Compare(b.delta, a.delta), slices.Compare(a.adds, b.adds))
 	})
@@ -182,8 +180,8 @@ func (r *reporter) shared(h int32) Finding {
 	f := Finding{Component: c.ID, Kind: c.Kind, Explains: []string{}}
 	for _, n := range broken {
 		sight := r.seen[n]
-		if sight == nil || !r.g.isServer(n) {
-			continue
+		if sight == nil || !r.g.isServer(n) || sight.stray {
+			continue // a stray does not stand where h could break it
 		}
 		switch st := r.t.state[r.local[n]]; {
 		case sight.silentIn(st):

@@ -23,8 +23,8 @@ const (
 	bmcLies        = 0.001 // it says of a machine that is on that it is off
 	leastBMCLies   = 0.0002
 	wrongInventory = 0.01
-	strayWrong     = 0.97 // of what only another site's vantage asks
-	neverAnswers   = 0.02 // a server never answers, by policy
+	strayWrong     = 0.999 // of what only another site's vantage asks: there are hundreds, and each has a say on its site
+	neverAnswers   = 0.02  // a server never answers, by policy
 
 	ownFalseUp        = 0.02 // it answers though the component does not do its work
 	managedCutOff     = 0.9  // it answers though cut off: where management hangs on what it manages, that is a part of the hypothesis; see behind.go

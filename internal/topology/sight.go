@@ -38,7 +38,7 @@ func (g *Graph) sightOf(t *table) *sight {
 		if name == Hands {
 			continue
 		}
-		looked, gone, sure, last := 0, 0, false, 0
+		looked, dark, gone, sure, blind, last := 0, 0, 0, false, false, 0
 		within, inside := g.stands(name)
 		shut := inside && g.shutIn(within, asked[v], answered[v])
 		for site := range g.sites {
@@ -49,6 +49,7 @@ func (g *Graph) sightOf(t *table) *sight {
 			if float64(answered[v][site]) >= blindShare*float64(asked[v][site]) {
 				continue
 			}
+			dark++
 			for other, from := range t.vantages {
 				if other == v || asked[other][site] < leastRows || 2*asked[other][site] < asked[v][site] ||
 					float64(answered[other][site]) < seeingShare*float64(asked[other][site]) {
@@ -65,13 +66,16 @@ func (g *Graph) sightOf(t *table) *sight {
 			if s.lost[v][site] == inView && alone == v {
 				s.lost[v][site], sure = lostAll, true
 			}
+			// Of another site one within asks what stands in its own, and may be as dark as that.
+			blind = blind || s.lost[v][site] == lostAll && (!inside || within == g.sites[site])
 			if s.lost[v][site] != inView {
 				s.dim = true
 				gone++
 				last = site
 			}
 		}
-		s.blind[v] = looked > 0 && gone == looked && (sure || inside || looked > 1 || g.uplinksAnswer(t, last))
+		// What is its own fault for one site is so for those that nobody sees, too.
+		s.blind[v] = blind && dark == looked || looked > 0 && gone == looked && (sure || inside || looked > 1 || g.uplinksAnswer(t, last))
 	}
 	return s
 }
