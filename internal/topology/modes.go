@@ -12,8 +12,8 @@ import (
 const (
 	flappingServer   = 3e-4
 	flappingOfAll    = 0.2 // of the failures of what others hang on: it comes and goes
-	lossyOfAll       = 0.3
-	partialOfAll     = 0.05
+	lossyOfAll       = 0.1
+	partialOfAll     = 0.03
 	heatingRack      = 2e-5
 	heatingRoom      = 2e-5
 	lossyVantage     = 5e-5
