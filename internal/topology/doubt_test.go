@@ -158,7 +158,9 @@ func TestAManagementAddressThatAnswersSpeaksAgainst(t *testing.T) {
 	}
 }
 
-func TestScatteredFalseDownsNameNothingShared(t *testing.T) {
+// A probe that one spare uplink missed may be why somebody looks: it is named with doubt, and asked
+// again; nothing else shared is named.
+func TestScatteredFalseDownsNameNothingForSure(t *testing.T) {
 	inv := estate{sites: 2, rooms: 2, racks: 10, servers: 40, single: 10, feeds: true, management: true, clients: 1}.load(t)
 	g := topology.New(inv)
 	for seed := range uint64(5) {
@@ -175,8 +177,12 @@ func TestScatteredFalseDownsNameNothingShared(t *testing.T) {
 		}
 		inf := g.Infer(obs)
 		for _, f := range inf.Findings {
-			if f.Kind != inventory.KindServer && f.Component != "s1-r0-k03-sw" {
-				t.Errorf("seed %d: %s is named", seed, f.Component)
+			switch {
+			case f.Kind == inventory.KindServer, f.Component == "s1-r0-k03-sw":
+			case f.Kind != inventory.KindUplink || f.Confidence > .9 || len(f.Explains) > 0:
+				t.Errorf("seed %d: %s is named with confidence %f", seed, f.Component, f.Confidence)
+			case !slices.Contains(asked(inf), f.Component):
+				t.Errorf("seed %d: %s is named after one missed probe, and not asked again", seed, f.Component)
 			}
 			if f.Kind == inventory.KindServer && f.Confidence > .8 {
 				t.Errorf("seed %d: %s is named with confidence %f after one missed probe", seed, f.Component, f.Confidence)
