@@ -31,7 +31,7 @@ type summary struct {
 	ups, downs uint8 // answers to probes that reach it, and the lack of one; at most 2
 	past       bool  // older rows tell whether it answered: there are some of probes that reach it
 	before     bool  // by one of them it did
-	asked      uint8 // from where older rows asked: askedWithin, askedAbroad
+	asked      uint8 // from where older rows asked: askedWithin and so on
 	failing    int64 // the first row of obs that is no answer, in nanoseconds; 0: none
 }
 

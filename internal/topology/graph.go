@@ -23,6 +23,8 @@ type Graph struct {
 	siteNumber []int32          // which of these each node's site is, or noNode
 	class      []int32          // by what a server needs that nothing depends on; noNode for others
 	classes    int              // how many
+	hood       []int32          // servers that nothing depends on → the number of the rack that they stand in, or noNode
+	hoods      int              // how many
 	views      map[string]int32 // vantage → the node of the site that it stands in; others are outside, or see stands
 	outside    map[string]bool  // vantages that the inventory says stand outside of all sites
 	often      []float64        // by how much one of few that back each other up fails more often than its kind does, ln
@@ -78,6 +80,7 @@ func New(inv *inventory.Inventory) *Graph {
 	g.countSpares()
 	g.wire()
 	g.classify()
+	g.neighbours()
 	return g
 }
 

@@ -59,6 +59,9 @@ func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 	r := &reporter{search: s, view: v, explained: make([]bool, len(g.nodes)), ways: newCarriers(g)}
 	read.Go(func() { r.passed = r.passages() })
 	s.climb()
+	if s.together(v.seen) {
+		s.climb()
+	}
 	out := Inference{Findings: []Finding{}, Blind: v.sight.blinded()}
 	var weak []Finding // that take nothing down, and may as well be chance: asked again, not named
 	for _, h := range slices.Clone(s.chosen) {

@@ -198,8 +198,9 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 	if seen.stray {
 		wrong = max(wrong, strayWrong)
 	}
-	own := unreachable * (r.hung*power[isHung] + r.off*power[isOff] + r.dead*power[isDead])
-	fault := r.hung + r.off + r.dead
+	off := max(r.off, float64(seen.off)/stepsOfOffRate)
+	own := unreachable * (r.hung*power[isHung] + off*power[isOff] + r.dead*power[isDead])
+	fault := r.hung + off + r.dead
 	if !leaf {
 		sum := [states]float64{
 			works: reachable * power[isOn], isolated: inSite * power[isOn], remote: inSite * power[isBeyond],

@@ -83,7 +83,7 @@ func TestBothUplinksAreInTheClassOfASiteThatNobodySeesFromOutside(t *testing.T) 
 }
 
 func TestASiteWhoseVantageSpeaksMayBeItsRoomsAndUplinks(t *testing.T) {
-	e := estate{sites: 2, rooms: 2, racks: 3, servers: 20, single: 8, management: true, clients: 1, within: true}
+	e := estate{sites: 2, rooms: 2, racks: 3, servers: 20, single: 8, feeds: true, management: true, clients: 1, within: true}
 	inv := e.load(t)
 	rows := lookFrom(inv, newWorld(inv), "s1")
 	silence(rows, func(o *topology.Observation) bool { c, _ := inv.Component(o.Component); return c.Site == "s1" })
@@ -95,7 +95,7 @@ func TestASiteWhoseVantageSpeaksMayBeItsRoomsAndUplinks(t *testing.T) {
 			held[id] = true
 		}
 	}
-	for _, id := range []string{"s1-r0", "s1-r1", "s1-up0", "s1-up1"} {
+	for _, id := range []string{"s1-r0", "s1-r1", "s1-up0", "s1-up1", "s1-r0-feed-a", "s1-r0-feed-b", "s1-r1-feed-a"} {
 		if !held[id] {
 			t.Errorf("%s is not in a class: %s", id, story(&inf))
 		}

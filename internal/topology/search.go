@@ -90,6 +90,7 @@ func newSearch(g *Graph, seen []*sighting) *search {
 	for i := range nodes {
 		s.prior[i] = s.priorOf(int32(i))
 	}
+	g.switchedOff(seen, s.habits.off)
 	s.weighAll(seen)
 	for i, l := range s.like {
 		if l != nil {

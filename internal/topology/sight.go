@@ -38,7 +38,8 @@ func (g *Graph) sightOf(t *table) *sight {
 		if name == Hands {
 			continue
 		}
-		looked, dark, gone, sure, blind, last := 0, 0, 0, false, false, 0
+		looked, dark, sure, blind := 0, 0, false, false
+		var gone []int
 		within, inside := g.stands(name)
 		shut := inside && g.shutIn(within, asked[v], answered[v])
 		for site := range g.sites {
@@ -70,14 +71,18 @@ func (g *Graph) sightOf(t *table) *sight {
 			blind = blind || s.lost[v][site] == lostAll && (!inside || within == g.sites[site])
 			if s.lost[v][site] != inView {
 				s.dim = true
-				gone++
-				last = site
+				gone = append(gone, site)
 			}
 		}
 		// What is its own fault for one site is so for those that nobody sees, too.
-		s.blind[v] = blind && dark == looked || looked > 0 && gone == looked && (sure || inside || looked > 1 || g.uplinksAnswer(t, last))
+		up := func(site int) bool { return g.uplinksAnswer(t, site) }
+		s.blind[v] = len(gone) > 0 && dark == looked && (blind || len(gone) == looked && (sure || inside || looked > 1) || !inside && all(gone, up))
 	}
 	return s
+}
+
+func all(sites []int, is func(site int) bool) bool {
+	return !slices.ContainsFunc(sites, func(site int) bool { return !is(site) })
 }
 
 // shutIn says that a vantage within a site sees much of that and nothing of the others: it

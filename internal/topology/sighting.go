@@ -12,15 +12,17 @@ type sighting struct {
 	power []verdict // what its BMC, or somebody on site, says of its power
 	told  []verdict // what it says of its peers
 	about []verdict // what others beside it say of it, without those that could not tell
-	asked uint8     // from where, whether that is believed or not: askedWithin, askedAbroad
+	asked uint8     // from where, whether that is believed or not: askedWithin and so on
 	up    bool      // some probe of it got an answer
 	lit   uint8     // which results its power has, as bits
+	off   uint8     // in steps of 1/stepsOfOffRate: how many beside it are switched off, where that is no chance
 	stray bool      // only vantages of other sites ask it, unlike most of its site: it stands there
 }
 
 const (
 	askedWithin uint8 = 1 << iota // from a vantage of its own site
 	askedAbroad                   // from a vantage that stands within another
+	askedAfar                     // from one that stands in none
 )
 
 // verdict is the latest result of one probe from one vantage.
@@ -138,7 +140,7 @@ func (g *Graph) placeOf(vantage string) int32 {
 func (g *Graph) askedFrom(place, n int32) uint8 {
 	switch place {
 	case noNode:
-		return 0
+		return askedAfar
 	case g.site[n]:
 		return askedWithin
 	}
@@ -159,9 +161,10 @@ func (v *view) findStrays(g *Graph) {
 	}
 }
 
-// astray are the servers that only other sites' vantages ask, in sites whose own ask most.
+// astray are the servers that only other sites' vantages ask, in sites whose own ask
+// most; or asked most, where the site is lost and its vantages with it: then most are asked from afar alone.
 func (g *Graph) astray(asked func(n int32) uint8) []int32 {
-	within, abroad := make([]int, len(g.sites)), make([]int, len(g.sites))
+	within, abroad, afar := make([]int, len(g.sites)), make([]int, len(g.sites)), make([]int, len(g.sites))
 	var all []int32
 	for n := range g.nodes {
 		site := g.siteNumber[n]
@@ -169,15 +172,23 @@ func (g *Graph) astray(asked func(n int32) uint8) []int32 {
 			continue
 		}
 		from := asked(int32(n))
-		if from == askedAbroad {
+		stray := from&^askedAfar == askedAbroad
+		if stray {
 			all = append(all, int32(n))
 		}
 		switch {
 		case !g.isServer(int32(n)):
-		case from == askedAbroad:
+		case stray:
 			abroad[site]++
+		case from == askedAfar:
+			afar[site]++
 		case from != 0:
 			within[site]++
+		}
+	}
+	for _, node := range g.views {
+		if site := g.siteNumber[node]; site != noNode && within[site] == 0 {
+			within[site] = afar[site]
 		}
 	}
 	return slices.DeleteFunc(all, func(n int32) bool { site := g.siteNumber[n]; return within[site] <= 9*abroad[site] })
@@ -331,6 +342,7 @@ func (w *weighed) of(n int32, s *sighting) *likelihood {
 	if s.stray {
 		w.key = append(w.key, '?')
 	}
+	w.key = append(w.key, s.off)
 	for _, list := range [...][]verdict{s.reach, s.power, s.about} {
 		w.key = append(w.key, '/')
 		for i := range list {

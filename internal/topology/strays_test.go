@@ -83,3 +83,52 @@ func TestAVantageThatMissesItsOwnSiteIsBlindForOthersToo(t *testing.T) {
 		t.Errorf("named %v, want the site that is lost: %s", got, story(&inf))
 	}
 }
+
+// A site that is lost has taken its own vantage with it: what stands in the other site, and has power,
+// does not make the loss one of the uplinks.
+func TestStraysSpeakForNoUplinksOfASiteThatIsLost(t *testing.T) {
+	inv := estate{sites: 2, rooms: 4, racks: 20, servers: 24, single: 6, clients: 1, within: true}.load(t)
+	w := newWorld(inv, "s1")
+	var rows []topology.Observation
+	for _, o := range fromEachSite(inv, w, "s1") {
+		c, _ := inv.Component(o.Component)
+		if o.Vantage == "s1-in" {
+			continue // it has no power
+		}
+		if c.Site == "s1" && c.Unit%eachStray == 1 && c.Unit > 1 && o.Probe == topology.ProbeTCP {
+			o.Result = topology.Down // hung, as its BMC says that it is on
+		}
+		rows = append(rows, o)
+	}
+	for _, o := range w.look(func(c *inventory.Component) bool { return c.Site == "s1" && c.Unit%eachStray != 1 }) {
+		if o.Vantage = "outside"; o.Probe != topology.ProbePower {
+			rows = append(rows, o)
+		}
+	}
+	inf := topology.New(inv).Infer(rows)
+	shared := slices.DeleteFunc(named(inf), func(id string) bool { c, _ := inv.Component(id); return c.Kind == inventory.KindServer })
+	if !slices.Equal(shared, []string{"s1"}) {
+		t.Errorf("named %v, want the site: %s", shared, story(&inf))
+	}
+}
+
+// Where one site is dark for all, its own vantage too, and an outside one sees neither, the
+// uplinks of the other answer within: the outside one is blind, rather than both sites cut off.
+func TestAnOutsideVantageIsBlindThoughASiteIsDarkForAll(t *testing.T) {
+	inv := estate{sites: 2, rooms: 2, racks: 10, servers: 24, single: 6, management: true, clients: 1, within: true}.load(t)
+	var rows []topology.Observation
+	for _, o := range fromEachSite(inv, newWorld(inv, "s0-up0", "s0-up1"), "") {
+		rows = append(rows, o)
+		if o.Vantage = "outside"; o.Probe == topology.ProbeTCP {
+			o.Result = topology.Down
+			rows = append(rows, o)
+		}
+	}
+	inf := topology.New(inv).Infer(rows)
+	if !slices.Equal(inf.Blind, []string{"outside"}) {
+		t.Errorf("blind are %v, want outside", inf.Blind)
+	}
+	if got := named(inf); !slices.Equal(got, []string{"s0-up0", "s0-up1"}) {
+		t.Errorf("named %v, want the uplinks of the dark site: %s", got, story(&inf))
+	}
+}

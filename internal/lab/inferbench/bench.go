@@ -207,7 +207,7 @@ func tell(w io.Writer, regime string, seed uint64, night *faultgen.Case, inf *to
 	}
 	for _, f := range inf.Findings {
 		if f.Kind != inventory.KindServer {
-			fmt.Fprintf(w, "    %s %s %.3f, itself %.3f (%.1f) explains %d, against %d, or %.2v\n", f.Component, f.Mode, f.Confidence, f.Itself(), f.LogOdds, len(f.Explains), len(f.Contradicts), f.Alternatives)
+			fmt.Fprintf(w, "    %s %s %.3f, itself %.3f (%.1f) explains %d, against %d, or %v\n", f.Component, f.Mode, f.Confidence, f.Itself(), f.LogOdds, len(f.Explains), len(f.Contradicts), f.AmbiguousWith)
 		}
 	}
 }

@@ -1,0 +1,52 @@
+package topology_test
+
+import (
+	"slices"
+	"testing"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+// Somebody has switched off every second machine of a rack. Nothing but their silence tells: that
+// most of those on one PDU alone are among them makes no failure of that PDU.
+func TestHalfARackSwitchedOffIsNoPDU(t *testing.T) {
+	inv := estate{sites: 1, rooms: 2, racks: 6, servers: 20, single: 5, management: false, clients: 1}.load(t)
+	for name, told := range map[string]func(c *inventory.Component) bool{
+		"no BMC":         func(*inventory.Component) bool { return false },
+		"BMCs of others": func(c *inventory.Component) bool { return c.Unit > 5 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(inv)
+			rows := slices.DeleteFunc(w.look(nil), func(o topology.Observation) bool {
+				c, _ := inv.Component(o.Component)
+				return o.Probe == topology.ProbePower && !told(c)
+			})
+			dark := map[int]bool{1: true, 2: true, 3: true, 4: true, 7: true, 9: true, 11: true, 13: true, 15: true, 17: true, 19: true}
+			for i := range rows {
+				c, _ := inv.Component(rows[i].Component)
+				if c.Rack == "s0-r1-k02" && dark[c.Unit] { // one on that PDU lives
+					rows[i].Result = topology.Down
+				}
+			}
+			inf := topology.New(inv).Infer(rows)
+			for _, f := range inf.Findings {
+				if f.Kind != inventory.KindServer {
+					t.Errorf("%s is named: %s", f.Component, story(&inf))
+				}
+			}
+		})
+	}
+}
+
+// A PDU that has failed is named, though a machine beside it is silent by itself.
+func TestAPDUIsNamedBesideOneOwnFault(t *testing.T) {
+	inv := estate{sites: 1, rooms: 2, racks: 6, servers: 20, single: 8, clients: 1}.load(t)
+	w := newWorld(inv, "s0-r1-k02-pdu-a")
+	w.hung["srv-000172"] = true
+	rows := slices.DeleteFunc(w.look(nil), func(o topology.Observation) bool { return o.Probe == topology.ProbePower })
+	inf := topology.New(inv).Infer(rows)
+	if got := named(inf); !slices.Contains(got, "s0-r1-k02-pdu-a") {
+		t.Errorf("named %v, want the PDU: %s", got, story(&inf))
+	}
+}
