@@ -33,6 +33,7 @@ type bmcReading struct {
 	power    answer
 	supplies []supply
 	trouble  string   // why it told nothing of its supplies
+	answers  bool     // it told nothing of the power, and is there all the same
 	log      []string // the last lines, oldest first
 }
 
@@ -47,27 +48,40 @@ type supply struct {
 // askBMC has one conversation with the machine's BMC, within BMCTimeout. What it
 // tells late or not at all is unknown; what it told before stands.
 func (a *Activities) askBMC(ctx context.Context, c *inventory.Component, wants bmcWants) []answer {
-	var got bmcReading
 	bmc := c.Probe.BMC
 	ctx, cancel := context.WithTimeout(ctx, a.opts.BMCTimeout)
 	defer cancel()
 	user, password, err := a.credentials(bmc.Credentials)
 	if err != nil {
-		got = nothing(err.Error())
-	} else {
-		leave, trouble := a.turn(ctx, cmp.Or(bmc.URL, bmc.IPMI), "the BMC")
-		switch {
-		case trouble != "":
-			got = nothing(trouble)
-		case bmc.URL != "":
-			got = a.redfish(ctx, bmc.URL, user, password, wants)
-		default:
-			got = a.ipmi(ctx, bmc.IPMI, user, password, wants)
-		}
-		leave()
+		return []answer{notAsked(err.Error())}
+	}
+	leave, trouble := a.turn(ctx, cmp.Or(bmc.URL, bmc.IPMI), "the BMC")
+	var got bmcReading
+	switch {
+	case trouble != "":
+		got = bmcReading{power: notAsked(trouble)}
+	case bmc.URL != "":
+		got = a.redfish(ctx, bmc.URL, user, password, wants)
+	default:
+		got = a.ipmi(ctx, bmc.IPMI, user, password, wants)
+	}
+	leave()
+	return bmcAnswers(c, got, wants, user, password)
+}
+
+// bmcAnswers are the observations that a reading comes to. A BMC that could not be asked makes
+// none: no power state means that it keeps silent. One that answers without telling, because it
+// refuses our credentials, say, has power from one of the machine's supplies.
+func bmcAnswers(c *inventory.Component, got bmcReading, wants bmcWants, user, password string) []answer {
+	switch {
+	case got.power.result == "":
+		return []answer{got.power}
+	case got.answers && len(got.supplies) == 0:
+		return []answer{{probe: topology.ProbePSU, result: topology.Up, detail: got.power.detail, rtt: got.power.rtt}, notAsked(got.power.detail)}
 	}
 	var answers []answer
-	if wants.power {
+	// Of supplies that are not known, the BMC's word on the power is all that shows that it is there.
+	if !got.answers && (wants.power || got.power.result != topology.Unknown && !slices.ContainsFunc(got.supplies, told)) {
 		p := got.power
 		p.probe = topology.ProbePower
 		if len(got.log) > 0 {
@@ -81,9 +95,18 @@ func (a *Activities) askBMC(ctx context.Context, c *inventory.Component, wants b
 	return answers
 }
 
+func told(s supply) bool { return s.result != topology.Unknown }
+
 // nothing is the reading of a BMC that told nothing.
 func nothing(detail string) bmcReading {
 	return bmcReading{power: answer{result: topology.Unknown, detail: detail}, trouble: detail}
+}
+
+// there is the reading of a BMC that answers, and told nothing of the power.
+func there(detail string) bmcReading {
+	got := nothing(detail)
+	got.answers = true
+	return got
 }
 
 // supplyAnswers tells of each PDU or feed behind the machine whether it gives

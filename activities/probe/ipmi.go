@@ -35,23 +35,23 @@ func (a *Activities) ipmi(ctx context.Context, address, user, password string, w
 	defer func() { _ = recover() }() // the library trusts lengths that a BMC sends; what it told before stands
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return nothing("the BMC's address in the inventory is not an address")
+		return bmcReading{power: notAsked("the BMC's address in the inventory is not an address")}
 	}
 	started := time.Now()
 	c, err := client.NewClient(at.Addr().String(), int(at.Port()), user, password)
 	if err != nil {
-		return nothing("the BMC's user name is too long for IPMI")
+		return bmcReading{power: notAsked("the BMC's user name is too long for IPMI")}
 	}
 	c.WithMaxPrivilegeLevel(types.PrivilegeLevelUser).WithRetry(ipmiRetries).WithTimeout(a.opts.BMCTimeout / (2 * (ipmiRetries + 1)))
 	c.WithCipherSuiteID(types.CipherSuiteID17, types.CipherSuiteID3) // asking which there are takes longer than trying
 	err = c.Connect(ctx)
 	defer hangUp(ctx, c, err == nil)
 	if err != nil {
-		return nothing(explainIPMI(ctx, err))
+		return readingOf(explainIPMI(ctx, err))
 	}
 	status, err := c.GetChassisStatus(ctx)
 	if err != nil {
-		return nothing(explainIPMI(ctx, err))
+		return readingOf(explainIPMI(ctx, err))
 	}
 	got.power = answer{result: topology.Down, detail: "chassis power off", rtt: time.Since(started)}
 	if status.PowerIsOn {
@@ -69,7 +69,7 @@ func (a *Activities) ipmi(ctx context.Context, address, user, password string, w
 	}
 	if wants.supplies {
 		if got.supplies, err = ipmiSupplies(ctx, c); err != nil {
-			got.trouble = explainIPMI(ctx, err)
+			got.trouble, _ = explainIPMI(ctx, err)
 		}
 	}
 	if wants.log {
@@ -88,24 +88,45 @@ func hangUp(ctx context.Context, c *client.Client, session bool) {
 	_ = c.Close(ctx) // a session that stays open ends by itself
 }
 
+// voice is whether a BMC that told nothing was heard at all.
+type voice int
+
+const (
+	mute  voice = iota // nothing came from it
+	heard              // something did
+	unfit              // it was not asked: trouble of our own
+)
+
+func readingOf(detail string, v voice) bmcReading {
+	switch v {
+	case heard:
+		return there(detail)
+	case unfit:
+		return bmcReading{power: notAsked(detail)}
+	}
+	return nothing(detail)
+}
+
 // explainIPMI says in a few words why the BMC told nothing. The library's errors
 // hold what was sent, so that nothing of them is repeated.
-func explainIPMI(ctx context.Context, err error) string {
+func explainIPMI(ctx context.Context, err error) (string, voice) {
 	text := err.Error()
 	_, refused := types.IsResponseError(err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return "cancelled"
+		return "cancelled", unfit
 	case strings.Contains(text, "connection refused"):
-		return "the BMC does not answer: connection refused"
+		return "the BMC does not answer: connection refused", mute
+	case strings.Contains(text, "network is unreachable"):
+		return "the prober has no route", unfit
 	case ctx.Err() != nil, strings.Contains(text, "timeout"), strings.Contains(text, "no datagram"), strings.Contains(text, "deadline"):
-		return "the BMC does not answer in time"
+		return "the BMC does not answer in time", mute
 	case errors.Is(err, client.ErrRAKPAuthentication), strings.Contains(strings.ToLower(text), "rakp"):
-		return "the BMC refuses our credentials"
+		return "the BMC refuses our credentials", heard
 	case refused:
-		return "the BMC refuses the question"
+		return "the BMC refuses the question", heard
 	}
-	return "the BMC's answer is not understood"
+	return "the BMC's answer is not understood", mute
 }
 
 // Bits of a power supply's discrete sensor (IPMI 2.0, table 42-3, type 08h).

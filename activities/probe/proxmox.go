@@ -19,9 +19,6 @@ import (
 // askProxmox asks a hypervisor's API which of its guests run, within BMCTimeout:
 // GET /api2/json/nodes/{node}/qemu with an API token (Proxmox VE API).
 func (a *Activities) askProxmox(ctx context.Context, p *inventory.Proxmox) []answer {
-	unknown := func(detail string) []answer {
-		return []answer{{probe: topology.ProbeGuest, result: topology.Unknown, detail: detail}}
-	}
 	ctx, cancel := context.WithTimeout(ctx, a.opts.BMCTimeout)
 	defer cancel()
 	token, err := a.opts.Secret(p.Credentials)
@@ -29,16 +26,26 @@ func (a *Activities) askProxmox(ctx context.Context, p *inventory.Proxmox) []ans
 		err = fmt.Errorf("credentials %s don't hold USER@REALM!TOKENID=SECRET", p.Credentials)
 	}
 	if err != nil {
-		return unknown(err.Error())
+		return []answer{notAsked(err.Error())}
 	}
 	leave, trouble := a.turn(ctx, p.URL, "the hypervisor's API")
 	defer leave()
 	if trouble != "" {
-		return unknown(trouble)
+		return []answer{notAsked(trouble)}
 	}
-	guests, err := a.listGuests(ctx, p, token)
+	transport, err := bmcTransport(p.URL, a.opts.BMCVerifyTLS)
 	if err != nil {
-		return unknown(strings.ReplaceAll(explainBMC(ctx, err), "the BMC", "the hypervisor's API"))
+		return []answer{notAsked(err.Error())}
+	}
+	defer transport.CloseIdleConnections()
+	guests, err := listGuests(ctx, transport, p, token)
+	if err != nil {
+		detail, ours := explainBMC(ctx, err)
+		detail = strings.ReplaceAll(detail, "the BMC", "the hypervisor's API")
+		if ours || transport.accepted.Load() { // it is there, and only its silence would say something
+			return []answer{notAsked(detail)}
+		}
+		return []answer{{probe: topology.ProbeGuest, result: topology.Unknown, detail: detail}}
 	}
 	return guestAnswers(p.Guests, guests)
 }
@@ -50,12 +57,7 @@ type guest struct {
 	QMP    string `json:"qmpstatus"`
 }
 
-func (a *Activities) listGuests(ctx context.Context, p *inventory.Proxmox, token string) ([]guest, error) {
-	transport, err := bmcTransport(p.URL, a.opts.BMCVerifyTLS)
-	if err != nil {
-		return nil, err
-	}
-	defer transport.CloseIdleConnections()
+func listGuests(ctx context.Context, transport http.RoundTripper, p *inventory.Proxmox, token string) ([]guest, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+"/api2/json/nodes/"+url.PathEscape(p.Node)+"/qemu", nil)
 	if err != nil {
 		return nil, errNotUnderstood
@@ -85,26 +87,29 @@ type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
 
+// guestAnswers tells of each guest whether it runs. Of one whose state the node doesn't tell there
+// is no observation: an unknown one is a hypervisor that keeps silent.
 func guestAnswers(mapped map[string]string, guests []guest) []answer {
 	byID := make(map[string]guest, len(guests))
 	for _, g := range guests {
 		byID[fmt.Sprint(g.VMID)] = g
 	}
 	e := ends{probe: topology.ProbeGuest}
+	var untold []answer
 	for _, id := range slices.Sorted(maps.Keys(mapped)) {
 		g, there := byID[id]
 		switch {
 		case !there: // moved to another node, or the token may not see it
-			e.add(mapped[id], "VM "+id+" is not on this node", topology.Unknown)
+			untold = append(untold, notAsked("VM "+id+" is not on this node"))
 		case g.Status == "running" && (g.QMP == "" || g.QMP == "running"):
 			e.add(mapped[id], "VM "+id+" is running", topology.Up)
 		case g.Status == "running" && g.QMP != "paused" && g.QMP != "suspended": // migrating, saving …: it is at work
-			e.add(mapped[id], "VM "+id+" is "+short(g.QMP, logLength), topology.Unknown)
+			untold = append(untold, notAsked("VM "+id+" is "+short(g.QMP, logLength)))
 		case g.Status == "running" || g.Status == "stopped":
 			e.add(mapped[id], "VM "+id+" is "+short(cmp.Or(g.QMP, g.Status), logLength), topology.Down)
 		default:
-			e.add(mapped[id], "VM "+id+" has no state", topology.Unknown)
+			untold = append(untold, notAsked("VM "+id+" has no state"))
 		}
 	}
-	return e.answers(0)
+	return append(e.answers(0), untold...)
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/stmcginnis/gofish"
@@ -28,30 +29,46 @@ func (a *Activities) redfish(ctx context.Context, endpoint, user, password strin
 	started := time.Now()
 	transport, err := bmcTransport(endpoint, a.opts.BMCVerifyTLS)
 	if err != nil {
-		return nothing(err.Error())
+		return bmcReading{power: notAsked(err.Error())}
 	}
 	defer transport.CloseIdleConnections()
 	c, err := connectRedfish(ctx, transport, endpoint, user, password)
 	if err != nil {
-		return nothing(explainBMC(ctx, err))
+		return toldNothing(ctx, transport, err)
 	}
 	systems, err := c.Service.Systems()
 	if err != nil {
-		return nothing(explainBMC(ctx, err))
+		return toldNothing(ctx, transport, err)
 	}
 	if len(systems) == 0 {
-		return nothing("the BMC knows no system")
+		return there("the BMC knows no system")
 	}
 	got := bmcReading{power: powerAnswer(systems, time.Since(started))}
+	got.answers = got.power.result == topology.Unknown
 	if wants.supplies {
 		if got.supplies, err = redfishSupplies(c, systems); err != nil {
-			got.trouble = explainBMC(ctx, err)
+			got.trouble, _ = explainBMC(ctx, err)
 		}
 	}
 	if wants.log && ctx.Err() == nil {
 		got.log = redfishLog(c, systems[0])
 	}
 	return got
+}
+
+// toldNothing is the reading of a BMC that did not tell. One that accepts a
+// connection is there, however slow it is, or whatever it has against us.
+func toldNothing(ctx context.Context, t *bmcConnections, err error) bmcReading {
+	detail, ours := explainBMC(ctx, err)
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return bmcReading{power: notAsked(cancelled.detail)}
+	case t.accepted.Load():
+		return there(detail)
+	case ours:
+		return bmcReading{power: notAsked(detail)}
+	}
+	return nothing(detail)
 }
 
 // powerAnswer is down only if every system behind the BMC is off.
@@ -78,9 +95,15 @@ func connectRedfish(ctx context.Context, transport http.RoundTripper, endpoint, 
 	})
 }
 
+// bmcConnections are the connections to one device.
+type bmcConnections struct {
+	*http.Transport
+	accepted atomic.Bool // one was
+}
+
 // bmcTransport dials the BMC and nothing else, whatever links its answers hold:
 // no probe leaves the inventory.
-func bmcTransport(endpoint string, verifyTLS bool) (*http.Transport, error) {
+func bmcTransport(endpoint string, verifyTLS bool) (*bmcConnections, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Hostname() == "" {
 		return nil, errors.New("the BMC's URL in the inventory is not a URL")
@@ -90,13 +113,19 @@ func bmcTransport(endpoint string, verifyTLS bool) (*http.Transport, error) {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
 	address := net.JoinHostPort(u.Hostname(), port)
-	return &http.Transport{
+	t := &bmcConnections{}
+	t.Transport = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+			if err == nil {
+				t.accepted.Store(true)
+			}
+			return conn, err
 		},
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: !verifyTLS, MinVersion: tls.VersionTLS12}, //nolint:gosec // see Options.BMCVerifyTLS
 		ForceAttemptHTTP2: true,
-	}, nil
+	}
+	return t, nil
 }
 
 // bounded caps the length of every answer.
@@ -114,32 +143,38 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// explainBMC says in a few words why the BMC told nothing; never its answer's
-// text, which might repeat what we sent.
-func explainBMC(ctx context.Context, err error) string {
+// explainBMC says in a few words why the BMC told nothing, and whether that is
+// trouble of our own; never its answer's text, which might repeat what we sent.
+func explainBMC(ctx context.Context, err error) (detail string, ours bool) {
 	err = firstFailure(err)
 	var refused *schemas.Error
 	var status statusError
 	switch {
-	case errors.As(err, &refused) && refused.HTTPReturnedStatusCode == http.StatusUnauthorized:
-		return "the BMC refuses our credentials"
-	case errors.As(err, &status) && (status == http.StatusUnauthorized || status == http.StatusForbidden):
-		return "the BMC refuses our credentials"
+	case errors.As(err, &refused) && refusal(refused.HTTPReturnedStatusCode):
+		return "the BMC refuses our credentials", false
+	case errors.As(err, &status) && refusal(int(status)):
+		return "the BMC refuses our credentials", false
 	case errors.As(err, &status):
-		return fmt.Sprintf("the BMC answers with status %d", int(status))
+		return fmt.Sprintf("the BMC answers with status %d", int(status)), false
 	case errors.As(err, &refused):
-		return fmt.Sprintf("the BMC answers with status %d", refused.HTTPReturnedStatusCode)
+		return fmt.Sprintf("the BMC answers with status %d", refused.HTTPReturnedStatusCode), false
 	case ctx.Err() != nil:
-		return "the BMC does not answer in time"
+		return "the BMC does not answer in time", false
 	}
 	got := explain(err)
 	switch got.detail {
 	case "connection refused", "connection reset", "host unreachable":
-		return "the BMC does not answer: " + got.detail
+		return "the BMC does not answer: " + got.detail, false
+	case detailTimeout:
+		return "the BMC does not answer in time", false
 	case "the prober could not dial":
-		return "the BMC's answer is not understood"
+		return "the BMC's answer is not understood", false
 	}
-	return got.detail
+	return got.detail, got.result == topology.Unknown
+}
+
+func refusal(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
 }
 
 // firstFailure takes a cause, the first by link, out of gofish's error for a

@@ -66,11 +66,13 @@ func TestHangingBMCCostsOnlyItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Up != 19 || len(r.UnknownIDs) != 1 || r.UnknownIDs[0] != "m1-0101" {
-		t.Errorf("%+v, want 19 on and the hanging one unknown", r)
+	if r.Up != 20 {
+		t.Errorf("%+v, want 20 BMCs that are there", r)
 	}
-	if d := sink.rows["s1/1/m1-0101/power/msk"].Detail; d != "the BMC does not answer in time" {
-		t.Errorf("detail %q", d)
+	// It accepts connections: it has power, whatever keeps it from answering.
+	o := sink.rows["s1/1/m1-0101/psu/msk"]
+	if _, told := sink.rows["s1/1/m1-0101/power/msk"]; told || o.Result != topology.Up || o.Detail != "the BMC does not answer in time" {
+		t.Errorf("%+v, want that it has input, and nothing on the power", o)
 	}
 }
 
@@ -87,19 +89,24 @@ func TestWrongOrMissingCredentialsAreSaidWithoutTheSecret(t *testing.T) {
 	}
 	t.Setenv("VAKHTA_TEST_BMC", "admin:"+secret)
 	m, _ := l.Inventory().Component("m1-0101")
-	tests := []struct{ reference, detail string }{
-		{"env:VAKHTA_TEST_BMC", "the BMC refuses our credentials"},
-		{"file:" + file, "the BMC refuses our credentials"},
-		{"env:VAKHTA_TEST_NOT_SET", "credentials env:VAKHTA_TEST_NOT_SET don't hold user:password"},
-		{"file:" + bare, "credentials file:" + bare + " don't hold user:password"},
-		{"file:/does/not/exist", "credentials file:/does/not/exist can't be read"},
-		{secret, "the credentials' reference must be env:NAME or file:PATH"},
+	// One that refuses us has power; one that we had no credentials for was not asked, and is not silent.
+	tests := []struct {
+		reference, detail string
+		probe             topology.Probe
+		result            topology.Result
+	}{
+		{"env:VAKHTA_TEST_BMC", "the BMC refuses our credentials", topology.ProbePSU, topology.Up},
+		{"file:" + file, "the BMC refuses our credentials", topology.ProbePSU, topology.Up},
+		{"env:VAKHTA_TEST_NOT_SET", "credentials env:VAKHTA_TEST_NOT_SET don't hold user:password", "", ""},
+		{"file:" + bare, "credentials file:" + bare + " don't hold user:password", "", ""},
+		{"file:/does/not/exist", "credentials file:/does/not/exist can't be read", "", ""},
+		{secret, "the credentials' reference must be env:NAME or file:PATH", "", ""},
 	}
 	a := New(l.Inventory(), &memory{}, Options{})
 	for _, tt := range tests {
 		got := a.power(t, inventory.BMC{URL: m.Probe.BMC.URL, Credentials: tt.reference})
-		if got.result != topology.Unknown || got.detail != tt.detail {
-			t.Errorf("%s: %s, %q; want unknown, %q", tt.reference, got.result, got.detail, tt.detail)
+		if got.result != tt.result || got.probe != tt.probe || got.detail != tt.detail {
+			t.Errorf("%s: %+v; want %s %s, %q", tt.reference, got, tt.probe, tt.result, tt.detail)
 		}
 		if strings.Contains(got.detail, secret) {
 			t.Errorf("%q shows the secret", got.detail)
@@ -148,8 +155,8 @@ func TestBMCCannotLeadTheProbeAway(t *testing.T) {
 			defer bmc.Close()
 			a := New(&inventory.Inventory{}, &memory{}, Options{})
 			got := a.power(t, inventory.BMC{URL: bmc.URL})
-			if got.result != topology.Unknown || got.detail == "" {
-				t.Errorf("%+v, want unknown and why", got)
+			if got.probe != topology.ProbePSU || got.result != topology.Up || got.detail == "" {
+				t.Errorf("%+v, want that it has input, and why no more", got)
 			}
 			if visits.Load() != 0 {
 				t.Error("the probe went where the BMC sent it")

@@ -58,35 +58,22 @@ type agent struct {
 func (a *Activities) askSNMP(ctx context.Context, c *inventory.Component, asked []topology.Probe) []answer {
 	ctx, cancel := context.WithTimeout(ctx, a.opts.SNMPTimeout)
 	defer cancel()
-	s := c.Probe.SNMP
-	fail := func(own topology.Result, detail string) []answer {
-		var out []answer
-		for _, p := range asked {
-			r := topology.Unknown
-			if p == topology.ProbeSNMP {
-				r = own
-			}
-			out = append(out, answer{probe: p, result: r, detail: detail})
-		}
-		return out
-	}
-	leave, trouble := a.turn(ctx, s.Address, "the SNMP agent")
+	leave, trouble := a.turn(ctx, c.Probe.SNMP.Address, "the SNMP agent")
 	defer leave()
 	if trouble != "" {
-		return fail(topology.Unknown, trouble)
+		return []answer{notAsked(trouble)}
 	}
-	dev, err := a.openAgent(ctx, s)
+	dev, err := a.openAgent(ctx, c.Probe.SNMP)
 	if err != nil {
-		return fail(topology.Unknown, err.Error())
+		return []answer{notAsked(err.Error())}
 	}
 	defer dev.close()
 	if err := dev.greet(); err != nil {
-		return fail(explainSNMP(ctx, err))
+		return ungreeted(ctx, err, asked)
 	}
-	var out []answer
+	out := []answer{{probe: topology.ProbeSNMP, result: topology.Up, detail: "answers", rtt: dev.rtt}}
 	for _, p := range asked {
 		if p == topology.ProbeSNMP {
-			out = append(out, answer{probe: p, result: topology.Up, detail: "answers", rtt: dev.rtt})
 			continue
 		}
 		rows, err := dev.tell(p, c)
@@ -95,6 +82,22 @@ func (a *Activities) askSNMP(ctx context.Context, c *inventory.Component, asked 
 			rows = []answer{{probe: p, result: topology.Unknown, detail: detail}}
 		}
 		out = append(out, rows...)
+	}
+	return out
+}
+
+// ungreeted is what comes of an agent that did not tell what it is. Whether it answers is
+// told whatever was asked of it: an unknown port alone reads as its silence.
+func ungreeted(ctx context.Context, err error, asked []topology.Probe) []answer {
+	own, detail := explainSNMP(ctx, err)
+	if own == topology.Unknown {
+		return []answer{notAsked(detail)}
+	}
+	out := []answer{{probe: topology.ProbeSNMP, result: own, detail: detail}}
+	for _, p := range asked {
+		if p != topology.ProbeSNMP {
+			out = append(out, answer{probe: p, result: topology.Unknown, detail: detail})
+		}
 	}
 	return out
 }

@@ -210,7 +210,9 @@ func TestAgentThatTellsNothingCostsItsBudgetOnly(t *testing.T) {
 		if took := time.Since(started); took > 3*time.Second {
 			t.Errorf("took %v of a budget of 1 s", took)
 		}
-		if len(got) != 2 || got[1].result != topology.Unknown || got[1].detail == "" {
+		// What is not understood is no silence: there is no observation of it.
+		untold := len(got) == 1 && got[0].result == "" && got[0].detail == "the SNMP agent's answer is not understood"
+		if !untold && (len(got) != 2 || got[1].result != topology.Unknown || got[1].detail == "") {
 			t.Fatalf("%+v, want the port unknown and why", got)
 		}
 		return got
@@ -255,6 +257,28 @@ func TestAgentThatTellsNothingCostsItsBudgetOnly(t *testing.T) {
 	}
 }
 
+// A switch whose ports are all that is asked of it, and whose credentials we can't read or which has
+// no such port, is not silent: an unknown port alone would read as that.
+func TestAnAgentIsNotSilentBecauseOfUs(t *testing.T) {
+	t.Setenv("VAKHTA_TEST_SNMP", "lab-community")
+	address := snmpd(t)
+	ask := func(credentials string) []answer {
+		a := New(&inventory.Inventory{}, &memory{}, Options{})
+		return a.askSNMP(t.Context(), snmpAgent(inventory.KindSwitch, inventory.SNMP{Address: address, Credentials: credentials, Ports: map[string]string{"no-such-port": "srv"}}), []topology.Probe{topology.ProbePort})
+	}
+	if got := ask("file:/does/not/exist"); len(got) != 1 || got[0].result != "" || got[0].detail != "credentials file:/does/not/exist can't be read" {
+		t.Errorf("%+v, want no observation without credentials", got)
+	}
+	var got []answer
+	until(t, "the agent answers", func() bool {
+		got = ask("env:VAKHTA_TEST_SNMP")
+		return got[0].result == topology.Up
+	})
+	if got[0].probe != topology.ProbeSNMP || len(got) != 2 || got[1].result != topology.Unknown {
+		t.Errorf("%+v, want an agent that answers, and an unknown port", got)
+	}
+}
+
 func TestCancelledSNMPEndsAtOnce(t *testing.T) {
 	t.Setenv("VAKHTA_TEST_SNMP", "lab-community")
 	asked := make(chan struct{}, 16)
@@ -263,8 +287,8 @@ func TestCancelledSNMPEndsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-asked; cancel() }()
 	got := a.askSNMP(ctx, snmpAgent(inventory.KindPDU, inventory.SNMP{Address: address, Credentials: "env:VAKHTA_TEST_SNMP"}), []topology.Probe{topology.ProbeSNMP})
-	if got[0].result != topology.Unknown || got[0].detail != "cancelled" {
-		t.Errorf("%+v, want unknown, cancelled", got)
+	if got[0].result != "" || got[0].detail != "cancelled" {
+		t.Errorf("%+v, want no observation, cancelled", got)
 	}
 }
 

@@ -178,6 +178,9 @@ type shard struct {
 
 	done     atomic.Int64
 	progress func(done, total int)
+
+	mu      sync.Mutex
+	unasked map[string]unasked // by why
 }
 
 // task is one conversation with one component: mostly one probe, but a switch
@@ -294,6 +297,7 @@ func (s *shard) probe(ctx context.Context, progress func(done, total int)) {
 	wg.Go(func() { s.pingAll(ctx, byProbe[topology.ProbeICMP]) })
 	wg.Go(func() { s.askServices(ctx, byProbe) })
 	wg.Wait()
+	s.complain(ctx)
 	s.observations, s.found = slices.Concat(s.found...), nil
 }
 
@@ -323,6 +327,10 @@ const progressEvery = 25
 func (s *shard) settle(i int, got ...answer) {
 	t, now := s.tasks[i], time.Now().UTC()
 	for _, a := range got {
+		if a.result == "" {
+			s.missed(t, a.detail)
+			continue
+		}
 		s.found[i] = append(s.found[i], topology.Observation{
 			Component: t.component.ID, Probe: cmp.Or(a.probe, t.probe), Peer: a.peer, Vantage: s.vantage, At: now,
 			Result: a.result, Detail: a.detail, RTTMicros: a.rtt.Microseconds(),

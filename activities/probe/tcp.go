@@ -22,6 +22,10 @@ type answer struct {
 	peer   string         // the component at the other end, for probes from beside
 }
 
+// notAsked is for a device that could not be asked, because of trouble of our own: an
+// answer without result, of which no observation is made.
+func notAsked(detail string) answer { return answer{detail: detail} }
+
 var cancelled = answer{result: topology.Unknown, detail: "cancelled"}
 
 // budget is the time of one probe, and the attempts that share it.

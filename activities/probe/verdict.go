@@ -55,6 +55,11 @@ func (s *shard) verdicts() map[string]topology.Result {
 			verdicts[o.Component] = worse(was, r)
 		}
 	}
+	for _, t := range s.tasks { // of which nothing was observed
+		if verdicts[t.component.ID] == "" {
+			verdicts[t.component.ID] = topology.Unknown
+		}
+	}
 	return verdicts
 }
 

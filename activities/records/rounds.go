@@ -55,6 +55,9 @@ func (a *Activities) newRound(p InferParams, inf topology.Inference, rounds [][]
 				continue
 			}
 			r.seen[question{component: o.Component, probe: o.Probe}] = true
+			if toldNothing(&o) {
+				r.seen[question{component: o.Component, probe: topology.ProbePower}] = true
+			}
 			if o.Result == topology.Down && (reaches(o.Probe) || o.Probe == topology.ProbeSNMP) {
 				silent[o.Component] = true
 				if !slices.Contains(r.downFrom[o.Component], o.Vantage) {
@@ -179,10 +182,17 @@ func (r *round) someOf(down []string) []string {
 
 // confirm asks all machines that the findings should take down and that were
 // not asked, and once more those that were asked in one round only: from where
-// they were seen to be down.
+// they were seen to be down. Of a machine that failed by itself the BMC is asked, too,
+// however sure that is: whether it is switched off, or hangs, says what to do.
 func (r *round) confirm() {
-	asked := 0
+	asked, alone := 0, 0
 	for _, f := range r.inf.Findings {
+		if f.Kind == inventory.KindServer && alone < maxAlone && !r.seen[question{component: f.Component, probe: topology.ProbePower}] {
+			if c, ok := r.a.inv.Component(f.Component); ok && c.Probe.BMC.Given() {
+				alone++
+				r.ask([]topology.Probe{topology.ProbePower}, f.Component)
+			}
+		}
 		for _, id := range spread(f.Explains, maxConfirm) {
 			if r.downIn[id] == 1 {
 				r.again(id)

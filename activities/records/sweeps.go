@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
@@ -74,24 +75,32 @@ func (a *Activities) resolve(s Scope) ([]string, error) {
 	switch {
 	case s.Client != "":
 		if _, ok := a.inv.Client(s.Client); !ok {
-			return nil, invalid("client: the inventory has no client %q; see `vakhta inventory show`", s.Client)
+			return nil, invalid("client: the inventory has no client %q; %s", s.Client, meant(a.inv.LikeClient(s.Client), "clients"))
 		}
 		return a.inv.ServersOf(s.Client), nil
 	case s.Site != "":
 		if _, ok := a.inv.Site(s.Site); !ok {
-			return nil, invalid("site: the inventory has no site %q; see `vakhta inventory show`", s.Site)
+			return nil, invalid("site: the inventory has no site %q; %s", s.Site, meant(a.inv.LikeSite(s.Site), "sites"))
 		}
 		return a.inv.ServersAt(s.Site), nil
 	case len(s.Components) > 0:
 		for i, id := range s.Components {
 			if _, ok := a.inv.Component(id); !ok {
-				return nil, invalid("components[%d]: the inventory has no component %q", i, id)
+				return nil, invalid("components[%d]: the inventory has no component %q; %s", i, id, meant(a.inv.LikeComponent(id), "components"))
 			}
 		}
 		return slices.Compact(slices.Sorted(slices.Values(s.Components))), nil
 	default:
 		return a.inv.Servers(), nil
 	}
+}
+
+// meant says what may have been meant by a name that the inventory doesn't hold.
+func meant(like, list string) string {
+	if like != "" {
+		return "did you mean " + like + "?"
+	}
+	return "the ids are under " + list + " in its documents"
 }
 
 // InferParams asks for what a sweep has come to after so many rounds.
@@ -139,7 +148,7 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 		return Inferred{}, err
 	}
 	inf := a.graph().Infer(obs)
-	out := Inferred{Findings: a.sayAbsent(inf.Findings, p.Absent), Unexplained: inf.Unexplained, Blind: inf.Blind, Down: inf.Down}
+	out := Inferred{Findings: sayUntold(a.sayAbsent(inf.Findings, p.Absent), obs), Unexplained: inf.Unexplained, Blind: inf.Blind, Down: inf.Down}
 	if out.WasSo, err = a.countIn(ctx, p.Scope, wasSo); err != nil {
 		return out, err
 	}
@@ -191,6 +200,34 @@ func (a *Activities) sayAbsent(fs []topology.Finding, absent []string) []topolog
 		}
 	}
 	return out
+}
+
+// sayUntold says in the evidence of a machine that failed by itself why its BMC, which is there,
+// does not tell whether it is on.
+func sayUntold(fs []topology.Finding, obs []topology.Observation) []topology.Finding {
+	why := map[string]string{}
+	for i := range obs {
+		if o := &obs[i]; toldNothing(o) && o.Detail != "" {
+			why[o.Component] = o.Detail
+		}
+	}
+	if len(why) == 0 {
+		return fs
+	}
+	out := slices.Clone(fs)
+	for i := range out {
+		if text := why[out[i].Component]; text != "" && out[i].Kind == inventory.KindServer {
+			out[i].Evidence = append(slices.Clip(out[i].Evidence), topology.Evidence{
+				Component: out[i].Component, Probe: topology.ProbePSU, Result: topology.Up, Text: "whether it is on is not known: " + text,
+			})
+		}
+	}
+	return out
+}
+
+// toldNothing: the row is of a BMC that is there, so that the machine has input, and tells no more.
+func toldNothing(o *topology.Observation) bool {
+	return o.Probe == topology.ProbePSU && o.Peer == "" && o.Result == topology.Up && strings.HasPrefix(o.Detail, "the BMC")
 }
 
 // learn takes a sweep that is over into the habits. A routine one that found

@@ -295,6 +295,46 @@ func TestAMachineThatHangsIsAskedAgainAndFound(t *testing.T) {
 	}
 }
 
+// However sure it is that a machine failed by itself: its BMC says whether it is switched off, which
+// is the first thing that whoever is woken wants to know. One that is there and does not tell is asked once.
+func TestTheBMCOfAMachineThatSurelyFailedIsAsked(t *testing.T) {
+	r := newRig(t)
+	const dead = "m1-0101"
+	put := func(round int, obs ...topology.Observation) {
+		t.Helper()
+		if err := r.store.PutObservations(t.Context(), "dead", round, obs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var first []topology.Observation
+	for _, id := range r.inv.ServersAt("msk")[:40] {
+		for _, p := range []topology.Probe{topology.ProbeTCP, topology.ProbeICMP} {
+			o := topology.Observation{Component: id, Probe: p, Vantage: estate.Vantages[0], At: r.now, Result: topology.Up}
+			if id == dead {
+				o.Result = topology.Down
+			}
+			first = append(first, o)
+		}
+	}
+	put(1, first...)
+	scope := records.Scope{Site: "msk"}
+	inf := r.infer("dead", scope, 1)
+	if len(inf.Findings) != 1 || inf.Findings[0].Component != dead || inf.Deciding {
+		t.Fatalf("%+v, want %s so surely that nothing is left to decide", inf, dead)
+	}
+	if got := probed(r.shards("dead", 2, inf.Next), topology.ProbePower); !slices.Equal(got, []string{dead}) {
+		t.Errorf("power asked of %v", got)
+	}
+	put(2, topology.Observation{Component: dead, Probe: topology.ProbePSU, Vantage: estate.Vantages[0], At: r.now, Result: topology.Up, Detail: "the BMC refuses our credentials"})
+	inf = r.infer("dead", scope, 2)
+	if got := probed(r.shards("dead", 3, inf.Next), topology.ProbePower); len(got) != 0 {
+		t.Errorf("the BMC that does not tell is asked again")
+	}
+	if e := inf.Findings[0].Evidence; e[len(e)-1].Text != "whether it is on is not known: the BMC refuses our credentials" {
+		t.Errorf("evidence %+v does not say why", e)
+	}
+}
+
 // seen stores what one probe of a machine found, in a sweep of its own, and
 // explains it as the last round.
 func (r *rig) seen(sweep string, at time.Time, result topology.Result, ids ...string) records.Inferred {

@@ -1,6 +1,9 @@
 package inventory
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // nearest returns the candidate that a person most probably meant by name:
 // the smallest edit distance, at most a third of its length; "" if none.
@@ -15,6 +18,52 @@ func nearest(name string, candidates []string) string {
 		}
 	}
 	return best
+}
+
+// LikeClient is the id of the client that whoever wrote this name may have meant: one whose id is nearly
+// that, or whose name holds it; empty if there is none.
+func (inv *Inventory) LikeClient(name string) string {
+	ids := make([]string, 0, len(inv.Clients()))
+	for _, c := range inv.Clients() {
+		ids = append(ids, c.ID)
+	}
+	if id := nearest(name, ids); id != "" || name == "" {
+		return id
+	}
+	for _, c := range inv.Clients() {
+		if strings.Contains(strings.ToLower(c.Name), strings.ToLower(name)) {
+			return c.ID
+		}
+	}
+	return ""
+}
+
+// LikeSite is the same of a site, by its id or one of its names.
+func (inv *Inventory) LikeSite(name string) string {
+	ids := make([]string, 0, len(inv.Sites()))
+	for _, s := range inv.Sites() {
+		ids = append(ids, s.ID)
+	}
+	if id := nearest(name, ids); id != "" {
+		return id
+	}
+	for _, id := range ids {
+		for _, lang := range []Language{Russian, English} {
+			if strings.EqualFold(inv.SiteName(id, lang), name) {
+				return id
+			}
+		}
+	}
+	return ""
+}
+
+// LikeComponent is the id of the component that is nearly called that; empty if there is none.
+func (inv *Inventory) LikeComponent(name string) string {
+	ids := make([]string, 0, len(inv.Components()))
+	for _, c := range inv.Components() {
+		ids = append(ids, c.ID)
+	}
+	return nearest(name, ids)
 }
 
 // didYouMean is the remedy for an unknown name, or the fallback if nothing is near.

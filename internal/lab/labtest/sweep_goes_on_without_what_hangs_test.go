@@ -56,16 +56,21 @@ func TestABMCThatHangsCostsOnlyItself(t *testing.T) {
 	require.True(t, got.Findings[i].PowerOff)
 	require.Equal(t, got.Progress.Total, got.Progress.Checked)
 
-	power := map[string]topology.Observation{}
+	power, input := map[string]topology.Observation{}, map[string]topology.Observation{}
 	all, err := s.Store.Observations(t.Context(), got.Sweep)
 	require.NoError(t, err)
 	for _, o := range all {
-		if o.Probe == topology.ProbePower {
+		switch {
+		case o.Probe == topology.ProbePower:
 			power[o.Component] = o
+		case o.Probe == topology.ProbePSU && o.Peer == "":
+			input[o.Component] = o
 		}
 	}
-	require.Equal(t, topology.Unknown, power[hangs].Result)
-	require.Equal(t, "the BMC does not answer in time", power[hangs].Detail)
+	// It takes connections: the machine has input, and nothing is known of its power.
+	require.NotContains(t, power, hangs)
+	require.Equal(t, topology.Up, input[hangs].Result)
+	require.Equal(t, "the BMC does not answer in time", input[hangs].Detail)
 	require.Equal(t, topology.Down, power[tells].Result)
 }
 
