@@ -94,7 +94,7 @@ func TestAnotherVantageTakesTheShardOfAnAbsentOne(t *testing.T) {
 	w.play("localize/acme/1", Localize, LocalizeInput{Client: "acme"})
 	p := must[LocalizeResult](w).Progress
 	equal(t, "absent", p.Absent, []string{"spb"})
-	if p.Checked != 3 || p.unknown() != 0 {
+	if p.Checked != 3 || p.Unknown() != 0 {
 		t.Errorf("progress %+v", p)
 	}
 	var from []string

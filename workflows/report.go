@@ -176,7 +176,7 @@ func (r *report) check(ctx workflow.Context) error {
 func (r *report) unclear(ctx workflow.Context, found LocalizeResult) error {
 	p := found.Progress
 	text := fmt.Sprintf("Report %s of %s: of %d machines %d do not answer (%d of them did not before, or are under planned work), %d could not be told, and no point of failure could be named; vantages absent: %d. Look at it",
-		r.id, r.who.Client, p.Total, p.Down, p.WasSo, p.unknown(), len(p.Absent))
+		r.id, r.who.Client, p.Total, p.Down, p.WasSo, p.Unknown(), len(p.Absent))
 	if err := r.task(ctx, "unclear", text); err != nil {
 		return err
 	}
@@ -329,10 +329,14 @@ func (r *report) sendLater(ctx workflow.Context, c records.Composed, priority in
 	})
 }
 
+// progressReply is how far a check is, as the client hears it. A machine that nobody could ask
+// is not one that was checked: he would read that it answers.
 func progressReply(p LocalizeProgress) records.ReplyParams {
-	out := records.ReplyParams{Event: "report.progress", Total: p.Total, Checked: p.Checked, Down: p.Down}
+	out := records.ReplyParams{Event: "report.progress", Total: p.Total, Down: p.Down}
 	for _, s := range p.Sites {
-		out.Sites = append(out.Sites, records.ReplySite{Site: s.Site, Total: s.Total, Checked: s.Checked, Down: s.Down})
+		known := max(0, s.Checked-s.Unknown)
+		out.Checked += known
+		out.Sites = append(out.Sites, records.ReplySite{Site: s.Site, Total: s.Total, Checked: known, Down: s.Down})
 	}
 	return out
 }

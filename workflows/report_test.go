@@ -144,3 +144,13 @@ func TestReportOfAnOpenIncidentJoinsIt(t *testing.T) {
 		t.Errorf("answer %+v, joined %v", a, joined)
 	}
 }
+
+// A client reads of no machine that it answers because nobody could ask it.
+func TestWhatNobodyCouldAskIsNotSaidToBeChecked(t *testing.T) {
+	got := progressReply(LocalizeProgress{Total: 120, Checked: 120, Down: 2, Sites: []SiteProgress{
+		{Site: "msk", Total: 60, Checked: 60, Down: 2}, {Site: "spb", Total: 60, Checked: 60, Unknown: 60},
+	}})
+	if got.Checked != 60 || got.Down != 2 || got.Total != 120 || got.Sites[0].Checked != 60 || got.Sites[1].Checked != 0 {
+		t.Errorf("%+v, want 60 checked of 120, and none at spb", got)
+	}
+}

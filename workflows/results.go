@@ -32,8 +32,8 @@ type LocalizeProgress struct {
 	Absent  []string       `json:"absent,omitempty"` // vantages that did not answer
 }
 
-// unknown counts the machines of which nobody can say how they are.
-func (p LocalizeProgress) unknown() int {
+// Unknown counts the machines of which nobody can say how they are.
+func (p LocalizeProgress) Unknown() int {
 	n := p.Total - p.Checked // those that nothing can ask
 	for _, s := range p.Sites {
 		n += s.Unknown
@@ -44,7 +44,7 @@ func (p LocalizeProgress) unknown() int {
 // allUp: every machine was asked and answered, which takes at least one. One
 // that has long ceased to answer is no news, but it is not up.
 func (p LocalizeProgress) allUp() bool {
-	return p.Total > 0 && p.Down == 0 && p.unknown() == 0 && len(p.Absent) == 0
+	return p.Total > 0 && p.Down == 0 && p.Unknown() == 0 && len(p.Absent) == 0
 }
 
 // LocalizeResult is the answer of Localize.

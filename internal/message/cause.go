@@ -1,14 +1,19 @@
 package message
 
 import (
+	"slices"
 	"strings"
 
 	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
 )
 
-// sureEnough is the confidence below which a cause is called probable.
-const sureEnough = 0.8
+// sureEnough is the confidence below which a cause is called probable, and
+// likelier the probability below which it is likelier to be another of its class.
+const (
+	sureEnough = 0.8
+	likelier   = 0.5
+)
 
 var russianFailures = map[inventory.Kind]string{
 	inventory.KindFeed: "отказ ввода питания", inventory.KindPDU: "отказ PDU", inventory.KindPhase: "отказ фазы", inventory.KindCard: "отказ линейной карты", inventory.KindUplink: "отказ магистрального канала",
@@ -42,6 +47,14 @@ func Cause(inv *inventory.Inventory, f topology.Finding, lang inventory.Language
 	if f.Component == "" {
 		return ""
 	}
+	if f.Mode == "" && len(f.AmbiguousWith) > 0 && f.Itself() < likelier {
+		if place := commonPlace(inv, f); place != "" {
+			if lang == inventory.Russian {
+				return "отказ оборудования: " + inv.Place(place, lang)
+			}
+			return "a failure of equipment: " + inv.Place(place, lang)
+		}
+	}
 	text := cause(inv, f, lang)
 	if f.Confidence > 0 && f.Confidence < sureEnough || len(f.AmbiguousWith) > 0 {
 		if lang == inventory.Russian {
@@ -50,6 +63,33 @@ func Cause(inv *inventory.Inventory, f topology.Finding, lang inventory.Language
 		return "probably " + text
 	}
 	return text
+}
+
+// commonPlace is the smallest place that holds all of the finding's class: where none of them is
+// likelier than not, to name one would mostly be false. Empty if there is none.
+func commonPlace(inv *inventory.Inventory, f topology.Finding) string {
+	holds := func(place, id string) bool {
+		for id != "" && id != place {
+			c, ok := inv.Component(id)
+			if !ok {
+				return false
+			}
+			id = c.In
+		}
+		return id == place
+	}
+	for id := f.Component; id != ""; {
+		c, ok := inv.Component(id)
+		if !ok {
+			return ""
+		}
+		isPlace := c.Kind == inventory.KindSite || c.Kind == inventory.KindRoom || c.Kind == inventory.KindRack
+		if isPlace && !slices.ContainsFunc(f.AmbiguousWith, func(other string) bool { return !holds(id, other) }) {
+			return id
+		}
+		id = c.In
+	}
+	return ""
 }
 
 func cause(inv *inventory.Inventory, f topology.Finding, lang inventory.Language) string {

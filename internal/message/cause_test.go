@@ -43,6 +43,14 @@ func TestAClientIsToldTheCauseAndNothingOfOthers(t *testing.T) {
 			topology.Finding{Component: "sw-1", Kind: inventory.KindSwitch, Confidence: 0.6, AmbiguousWith: []string{"theirs-3"}},
 			"вероятно, отказ коммутатора sw-1: Москва, зал 1, стойка K01", "probably switch sw-1 has failed: Moscow, room 1, rack K01",
 		},
+		{ // more probably wrong than right: where, and not what
+			topology.Finding{Component: "pdu-a", Kind: inventory.KindPDU, Confidence: 0.99, Probability: 0.44, AmbiguousWith: []string{"msk-r1-k01", "sw-1"}},
+			"отказ оборудования: Москва, зал 1, стойка K01", "a failure of equipment: Moscow, room 1, rack K01",
+		},
+		{
+			topology.Finding{Component: "pdu-a", Kind: inventory.KindPDU, Confidence: 0.99, Probability: 0.44, AmbiguousWith: []string{"msk-r1"}},
+			"отказ оборудования: Москва, зал 1", "a failure of equipment: Moscow, room 1",
+		},
 		{
 			topology.Finding{Component: "msk", Kind: inventory.KindSite, Confidence: 1},
 			"не работает целиком Москва", "Moscow is down as a whole",

@@ -32,7 +32,7 @@ type Data struct {
 	// channel bears.
 	Servers []Server
 	// Total, Checked and Down count the recipient's machines: all that the
-	// message is about, checked so far, and without an answer now.
+	// message is about, those of which is known by now how they are, and without an answer.
 	Total, Checked, Down int
 	// Restored counts those of Total that work again.
 	Restored int

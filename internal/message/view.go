@@ -77,6 +77,13 @@ func (s Server) Name() string {
 // Remaining counts the machines that don't work yet.
 func (v *view) Remaining() int { return max(0, v.Total-v.Restored) }
 
+// Others are how many of the recipient's machines answer that the message does
+// not name; what nobody could ask is not among them.
+func (v *view) Others() int { return max(0, v.Checked-max(v.Down, len(v.Servers))) }
+
+// AllOthers: those are all that it does not name.
+func (v *view) AllOthers() bool { return v.Others()+len(v.Servers) == v.Total }
+
 // Clock is the time of day, in the recipient's zone.
 func (v *view) Clock(t time.Time) string {
 	if t.IsZero() {
