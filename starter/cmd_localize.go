@@ -31,6 +31,9 @@ func newLocalizeCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if cmd.Flags().Changed("timeout") && (timeout < leastTimeout || timeout > mostTimeout) {
+				return usageError("--timeout is %v; give %v to %v", timeout, leastTimeout, mostTimeout)
+			}
 			in.TimeoutMillis = int(timeout.Milliseconds())
 			return a.withTemporal(cmd.Context(), func(c client.Client) error {
 				result, err := a.localize(cmd.Context(), c, scope, in, watch, cmd.ErrOrStderr())
@@ -92,6 +95,9 @@ func localizeScope(in workflows.LocalizeInput) (string, error) {
 const (
 	progressEvery        = 200 * time.Millisecond
 	workerExpectedWithin = 5 * time.Second
+	// leastTimeout and mostTimeout bound what one probe may be given.
+	leastTimeout = 10 * time.Millisecond
+	mostTimeout  = 30 * time.Second
 )
 
 // localize starts the workflow and waits for its result, showing progress.
@@ -114,14 +120,24 @@ func (a *app) localize(ctx context.Context, c client.Client, scope string, in wo
 	for {
 		select {
 		case err := <-done:
+			if ctx.Err() != nil {
+				cancelLocalize(context.WithoutCancel(ctx), c, run, show)
+				return result, ctx.Err()
+			}
 			if err == nil && watch {
 				progress.show(result.Progress)
 			}
 			return result, a.explain("localize "+scope, err)
 		case <-silence.C:
-			if progress.last == "" {
-				fmt.Fprintln(show, "vakhta: still waiting for a worker on queue runbooks (`vakhta dev` starts one); Ctrl-C stops waiting, "+id+" goes on")
+			var p workflows.LocalizeProgress
+			if progress.last != "" {
+				continue
 			}
+			if value, err := queryBriefly(ctx, c, id, run.GetRunID()); err != nil || value.Get(&p) != nil {
+				fmt.Fprintln(show, "vakhta: still waiting for a worker on queue runbooks (`vakhta dev` starts one); Ctrl-C cancels "+id)
+				continue
+			}
+			fmt.Fprintln(show, headline(p)+"; --watch shows more, Ctrl-C cancels "+id)
 		case <-ticker.C:
 			if !watch {
 				continue
@@ -133,6 +149,20 @@ func (a *app) localize(ctx context.Context, c client.Client, scope string, in wo
 			}
 		}
 	}
+}
+
+// cancelWithin is how long Temporal gets to take the cancellation.
+const cancelWithin = 3 * time.Second
+
+// cancelLocalize ends a sweep that whoever began it no longer waits for: its probes would go on.
+func cancelLocalize(ctx context.Context, c client.Client, run client.WorkflowRun, show io.Writer) {
+	ctx, cancel := context.WithTimeout(ctx, cancelWithin)
+	defer cancel()
+	if err := c.CancelWorkflow(ctx, run.GetID(), run.GetRunID()); err != nil {
+		fmt.Fprintln(show, "vakhta: "+run.GetID()+" could not be cancelled and goes on; cancel it in Temporal")
+		return
+	}
+	fmt.Fprintln(show, "vakhta: "+run.GetID()+" is cancelled; its probes end within a second")
 }
 
 // queryBriefly asks for progress; a query that no worker answers would hold

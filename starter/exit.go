@@ -69,7 +69,13 @@ func (a *app) explain(what string, err error) error {
 		refusal  *temporal.ApplicationError
 		noAnswer *serviceerror.QueryFailed
 	)
+	var (
+		cancelled *temporal.CanceledError
+		ended     *temporal.TerminatedError
+	)
 	switch {
+	case errors.As(err, &cancelled), errors.As(err, &ended):
+		return refused("%s: somebody cancelled it in Temporal before it was done; begin it again", what)
 	case errors.As(err, &absent):
 		return unavailable("namespace %q is not at %s: set TEMPORAL_NAMESPACE or --namespace", a.temporalNamespace, a.temporalAddress)
 	case errors.As(err, &missing) && strings.Contains(missing.Message, "already completed"):

@@ -58,10 +58,11 @@ func (p page) item(mark, under, text string, st style) {
 func printFindings(out io.Writer, r workflows.LocalizeResult, inv *inventory.Inventory) error {
 	page := page{out, newProgress(out)}
 	s := r.Progress
-	page.item("", "", fmt.Sprintf("%d of %d machines checked, %d down", min(s.Checked, s.Total), s.Total, s.Down), stylePlain)
-	if len(s.Absent) > 0 {
-		page.item("! ", "  ", fmt.Sprintf("no answer from vantage %s: what only it sees is not judged", strings.Join(s.Absent, ", ")), styleFact)
+	page.item("", "", fmt.Sprintf("%d of %d machines checked, %d down", max(0, s.Total-s.Unknown()), s.Total, s.Down), stylePlain)
+	for _, v := range s.Absent {
+		page.item("! ", "  ", fmt.Sprintf("no answer from vantage %s: what only it sees is not judged; see that `vakhta-worker --roles probe --vantage %s` runs there", v, v), styleFact)
 	}
+	page.unknown(s)
 	for _, v := range r.Blind {
 		text := "vantage " + v + " sees nothing of what others see: what it says doesn't count"
 		if inv != nil {
@@ -70,7 +71,7 @@ func printFindings(out io.Writer, r workflows.LocalizeResult, inv *inventory.Inv
 		page.item("! ", "  ", text, styleFact)
 	}
 	if len(r.Findings) == 0 && len(r.Unexplained) == 0 {
-		page.item("", "", "nothing is wrong that a probe can see", styleGood)
+		page.nothing(s)
 		return nil
 	}
 	for i := range r.Findings {
@@ -81,6 +82,34 @@ func printFindings(out io.Writer, r workflows.LocalizeResult, inv *inventory.Inv
 		page.item("? ", "  ", fmt.Sprintf("%d down that nothing explains: %s", n, someOf(r.Unexplained, n)), styleFact)
 	}
 	return nil
+}
+
+// unknown says of which machines nobody can say how they are, and what to do about it.
+func (p page) unknown(s workflows.LocalizeProgress) {
+	for _, site := range s.Sites {
+		if site.Unknown > 0 {
+			p.item("? ", "  ", fmt.Sprintf("%s: of %d of %d machines no probe could tell how they are", site.Site, site.Unknown, site.Total), styleFact)
+		}
+	}
+	if n := s.Total - s.Checked; n > 0 {
+		p.item("? ", "  ", fmt.Sprintf("%d of %d machines can't be asked: the inventory gives them no address and nothing to ask (`probe`)", n, s.Total), styleFact)
+	}
+}
+
+// nothing says what it means that nothing was found: that all is well only where that was seen.
+func (p page) nothing(s workflows.LocalizeProgress) {
+	switch {
+	case s.Total == 0:
+		p.item("", "", "nothing was looked at: the inventory has no machine there", styleFact)
+	case s.Unknown() == s.Total:
+		p.item("", "", "nobody could look, so nothing is known: not that all is well", styleBad)
+	case s.Unknown() > 0:
+		p.item("", "", "of the others, nothing is wrong that a probe can see", styleFact)
+	case s.WasSo > 0:
+		p.item("", "", fmt.Sprintf("no news: %d were down before, or are under planned work", s.WasSo), styleGood)
+	default:
+		p.item("", "", "nothing is wrong that a probe can see", styleGood)
+	}
 }
 
 func (p page) finding(f *topology.Finding, inv *inventory.Inventory) {

@@ -18,7 +18,7 @@ func TestGridHasACellForEachMachineOrGroup(t *testing.T) {
 		Absent: []string{"spb"},
 	}
 	p := &progress{}
-	if got, want := headline(state), "sweeping, round 2: 213 of 500 checked, 1 down, no answer from vantage spb"; got != want {
+	if got, want := headline(state), "sweeping, round 2: 213 of 500 checked, 1 down, 9 unknown, no answer from vantage spb"; got != want {
 		t.Errorf("headline %q, want %q", got, want)
 	}
 	const first, last = "  msk ■■■■■■■■■■■■■■■■■■■■■■■■■■■■✗✗ 30/30, 2 down", "183/470, 1 down, 9 unknown; a cell is 3 machines"
@@ -50,6 +50,32 @@ func TestProgressIsPrintedWhenItChanges(t *testing.T) {
 	}
 	if got, want := out.String(), "sweeping: 1 of 2 checked, 0 down, 2/s, 0.5 s\n"; got != want {
 		t.Errorf("a file got %q; want %q", got, want)
+	}
+}
+
+// That nothing was found is no comfort where nobody could look.
+func TestNothingFoundIsNotAllIsWellWhereNobodyLooked(t *testing.T) {
+	site := func(total, checked, unknown int) workflows.LocalizeProgress {
+		return workflows.LocalizeProgress{Total: total, Checked: checked, Sites: []workflows.SiteProgress{{Site: "spb", Total: total, Checked: checked, Unknown: unknown}}}
+	}
+	was := site(60, 60, 0)
+	was.Down, was.WasSo = 2, 2
+	absent := site(60, 60, 60)
+	absent.Absent = []string{"spb"}
+	for want, s := range map[string]workflows.LocalizeProgress{
+		"60 of 60 machines checked, 0 down\nnothing is wrong that a probe can see\n":                   site(60, 60, 0),
+		"60 of 60 machines checked, 2 down\nno news: 2 were down before, or are under planned work\n":  was,
+		"0 of 0 machines checked, 0 down\nnothing was looked at: the inventory has no machine there\n": site(0, 0, 0),
+		"0 of 60 machines checked, 0 down\n! no answer from vantage spb: what only it sees is not judged; see that `vakhta-worker --roles probe --vantage spb` runs there\n" +
+			"? spb: of 60 of 60 machines no probe could tell how they are\nnobody could look, so nothing is known: not that all is well\n": absent,
+		"50 of 60 machines checked, 0 down\n? spb: of 10 of 60 machines no probe could tell how they are\nof the others, nothing is wrong that a probe can see\n":                                             site(60, 60, 10),
+		"0 of 1 machines checked, 0 down\n? 1 of 1 machines can't be asked: the inventory gives them no address and nothing to ask (`probe`)\nnobody could look, so nothing is known: not that all is well\n": site(1, 0, 0),
+	} {
+		var out strings.Builder
+		must(t, printFindings(&out, workflows.LocalizeResult{Progress: s}, nil))
+		if out.String() != want {
+			t.Errorf("%+v:\n%s\nwant\n%s", s, out.String(), want)
+		}
 	}
 }
 

@@ -70,6 +70,13 @@ func headline(s workflows.LocalizeProgress) string {
 		stage += fmt.Sprintf(", round %d", s.Round)
 	}
 	text := fmt.Sprintf("%s: %d of %d checked, %d down", stage, min(s.Checked, s.Total), s.Total, s.Down)
+	unknown := 0
+	for _, site := range s.Sites {
+		unknown += site.Unknown
+	}
+	if unknown > 0 {
+		text += fmt.Sprintf(", %d unknown", unknown)
+	}
 	if len(s.Absent) > 0 {
 		text += ", no answer from vantage " + strings.Join(s.Absent, ", ")
 	}
