@@ -35,6 +35,9 @@ func (a *Activities) probeDNS(ctx context.Context, s served, c inventory.DNSChec
 	started := time.Now()
 	gap := a.opts.ServiceTimeout / time.Duration(s.dial.attempts)
 	for n := range s.dial.attempts {
+		if n > 0 {
+			a.pace.Owe(1)
+		}
 		until := started.Add(time.Duration(n+1) * gap)
 		reply, err := exchange(ctx, conn, question, until)
 		switch {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"vakhta/internal/inventory"
@@ -19,28 +20,30 @@ import (
 // maxBody is how much of a page is searched for what it should contain.
 const maxBody = 64 << 10
 
-// connectError is the error of a dial, kept with what it came to.
-type connectError struct{ answer }
-
-func (n connectError) Error() string { return n.detail }
+var errOneConnection = errors.New("a request has one connection")
 
 // probeHTTP makes one request to the component's address. Redirects are an
 // answer like any other: they are judged by their status and never followed,
 // so that no request leaves the inventory. The certificate is judged by the
 // probe tls, not here.
 func (a *Activities) probeHTTP(ctx context.Context, s served, c inventory.HTTPCheck) answer {
-	started := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, s.dial.timeout+a.opts.ServiceTimeout)
+	conn, got := a.dial(ctx, s.address, c.Port, s.dial)
+	if conn == nil {
+		return atPort(c.Port, got)
+	}
+	defer conn.Close()
+	started := time.Now() // the connection had to wait for its turn, which is not the server's time
+	ctx, cancel := context.WithTimeout(ctx, a.opts.ServiceTimeout)
 	defer cancel()
+	var taken atomic.Bool
 	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			conn, got := a.dial(ctx, s.address, c.Port, s.dial)
-			if conn == nil {
-				return nil, connectError{got}
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			if taken.Swap(true) {
+				return nil, errOneConnection
 			}
 			return conn, nil
 		},
-		TLSClientConfig:        &tls.Config{ServerName: c.Host, InsecureSkipVerify: true, MinVersion: tls.VersionTLS10}, //nolint:gosec // see above
+		TLSClientConfig:        &tls.Config{ServerName: c.Host, InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, CipherSuites: everySuite()}, //nolint:gosec // see above
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: maxBody,
 	}
@@ -56,7 +59,9 @@ func (a *Activities) probeHTTP(ctx context.Context, s served, c inventory.HTTPCh
 		return atPort(c.Port, a.requestFailed(ctx, err))
 	}
 	defer response.Body.Close()
-	got := judgeResponse(response, c)
+	if got = judgeResponse(response, c); got.result != topology.Up && ctx.Err() != nil {
+		got = a.requestFailed(ctx, ctx.Err())
+	}
 	got.rtt = time.Since(started)
 	return atPort(c.Port, got)
 }
@@ -100,11 +105,8 @@ func judgeResponse(r *http.Response, c inventory.HTTPCheck) answer {
 
 // requestFailed says why there was no response; never what it held.
 func (a *Activities) requestFailed(ctx context.Context, err error) answer {
-	var unconnected connectError
 	var timeout net.Error
 	switch {
-	case errors.As(err, &unconnected):
-		return unconnected.answer
 	case errors.Is(ctx.Err(), context.Canceled):
 		return cancelled
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():

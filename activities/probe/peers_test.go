@@ -91,6 +91,29 @@ func silentUDP(t testing.TB, say func([]byte) []byte) string {
 	return c.LocalAddr().String()
 }
 
+// soon fails if do never takes less than that. On a busy machine it may take longer for once, so that it
+// gets some tries: what exceeds its budget by itself does so each time.
+func soon(t *testing.T, most time.Duration, do func()) {
+	t.Helper()
+	soonAfter(t, most, func(*testing.T) time.Duration {
+		began := time.Now()
+		do()
+		return time.Since(began)
+	})
+}
+
+// soonAfter is the same of what do itself measures.
+func soonAfter(t *testing.T, most time.Duration, do func(*testing.T) time.Duration) {
+	t.Helper()
+	var took time.Duration
+	for range 5 {
+		if took = do(t); took < most || t.Failed() {
+			return
+		}
+	}
+	t.Errorf("took %v, want less than %v", took, most)
+}
+
 // until repeats try for as long as a slow machine may take.
 func until(t testing.TB, what string, try func() bool) {
 	t.Helper()

@@ -63,7 +63,7 @@ func listGuests(ctx context.Context, transport http.RoundTripper, p *inventory.P
 		return nil, errNotUnderstood
 	}
 	req.Header.Set("Authorization", "PVEAPIToken="+token)
-	resp, err := bounded{transport}.RoundTrip(req) // no redirects are followed
+	resp, err := (&bounded{next: transport}).RoundTrip(req) // no redirects are followed
 	if err != nil {
 		return nil, err
 	}

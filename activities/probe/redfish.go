@@ -20,8 +20,12 @@ import (
 	"vakhta/internal/topology"
 )
 
-// maxBMCAnswer bounds what is read of one answer of a BMC.
-const maxBMCAnswer = 1 << 20
+// maxBMCAnswer bounds what is read of one answer of a BMC, and maxBMCQuestions how much it is asked
+// in one conversation: its links may lead on without end.
+const (
+	maxBMCAnswer    = 1 << 20
+	maxBMCQuestions = 256
+)
 
 // redfish asks a BMC over Redfish: its systems' power state first, then the
 // supplies of their chassis, then the log.
@@ -89,7 +93,7 @@ func connectRedfish(ctx context.Context, transport http.RoundTripper, endpoint, 
 	return gofish.ConnectContext(ctx, gofish.ClientConfig{
 		Endpoint: endpoint, Username: user, Password: password, BasicAuth: true,
 		NoModifyTransport: true, ReuseConnections: true,
-		HTTPClient: &http.Client{Transport: bounded{transport}, CheckRedirect: func(*http.Request, []*http.Request) error {
+		HTTPClient: &http.Client{Transport: &bounded{next: transport}, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return errors.New("the BMC redirects, which is not followed")
 		}},
 	})
@@ -122,16 +126,25 @@ func bmcTransport(endpoint string, verifyTLS bool) (*bmcConnections, error) {
 			}
 			return conn, err
 		},
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: !verifyTLS, MinVersion: tls.VersionTLS12}, //nolint:gosec // see Options.BMCVerifyTLS
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: !verifyTLS, MinVersion: tls.VersionTLS12, CipherSuites: everySuite()}, //nolint:gosec // see Options.BMCVerifyTLS
 		ForceAttemptHTTP2: true,
 	}
 	return t, nil
 }
 
-// bounded caps the length of every answer.
-type bounded struct{ next http.RoundTripper }
+// bounded caps the number of questions, and the length of every answer.
+type bounded struct {
+	next  http.RoundTripper
+	asked atomic.Int32
+}
 
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+var errTooManyQuestions = errors.New("too many questions")
+
+// RoundTrip asks one of them.
+func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.asked.Add(1) > maxBMCQuestions {
+		return nil, errTooManyQuestions
+	}
 	resp, err := b.next.RoundTrip(r)
 	if err != nil {
 		return nil, err

@@ -205,11 +205,8 @@ func TestAgentThatTellsNothingCostsItsBudgetOnly(t *testing.T) {
 		t.Helper()
 		a := New(&inventory.Inventory{}, &memory{}, Options{SNMPTimeout: time.Second})
 		c := snmpAgent(inventory.KindSwitch, inventory.SNMP{Address: address, Credentials: "env:VAKHTA_TEST_SNMP", Ports: map[string]string{"lo": "srv"}})
-		started := time.Now()
-		got := a.askSNMP(t.Context(), c, probes)
-		if took := time.Since(started); took > 3*time.Second {
-			t.Errorf("took %v of a budget of 1 s", took)
-		}
+		var got []answer
+		soon(t, 3*time.Second, func() { got = a.askSNMP(t.Context(), c, probes) })
 		// What is not understood is no silence: there is no observation of it.
 		untold := len(got) == 1 && got[0].result == "" && got[0].detail == "the SNMP agent's answer is not understood"
 		if !untold && (len(got) != 2 || got[1].result != topology.Unknown || got[1].detail == "") {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -180,6 +181,7 @@ type shard struct {
 	progress func(done, total int)
 
 	mu      sync.Mutex
+	stack   []byte             // of the last defect
 	unasked map[string]unasked // by why
 }
 
@@ -308,7 +310,7 @@ func (s *shard) each(tasks []int, limit int, do func(task) []answer) {
 	for range min(limit, len(tasks)) {
 		wg.Go(func() {
 			for i := range next {
-				s.settle(i, do(s.tasks[i])...)
+				s.settle(i, s.converse(i, do)...)
 			}
 		})
 	}
@@ -317,6 +319,18 @@ func (s *shard) each(tasks []int, limit int, do func(task) []answer) {
 	}
 	close(next)
 	wg.Wait()
+}
+
+// converse does the task. A defect of ours, or of a library, on which an answer trips costs this task
+// alone: a worker that ended by it would leave the shard to the next one, and end that, too.
+func (s *shard) converse(i int, do func(task) []answer) (got []answer) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.failed(debug.Stack())
+			got = []answer{notAsked("the prober failed: a defect of Vakhta")}
+		}
+	}()
+	return do(s.tasks[i])
 }
 
 // progressEvery is how many probes are done between two heartbeats; the SDK

@@ -115,7 +115,7 @@ func (d dialled) drop() {
 // repeats a lost SYN after a whole second, so that within the budget we dial
 // again ourselves: the attempts are a gap apart, and the earlier ones stay on,
 // so that a slow path is not a dead one. Only the first attempt waits for its
-// turn: the others keep its distance.
+// turn: the others keep its distance, and what comes after them waits for theirs.
 func (a *Activities) dial(ctx context.Context, address netip.Addr, port int, b budget) (net.Conn, answer) {
 	if a.pace.AdmitWait(ctx, address, b.attempts) != nil || a.pace.Wait(ctx) != nil {
 		return nil, cancelled
@@ -150,6 +150,7 @@ func (a *Activities) dial(ctx context.Context, address netip.Addr, port int, b b
 		case <-again.C:
 			if launched < b.attempts && dialCtx.Err() == nil {
 				launched++
+				a.pace.Owe(1)
 				running++
 				go attempt()
 			}

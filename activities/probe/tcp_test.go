@@ -179,6 +179,13 @@ func openSockets(t *testing.T) (n int) {
 // The kernel repeats a lost SYN after a second: a connection that took less was
 // one of ours, made again.
 func TestLostRequestIsRepeatedSoonerThanTheKernelWould(t *testing.T) {
+	// On a busy machine the kernel may be first for once; without attempts of ours it always is.
+	until(t, "an attempt of our own connects", func() bool { return sooner(t) < time.Second })
+}
+
+// sooner is how long the attempt took that got through after the first was lost.
+func sooner(t *testing.T) time.Duration {
+	t.Helper()
 	fd, port := fullListener(t)
 	before := listenDrops(t)
 	a := New(&inventory.Inventory{}, &memory{}, Options{})
@@ -194,7 +201,9 @@ func TestLostRequestIsRepeatedSoonerThanTheKernelWould(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = syscall.Close(first) }()
-	if a := <-got; a.result != topology.Up || a.rtt >= time.Second {
-		t.Errorf("%+v, want up by an attempt of our own", a)
+	told := <-got
+	if told.result != topology.Up {
+		t.Fatalf("%+v, want up", told)
 	}
+	return told.rtt
 }

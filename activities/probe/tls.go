@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"vakhta/internal/inventory"
@@ -33,6 +34,7 @@ func (a *Activities) probeTLS(ctx context.Context, s served, c inventory.TLSChec
 		ServerName:         c.Name,
 		InsecureSkipVerify: true,             //nolint:gosec // judged below, so that the answer can say what is wrong
 		MinVersion:         tls.VersionTLS10, //nolint:gosec // whether it answers, not how well it encrypts
+		CipherSuites:       everySuite(),
 	})
 	if err := client.HandshakeContext(ctx); err != nil {
 		return atPort(c.Port, a.handshakeFailed(ctx, err))
@@ -40,6 +42,15 @@ func (a *Activities) probeTLS(ctx context.Context, s served, c inventory.TLSChec
 	got = judge(client.ConnectionState().PeerCertificates, c.Name, time.Now(), nil)
 	got.rtt = time.Since(started)
 	return atPort(c.Port, got)
+}
+
+// everySuite are all ciphers that there are: one that is out of fashion is an answer, too.
+func everySuite() []uint16 {
+	var out []uint16
+	for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		out = append(out, s.ID)
+	}
+	return out
 }
 
 func (a *Activities) handshakeFailed(ctx context.Context, err error) answer {

@@ -29,6 +29,13 @@ func (s *shard) missed(t task, why string) {
 	s.unasked[why] = u
 }
 
+// failed keeps where a defect is. A stack holds no more than places.
+func (s *shard) failed(stack []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stack = stack
+}
+
 // complain logs each reason once, however many devices it is true of.
 func (s *shard) complain(ctx context.Context) {
 	if !activity.IsActivity(ctx) {
@@ -36,6 +43,9 @@ func (s *shard) complain(ctx context.Context) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.stack != nil {
+		activity.GetLogger(ctx).Error("A probe tripped over a defect of Vakhta: report it", "stack", string(s.stack), "vantage", s.vantage)
+	}
 	for _, why := range slices.Sorted(maps.Keys(s.unasked)) {
 		if why == cancelled.detail {
 			continue

@@ -72,6 +72,14 @@ func (p *Pacer) WaitN(ctx context.Context, n int) error {
 	return p.all.WaitN(ctx, n)
 }
 
+// Owe counts n probes that leave at once, because those before them left already: others wait
+// the longer.
+func (p *Pacer) Owe(n int) {
+	for range n {
+		p.all.Reserve()
+	}
+}
+
 // Batch is how many probes may be asked for at once, of at most n, so that a
 // slow pace is an even one.
 func (p *Pacer) Batch(n int) int {
