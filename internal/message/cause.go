@@ -112,7 +112,11 @@ func cause(inv *inventory.Inventory, f topology.Finding, lang inventory.Language
 		}
 		return place + " is down as a whole"
 	case inventory.KindServer:
-		switch {
+		switch unserving := f.Unserving(); {
+		case russian && unserving != "":
+			return "сервер " + name + " отвечает, но не так, как должен, по " + unserving + ": " + place
+		case unserving != "":
+			return "server " + name + " answers, but not as it should by " + unserving + ": " + place
 		case russian && f.PowerOff:
 			return "выключен сервер " + name + ": " + place
 		case russian:

@@ -43,6 +43,12 @@ func TestAClientIsToldTheCauseAndNothingOfOthers(t *testing.T) {
 			topology.Finding{Component: "sw-1", Kind: inventory.KindSwitch, Confidence: 0.6, AmbiguousWith: []string{"theirs-3"}},
 			"вероятно, отказ коммутатора sw-1: Москва, зал 1, стойка K01", "probably switch sw-1 has failed: Moscow, room 1, rack K01",
 		},
+		{
+			topology.Finding{Component: "srv-7", Kind: inventory.KindServer, Confidence: 0.97, Evidence: []topology.Evidence{
+				{Component: "srv-7", Probe: topology.ProbeHTTP, Result: topology.Down, Text: "answers HTTP, but not as it should (status 503)"},
+			}},
+			"сервер srv-7 отвечает, но не так, как должен, по HTTP: Москва, зал 1, стойка K01, юнит 12", "server srv-7 answers, but not as it should by HTTP: Moscow, room 1, rack K01, unit 12",
+		},
 		{ // more probably wrong than right: where, and not what
 			topology.Finding{Component: "pdu-a", Kind: inventory.KindPDU, Confidence: 0.99, Probability: 0.44, AmbiguousWith: []string{"msk-r1-k01", "sw-1"}},
 			"отказ оборудования: Москва, зал 1, стойка K01", "a failure of equipment: Moscow, room 1, rack K01",

@@ -36,6 +36,8 @@ func Headline(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 		switch {
 		case f.PowerOff:
 			return fmt.Sprintf("Сервер %s (%s) выключен", name, place)
+		case f.Unserving() != "":
+			return fmt.Sprintf("Сервер %s (%s) отвечает, но не так, как должен, по %s", name, place, f.Unserving())
 		case f.Kind == inventory.KindServer:
 			return fmt.Sprintf("Сервер %s (%s) не отвечает, неисправность в нём самом", name, place)
 		case isPlace(f.Kind):
@@ -46,6 +48,8 @@ func Headline(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 	switch {
 	case f.PowerOff:
 		return fmt.Sprintf("Server %s (%s) is switched off", name, place)
+	case f.Unserving() != "":
+		return fmt.Sprintf("Server %s (%s) answers, but not as it should by %s", name, place, f.Unserving())
 	case f.Kind == inventory.KindServer:
 		return fmt.Sprintf("Server %s (%s) does not answer, and the fault is its own", name, place)
 	case isPlace(f.Kind):

@@ -163,8 +163,10 @@ func (r *reporter) ownEvidence(id int32) []Evidence {
 			continue
 		}
 		told[v.ask] = true
-		text := silences[v.ask]
-		if d := plainDetail(r.table.obs[v.row].Detail); d != "" {
+		text, detail := silences[v.ask], r.table.obs[v.row].Detail
+		if d := unfit(v.ask, detail); d != "" {
+			text = answersUnfit + strings.ToUpper(string(probes[v.ask])) + ", but not as it should (" + d + ")"
+		} else if d := plainDetail(detail); d != "" {
 			text += " (" + d + ")"
 		}
 		if v.run > 1 {

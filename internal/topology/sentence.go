@@ -240,7 +240,9 @@ func adviceOnServer(inv *inventory.Inventory, f Finding) say {
 	told := func(r Result) bool {
 		return slices.ContainsFunc(f.Evidence, func(e Evidence) bool { return e.Probe == ProbePower && e.Result == r })
 	}
-	switch hasBMC := ok && c.Probe.BMC.URL != ""; {
+	switch hasBMC := ok && c.Probe.BMC.Given(); {
+	case f.Unserving() != "":
+		return say{"look at the service itself: the machine answers", "посмотреть сам сервис: машина отвечает"}
 	case f.PowerOff && hasBMC:
 		return say{"switch it on by its BMC, unless its owner switched it off", "включить его через BMC, если только его не выключил владелец"}
 	case f.PowerOff:
