@@ -19,7 +19,7 @@ const (
 	lossyVantage     = 5e-5
 	namedFrom        = 1.1 // ln 3: what is less likely than three to one is not named
 	mostCauses       = 64
-	disbelieved      = 0.25 // one that this share contradicts is none
+	disbelieved      = 0.2  // one that this share contradicts is none
 	contradictedFrom = 0.25 // a whole failure with this share of living machines may be one in part
 )
 

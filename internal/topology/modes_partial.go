@@ -244,9 +244,18 @@ func (m *modes) branches(c int32, rate rates, told map[int32]Result) []branch {
 		if st, _ := m.stateOf(u); asked && word == Down && st != works {
 			continue // it has no power, or no way, anyway
 		}
+		if asked && !power && word == Down {
+			switch s := m.seen[u]; {
+			case m.g.isServer(u) && (s == nil || !s.answered() && !s.silent()), s != nil && s.powerIs(isDown):
+				continue // what is switched off, since long perhaps, lights no port
+			case s != nil && s.answered() && m.hangsAlone(u, c):
+				word = Up // it answers by that port
+			}
+		}
 		if asked && (word == Up || m.seen[u] == nil || !m.loose[u]) {
-			// A supply without input, a port without link: one in a hundred is out by itself.
-			out = append(out, branch{u, word == Down, -math.Log(.01), true, true})
+			// A supply without input, a port without link: one in a hundred is out by itself, or
+			// as many as are asked in vain.
+			out = append(out, branch{u, word == Down, -math.Log(max(.01, m.noise)), true, true})
 			continue
 		}
 		if !asked && !m.hangsAlone(u, c) {

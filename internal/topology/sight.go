@@ -75,7 +75,7 @@ func (g *Graph) sightOf(t *table) *sight {
 			}
 		}
 		// What is its own fault for one site is so for those that nobody sees, too.
-		up := func(site int) bool { return g.uplinksAnswer(t, site) }
+		up := func(site int) bool { return g.uplinkAnswers(t, site) }
 		s.blind[v] = len(gone) > 0 && dark == looked && (blind || len(gone) == looked && (sure || inside || looked > 1) || !inside && all(gone, up))
 	}
 	return s
@@ -135,22 +135,21 @@ func lonelyBlind(asked, answered [][]int) int {
 	return alone
 }
 
-// uplinksAnswer says that all uplinks of the site answer from within it: whoever
+// uplinkAnswers says that an uplink of the site answers from within it: whoever
 // sees nothing from outside is rather blind than the site cut off.
-func (g *Graph) uplinksAnswer(t *table, site int) bool {
-	uplinks := 0
+func (g *Graph) uplinkAnswers(t *table, site int) bool {
 	for n := range g.nodes {
 		if !g.nodes[n].uplink || g.siteNumber[n] != int32(site) {
 			continue
 		}
-		if uplinks++; !slices.ContainsFunc(t.of(int32(n)), func(r row) bool {
+		if slices.ContainsFunc(t.of(int32(n)), func(r row) bool {
 			stands, placed := g.stands(t.vantages[r.vantage])
 			return placed && stands == g.sites[site] && r.ask.reaches() && r.result == isUp
 		}) {
-			return false
+			return true
 		}
 	}
-	return uplinks > 0
+	return false
 }
 
 // tally counts, by vantage and site, who was asked and who answered.

@@ -50,3 +50,57 @@ func TestAPDUIsNamedBesideOneOwnFault(t *testing.T) {
 		t.Errorf("named %v, want the PDU: %s", got, story(&inf))
 	}
 }
+
+// Ports of machines that are switched off are dark, and some of living ones are misread: neither
+// is a line card.
+func TestDarkPortsOfMachinesSwitchedOffAreNoLineCard(t *testing.T) {
+	inv := estate{sites: 1, rooms: 2, racks: 6, servers: 20, management: true, clients: 1}.load(t)
+	w := newWorld(inv)
+	for _, c := range inv.Components() {
+		if c.Rack == "s0-r1-k02" && c.Kind == inventory.KindServer && c.Unit%2 == 0 {
+			w.off[c.ID] = true
+		}
+	}
+	// Half of them were so yesterday: that is no news, and only their ports are told of.
+	rows := slices.DeleteFunc(w.look(nil), func(o topology.Observation) bool {
+		c, _ := inv.Component(o.Component)
+		return w.off[o.Component] && c.Unit%4 == 0
+	})
+	for _, c := range inv.Components() {
+		if c.Kind != inventory.KindServer {
+			continue
+		}
+		result := topology.Up
+		if w.off[c.ID] || c.Rack == "s0-r1-k02" && c.Unit < 6 {
+			result = topology.Down
+		}
+		rows = append(rows, told(c.Rack+"-sw", topology.ProbePort, c.ID, result))
+	}
+	inf := topology.New(inv).Infer(rows)
+	for _, f := range inf.Findings {
+		if f.Kind != inventory.KindServer {
+			t.Errorf("%s is named: %s", f.Component, story(&inf))
+		}
+	}
+}
+
+// Of two uplinks one is lost, and the other answers within: an outside vantage that sees nothing is blind.
+func TestOneUplinkThatAnswersMakesTheOutsideVantageBlind(t *testing.T) {
+	inv := estate{sites: 1, rooms: 2, racks: 6, servers: 20, management: true, clients: 1, within: true}.load(t)
+	var rows []topology.Observation
+	for _, o := range newWorld(inv, "s0-up0").look(nil) {
+		o.Vantage = "s0-in"
+		rows = append(rows, o)
+		again := o
+		again.At = again.At.Add(60e9)
+		rows = append(rows, again)
+		if o.Vantage = "outside"; o.Probe == topology.ProbeTCP {
+			o.Result = topology.Down
+			rows = append(rows, o)
+		}
+	}
+	inf := topology.New(inv).Infer(rows)
+	if got := named(inf); !slices.Equal(got, []string{"s0-up0"}) || !slices.Equal(inf.Blind, []string{"outside"}) {
+		t.Errorf("named %v, blind %v; want s0-up0 and outside: %s", got, inf.Blind, story(&inf))
+	}
+}
