@@ -7,12 +7,9 @@ import (
 	"vakhta/internal/inventory"
 )
 
-// How often the management of what is behind a switch, or an uplink as seen
-// from outside, hangs on it instead of on a network of its own.
-const (
-	behindSwitch = 0.05
-	behindUplink = 0.4
-)
+// behindUplink is how often the management of what is behind an uplink, as seen from
+// outside, hangs on it instead of on a network of its own. For switches see inBand.
+const behindUplink = 0.4
 
 // darkWithin is how often a site without its uplinks is dark for its own vantages,
 // too: they reach its machines by the same routers, or somebody takes the
@@ -27,6 +24,7 @@ const (
 // part of a hypothesis like a failure, so that it is one coincidence a switch and
 // not one for each machine; but it breaks nothing, and no report names it.
 func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
+	s.inBandShare = s.inBand(seen)
 	switches := map[string][]int32{} // by rack
 	for i := range nodes {
 		if nodes[i].server {
@@ -40,7 +38,7 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 	dark := s.darkBehind(nodes, switches, uplinks, seen)
 	s.failures = len(nodes)
 	for i := range s.failures {
-		if dark[i] && len(nodes[i].users) > 0 && hangsOn(nodes[i].c.Kind) > 0 {
+		if dark[i] && len(nodes[i].users) > 0 && s.hangsOn(nodes[i].c.Kind) > 0 {
 			nodes = append(nodes, node{c: nodes[i].c, users: nodes[i].users})
 			nodes[i].behind = int32(len(nodes))
 			s.global = append(s.global, s.global[i])
@@ -197,24 +195,13 @@ func (s *search) darkBehind(nodes []node, switches map[string][]int32, uplinks m
 	return dark
 }
 
-// hangsOn is how often management hangs on a component of the kind.
-func hangsOn(kind inventory.Kind) float64 {
-	switch kind {
-	case inventory.KindSwitch, inventory.KindCard:
-		return behindSwitch
-	case inventory.KindUplink:
-		return behindUplink
-	}
-	return 0
-}
-
 // priorOf is the log odds of a node before anything was seen.
 func (s *search) priorOf(n int32) float64 {
 	switch from := &s.t.nodes[n]; {
 	case from.core == n+1:
 		return math.Log(darkWithin / (1 - darkWithin))
 	case int(n) >= s.failures:
-		p := hangsOn(from.c.Kind)
+		p := s.hangsOn(from.c.Kind)
 		return math.Log(p / (1 - p))
 	case from.server && len(from.users) == 0:
 		return math.Inf(-1) // its own faults are in its likelihood

@@ -40,7 +40,7 @@ const (
 var prior = map[inventory.Kind]float64{
 	inventory.KindSite:       3e-4, // as often, seen from outside, as both of its uplinks
 	inventory.KindRoom:       1.2e-4,
-	inventory.KindRack:       2e-4,
+	inventory.KindRack:       4e-4,
 	inventory.KindFeed:       3e-4,
 	inventory.KindPDU:        1e-3,
 	inventory.KindPhase:      5e-4,

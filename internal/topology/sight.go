@@ -9,7 +9,16 @@ const (
 	leastRows   = 20 // fewer say nothing about a vantage
 	blindShare  = .02
 	seeingShare = .3
+	// Of a site of which most is down one that sees still sees some, and there are many to ask.
+	seeingSome = .08
+	seeingMany = 50
 )
+
+// sees says that a vantage that so many answered sees, whatever else may be down.
+func sees(answered, asked int) bool {
+	share := float64(answered) / float64(asked)
+	return share >= seeingShare || share >= seeingSome && answered >= seeingMany
+}
 
 // How much of a site a vantage has lost from view.
 const (
@@ -52,8 +61,7 @@ func (g *Graph) sightOf(t *table) *sight {
 			}
 			dark++
 			for other, from := range t.vantages {
-				if other == v || asked[other][site] < leastRows || 2*asked[other][site] < asked[v][site] ||
-					float64(answered[other][site]) < seeingShare*float64(asked[other][site]) {
+				if other == v || asked[other][site] < leastRows || 2*asked[other][site] < asked[v][site] || !sees(answered[other][site], asked[other][site]) {
 					continue
 				}
 				// The two see the site by the same way, unless one of them stands within it.
@@ -94,7 +102,7 @@ func (g *Graph) shutIn(within int32, asked, answered []int) bool {
 		switch {
 		case asked[site] < leastRows:
 		case g.sites[site] == within:
-			if float64(answered[site]) < seeingShare*float64(asked[site]) {
+			if !sees(answered[site], asked[site]) {
 				return false
 			}
 		case !dark:

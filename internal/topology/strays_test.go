@@ -132,3 +132,32 @@ func TestAnOutsideVantageIsBlindThoughASiteIsDarkForAll(t *testing.T) {
 		t.Errorf("named %v, want the uplinks of the dark site: %s", got, story(&inf))
 	}
 }
+
+// Most of a site is lost, and its own vantage is blind: what the outside one still sees there says so.
+func TestAVantageIsBlindThoughMostOfItsSiteIsLost(t *testing.T) {
+	inv := estate{sites: 2, rooms: 6, racks: 10, servers: 24, single: 6, management: true, clients: 1, within: true}.load(t)
+	broken := []string{"s0-r0", "s0-r1", "s0-r2", "s0-r3", "s0-r4"}
+	var rows []topology.Observation
+	for _, o := range fromEachSite(inv, newWorld(inv, broken...), "") {
+		outside := o
+		if outside.Vantage = "outside"; o.Probe == topology.ProbeTCP {
+			rows = append(rows, outside)
+		}
+		if o.Vantage == "s0-in" {
+			o.Result = topology.Down
+			if o.Probe == topology.ProbePower {
+				o.Result = topology.Unknown
+			}
+		}
+		rows = append(rows, o)
+	}
+	inf := topology.New(inv).Infer(rows)
+	if !slices.Equal(inf.Blind, []string{"s0-in"}) {
+		t.Errorf("blind are %v, want s0-in", inf.Blind)
+	}
+	for _, f := range inf.Findings {
+		if f.Kind == inventory.KindServer {
+			t.Fatalf("machines are named by themselves: %s", story(&inf))
+		}
+	}
+}

@@ -100,13 +100,16 @@ func (b *bench) run(r regime) ([]figure.Figure, error) {
 		night.Rows, night.Earlier = nil, nil
 		drawn.Rows, drawn.Earlier = nil, nil
 		inf := b.infer(&all, &t)
-		if b.verbose {
-			fmt.Fprintf(os.Stderr, "%s, seed %d: %d ms, at best %d\n", r.name, seed, t.took[i].Milliseconds(), b.least.Milliseconds())
-		}
 		if err := b.noteAnswer(r.name, seed, &inf); err != nil {
 			return nil, err
 		}
-		if wrong := t.count(&night, &inf); wrong {
+		servers, right := t.servers, t.rightServers
+		wrong := t.count(&night, &inf)
+		if b.verbose {
+			fmt.Fprintf(os.Stderr, "%s, seed %d: %d ms, at best %d; %d servers by themselves, %d right\n",
+				r.name, seed, t.took[i].Milliseconds(), b.least.Milliseconds(), t.servers-servers, t.rightServers-right)
+		}
+		if wrong {
 			why := b.ask(&night, &inf, sifted)
 			for _, m := range why {
 				t.why[m.why]++
