@@ -387,6 +387,18 @@ func TestWhatWasOffLongBeforeIsNotNews(t *testing.T) {
 	}
 }
 
+// What was silent whenever it was asked failed before this sweep saw it.
+func TestWhatNobodySawWorkingFailsSinceItWasFirstAsked(t *testing.T) {
+	r := newRig(t)
+	const dead = "m1-0101"
+	begin := r.now
+	r.seen("s0", begin, topology.Down, dead)
+	got := r.seen("s1", begin.Add(20*time.Minute), topology.Down, dead)
+	if len(got.Findings) != 1 || !got.Findings[0].Worked.IsZero() || !got.Findings[0].Since.Equal(begin) {
+		t.Errorf("%+v, want %s failing since %s", got.Findings, dead, begin)
+	}
+}
+
 func TestPlannedWorkIsNotNews(t *testing.T) {
 	r := newRig(t)
 	const pdu = "msk-r2-k04-pdu-a"

@@ -12,7 +12,7 @@ import (
 const mostWitnesses = 100
 
 // lastWorked says of findings whose sweep does not tell when what they explain was last
-// seen working: earlier sweeps do.
+// seen working: earlier sweeps do. What none of them has seen working fails since the first of them at least.
 func (a *Activities) lastWorked(ctx context.Context, fs []topology.Finding) ([]topology.Finding, error) {
 	var ids []string
 	for i := range fs {
@@ -30,7 +30,7 @@ func (a *Activities) lastWorked(ctx context.Context, fs []topology.Finding) ([]t
 	}
 	of := map[string][]*topology.Habit{}
 	for i := range habits {
-		if h := &habits[i]; h.Peer == "" && !h.LastUp.IsZero() && h.Probe != topology.ProbePower {
+		if h := &habits[i]; h.Peer == "" && h.Probe != topology.ProbePower && h.Probe != topology.ProbePSU {
 			of[h.Component] = append(of[h.Component], h)
 		}
 	}
@@ -40,12 +40,19 @@ func (a *Activities) lastWorked(ctx context.Context, fs []topology.Finding) ([]t
 		if !f.Worked.IsZero() {
 			continue
 		}
+		first := f.Since
 		for _, id := range witnesses(f) {
 			for _, h := range of[id] {
 				if h.LastUp.Before(f.Since) && h.LastUp.After(f.Worked) {
 					f.Worked = h.LastUp.UTC()
 				}
+				if h.Silent > 0 && h.Silent == h.Asked && h.FirstAt.Before(first) {
+					first = h.FirstAt.UTC()
+				}
 			}
+		}
+		if f.Worked.IsZero() {
+			f.Since = first
 		}
 	}
 	return out, nil

@@ -81,10 +81,14 @@ func sinceWords(inv *inventory.Inventory, f Finding, lang inventory.Language) st
 		return t.Format("on 2 January")
 	}
 	if gap := at.Sub(was); f.Worked.IsZero() || gap < time.Minute || gap > longestGap {
-		if lang == inventory.Russian {
-			return fmt.Sprintf(", с %s %s (%s)", at.Format("15:04:05"), day(at), at.Format("MST"))
+		least, leastRussian := "", ""
+		if gap >= time.Minute { // nobody looked before, or long before
+			least, leastRussian = "at least ", "самое позднее "
 		}
-		return fmt.Sprintf(", since %s %s (%s)", at.Format("15:04:05"), day(at), at.Format("MST"))
+		if lang == inventory.Russian {
+			return fmt.Sprintf(", %sс %s %s (%s)", leastRussian, at.Format("15:04:05"), day(at), at.Format("MST"))
+		}
+		return fmt.Sprintf(", %ssince %s %s (%s)", least, at.Format("15:04:05"), day(at), at.Format("MST"))
 	}
 	first := was.Format("15:04")
 	if was.YearDay() != at.YearDay() {

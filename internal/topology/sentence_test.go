@@ -24,13 +24,13 @@ func TestSentenceSaysAllOfAFinding(t *testing.T) {
 	}{
 		{
 			topology.Finding{Component: "s0-r0-k00-pdu-a", Kind: inventory.KindPDU, Since: noon, Confidence: .7, Explains: many, Contradicts: []string{"srv-000022"}, AmbiguousWith: []string{"s0-r0-k00-sw"}},
-			"Отказ: PDU s0-r0-k00-pdu-a (s0, зал 0, стойка K00), с 15:00:00 1 марта (MSK); из-за него лежит 21 сервер у 3 клиентов; вероятно (70 %), возможно также: s0-r0-k00-sw; против этого: отвечает 1 сервер, который должен лежать (srv-000022); дальше: попросить на площадке посмотреть, светится ли он и не выбит ли автомат.",
-			"PDU s0-r0-k00-pdu-a (s0, room 0, rack K00) has failed, since 15:00:00 on 1 March (MSK); 21 servers of 3 clients are down by it; likely (70%), it may also be s0-r0-k00-sw; against it: 1 server that should be down answers (srv-000022); next: have somebody see whether it is lit and its breaker closed.",
+			"Отказ: PDU s0-r0-k00-pdu-a (s0, зал 0, стойка K00), самое позднее с 15:00:00 1 марта (MSK); из-за него лежит 21 сервер у 3 клиентов; вероятно (70 %), возможно также: s0-r0-k00-sw; против этого: отвечает 1 сервер, который должен лежать (srv-000022); дальше: попросить на площадке посмотреть, светится ли он и не выбит ли автомат.",
+			"PDU s0-r0-k00-pdu-a (s0, room 0, rack K00) has failed, at least since 15:00:00 on 1 March (MSK); 21 servers of 3 clients are down by it; likely (70%), it may also be s0-r0-k00-sw; against it: 1 server that should be down answers (srv-000022); next: have somebody see whether it is lit and its breaker closed.",
 		},
 		{
 			topology.Finding{Component: "srv-000001", Kind: inventory.KindServer, Since: noon, Confidence: .99, PowerOff: true, Explains: []string{"srv-000001"}},
-			"Сервер srv-000001 (s0, зал 0, стойка K00, юнит 2) выключен, с 15:00:00 1 марта (MSK); почти наверняка (99 %); дальше: включить его через BMC, если только его не выключил владелец.",
-			"Server srv-000001 (s0, room 0, rack K00, unit 2) is switched off, since 15:00:00 on 1 March (MSK); almost certain (99%); next: switch it on by its BMC, unless its owner switched it off.",
+			"Сервер srv-000001 (s0, зал 0, стойка K00, юнит 2) выключен, самое позднее с 15:00:00 1 марта (MSK); почти наверняка (99 %); дальше: включить его через BMC, если только его не выключил владелец.",
+			"Server srv-000001 (s0, room 0, rack K00, unit 2) is switched off, at least since 15:00:00 on 1 March (MSK); almost certain (99%); next: switch it on by its BMC, unless its owner switched it off.",
 		},
 		{
 			topology.Finding{Component: "srv-000001", Kind: inventory.KindServer, Mode: topology.Flapping, Confidence: .9, Explains: []string{"srv-000001"}},
@@ -97,7 +97,7 @@ func TestASentenceSaysBetweenWhichLooksItFailed(t *testing.T) {
 		{4 * time.Minute, ", между 14:56 и 15:00 1 марта (MSK);", ", between 14:56 and 15:00 on 1 March (MSK);"},
 		{16 * time.Hour, ", между 23:00 28 февраля и 15:00 1 марта (MSK);", ", between 23:00 on 28 February and 15:00 on 1 March (MSK);"},
 		{20 * time.Second, ", с 15:00:00 1 марта (MSK);", ", since 15:00:00 on 1 March (MSK);"},
-		{50 * time.Hour, ", с 15:00:00 1 марта (MSK);", ", since 15:00:00 on 1 March (MSK);"},
+		{50 * time.Hour, ", самое позднее с 15:00:00 1 марта (MSK);", ", at least since 15:00:00 on 1 March (MSK);"},
 	} {
 		f := topology.Finding{Component: "s0-r0-k00-sw", Kind: inventory.KindSwitch, Since: noon, Worked: noon.Add(-c.worked), Confidence: .9}
 		if ru := topology.Sentence(inv, f, inventory.Russian); !strings.Contains(ru, c.ru) {
