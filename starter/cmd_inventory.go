@@ -60,11 +60,15 @@ func newInventoryLintCommand(a *app) *cobra.Command {
 			if err != nil {
 				return refused("%w", err)
 			}
+			warnings := nonNil(inv.Warnings())
 			if a.json {
-				return printJSON(cmd.OutOrStdout(), inventory.Error{Problems: []inventory.Problem{}})
+				return printJSON(cmd.OutOrStdout(), map[string]any{"problems": []inventory.Problem{}, "warnings": warnings})
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), "in order: "+inventorySize(inv))
-			return err
+			fmt.Fprintln(cmd.OutOrStdout(), "in order: "+inventorySize(inv))
+			for _, w := range warnings {
+				fmt.Fprintln(cmd.OutOrStdout(), "  warning: "+w)
+			}
+			return nil
 		},
 	}
 }

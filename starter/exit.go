@@ -117,6 +117,7 @@ func aCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	cmd.SuggestionsMinimumDistance = 2 // "incdent" is near enough to "incident", "lnit" to "lint"
 	near := cmd.SuggestionsFor(args[0])
 	if len(near) == 0 {
 		return usageError("unknown command %q; see %s --help", args[0], cmd.CommandPath())

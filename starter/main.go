@@ -72,12 +72,13 @@ func newRootCommand() *cobra.Command {
 		Long:          rootLong,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		// "incdent" is near enough to "incident".
-		SuggestionsMinimumDistance: 2,
-		Args:                       aCommand,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          aCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 {
+			return aCommand(cmd, args) // "localise --client acme": the flag is known, the command isn't
+		}
 		return usageError("%w; see %s --help", err, cmd.CommandPath())
 	})
 	flags := root.PersistentFlags()

@@ -51,6 +51,8 @@ func TestExitCodesAndRemedies(t *testing.T) {
 		{"version", "version", exitOK, ""},
 		{"completion", "completion bash", exitOK, ""},
 		{"an unknown command names its neighbour", "incdent", exitUsage, "did you mean incident"},
+		{"a flag after an unknown command doesn't hide it", "localise --client acme", exitUsage, "did you mean localize"},
+		{"an unknown subcommand names its neighbour", "inventory lnit --all", exitUsage, "did you mean lint"},
 		{"an unknown subcommand", "incident frobnicate", exitUsage, `unknown command "frobnicate"`},
 		{"an unknown flag", "version --frobnicate", exitUsage, "--frobnicate"},
 		{"a missing argument is named", "incident checked inc-1 sw-3", exitUsage, "RESULT is missing"},
