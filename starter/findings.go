@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 
+	"vakhta/activities/records"
 	"vakhta/internal/inventory"
 	"vakhta/internal/store"
 	"vakhta/internal/topology"
@@ -63,6 +64,7 @@ func printFindings(out io.Writer, r workflows.LocalizeResult, inv *inventory.Inv
 		page.item("! ", "  ", fmt.Sprintf("no answer from vantage %s: what only it sees is not judged; see that `vakhta-worker --roles probe --vantage %s` runs there", v, v), styleFact)
 	}
 	page.unknown(s)
+	unwell := page.notices(r.Notices)
 	for _, v := range r.Blind {
 		text := "vantage " + v + " sees nothing of what others see: what it says doesn't count"
 		if inv != nil {
@@ -71,7 +73,7 @@ func printFindings(out io.Writer, r workflows.LocalizeResult, inv *inventory.Inv
 		page.item("! ", "  ", text, styleFact)
 	}
 	if len(r.Findings) == 0 && len(r.Unexplained) == 0 {
-		page.nothing(s)
+		page.nothing(s, unwell)
 		return nil
 	}
 	for i := range r.Findings {
@@ -96,9 +98,24 @@ func (p page) unknown(s workflows.LocalizeProgress) {
 	}
 }
 
+// notices tells of services, and whether one of them fails.
+func (p page) notices(ns []records.Notice) (unwell bool) {
+	for _, n := range ns {
+		if n.Unwell {
+			unwell = true
+			p.item("! ", "  ", fmt.Sprintf("%s answers, but not as it should by %s: %s", n.Component, strings.ToUpper(string(n.Probe)), n.Text), styleBad)
+			continue
+		}
+		p.item("! ", "  ", fmt.Sprintf("%s: %s: %s", n.Component, strings.ToUpper(string(n.Probe)), n.Text), styleFact)
+	}
+	return unwell
+}
+
 // nothing says what it means that nothing was found: that all is well only where that was seen.
-func (p page) nothing(s workflows.LocalizeProgress) {
+func (p page) nothing(s workflows.LocalizeProgress, unwell bool) {
 	switch {
+	case unwell && s.Unknown() < s.Total:
+		p.item("", "", "no machine and no equipment has failed that a probe can see: look at these services", styleFact)
 	case s.Total == 0:
 		p.item("", "", "nothing was looked at: the inventory has no machine there", styleFact)
 	case s.Unknown() == s.Total:

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"vakhta/activities/records"
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
@@ -76,6 +77,25 @@ func TestNothingFoundIsNotAllIsWellWhereNobodyLooked(t *testing.T) {
 		if out.String() != want {
 			t.Errorf("%+v:\n%s\nwant\n%s", s, out.String(), want)
 		}
+	}
+}
+
+func TestServicesAreToldApartFromMachines(t *testing.T) {
+	var out strings.Builder
+	must(t, printFindings(&out, workflows.LocalizeResult{
+		Progress: workflows.LocalizeProgress{Total: 2, Checked: 2},
+		Notices: []records.Notice{
+			{Component: "web", Probe: topology.ProbeHTTP, Unwell: true, Text: "port 80: status 503"},
+			{Component: "web", Probe: topology.ProbeTLS, Text: "port 443: certificate expires in 4 days"},
+		},
+	}, nil))
+	want := `2 of 2 machines checked, 0 down
+! web answers, but not as it should by HTTP: port 80: status 503
+! web: TLS: port 443: certificate expires in 4 days
+no machine and no equipment has failed that a probe can see: look at these services
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }
 

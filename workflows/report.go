@@ -119,7 +119,7 @@ func (r *report) beside(ctx workflow.Context) error {
 	switch {
 	case len(found.Findings) > 0:
 		return r.found(ctx, found)
-	case len(found.Unexplained) > 0:
+	case len(found.Unexplained) > 0, found.unwell() != "":
 		return r.unclear(ctx, found)
 	}
 	return r.finish(ctx, "planned", "", fmt.Sprintf("Planned work %s explains it; nothing else of his is down", r.answer.Work), nil)
@@ -164,7 +164,7 @@ func (r *report) check(ctx workflow.Context) error {
 	switch {
 	case len(found.Findings) > 0:
 		return r.found(ctx, found)
-	case found.Progress.allUp():
+	case found.Progress.allUp() && found.unwell() == "":
 		return r.finish(ctx, "healthy", "report.healthy", fmt.Sprintf("All %d machines answer", found.Progress.Checked), nil)
 	default:
 		return r.unclear(ctx, found)
@@ -177,6 +177,9 @@ func (r *report) unclear(ctx workflow.Context, found LocalizeResult) error {
 	p := found.Progress
 	text := fmt.Sprintf("Report %s of %s: of %d machines %d do not answer (%d of them did not before, or are under planned work), %d could not be told, and no point of failure could be named; vantages absent: %d. Look at it",
 		r.id, r.who.Client, p.Total, p.Down, p.WasSo, p.Unknown(), len(p.Absent))
+	if unwell := found.unwell(); unwell != "" {
+		text += "; these answer, but don't serve as they should: " + unwell
+	}
 	if err := r.task(ctx, "unclear", text); err != nil {
 		return err
 	}

@@ -55,6 +55,22 @@ func TestReportIsAnsweredByWhatIsKnown(t *testing.T) {
 				return probe.ShardResult{BySite: []probe.SiteCount{{Site: p.Vantage, Unknown: 1}}}, nil
 			}
 		}, "unclear", "report.progress", "unclear"},
+		"all answers, and one serves badly": {func(w *world) {
+			w.infer = func(int) records.Inferred {
+				return records.Inferred{Notices: []records.Notice{{Component: "s1", Probe: topology.ProbeHTTP, Unwell: true, Text: "port 80: status 503"}}}
+			}
+		}, "unclear", "report.progress", "unclear"},
+		"a certificate that expires soon": {func(w *world) {
+			w.infer = func(int) records.Inferred {
+				return records.Inferred{Notices: []records.Notice{{Component: "s1", Probe: topology.ProbeTLS, Text: "port 443: certificate expires in 4 days"}}}
+			}
+		}, "healthy", "report.healthy", ""},
+		"planned, and another serves badly": {func(w *world) {
+			w.explain = underWork
+			w.infer = func(int) records.Inferred {
+				return records.Inferred{Notices: []records.Notice{{Component: "s1", Probe: topology.ProbeHTTP, Unwell: true, Text: "port 80: status 503"}}}
+			}
+		}, "unclear", "report.progress", "unclear"},
 		"absent vantage": {func(w *world) {
 			w.sweep = func(probe.ShardParams) (probe.ShardResult, error) { return probe.ShardResult{}, errAbsent }
 		}, "unclear", "report.progress", "unclear"},

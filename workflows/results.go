@@ -1,7 +1,9 @@
 package workflows
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"vakhta/activities/records"
@@ -47,6 +49,17 @@ func (p LocalizeProgress) allUp() bool {
 	return p.Total > 0 && p.Down == 0 && p.Unknown() == 0 && len(p.Absent) == 0
 }
 
+// unwell names the services that fail on machines that answer.
+func (r LocalizeResult) unwell() string {
+	var out []string
+	for _, n := range r.Notices {
+		if n.Unwell {
+			out = append(out, fmt.Sprintf("%s (%s, %s)", n.Component, strings.ToUpper(string(n.Probe)), n.Text))
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
 // LocalizeResult is the answer of Localize.
 type LocalizeResult struct {
 	Sweep    string             `json:"sweep"` // key of its observations in the store
@@ -57,6 +70,8 @@ type LocalizeResult struct {
 	// UnexplainedCount is how many these are, where Unexplained lacks some. Findings
 	// are brief then, too: the store has all of it, under the sweep.
 	UnexplainedCount int `json:"unexplainedCount,omitempty"`
+	// Notices are services that fail on machines that answer, or soon will; those that fail come first.
+	Notices []records.Notice `json:"notices,omitempty"`
 	// Blind are vantages that saw nothing where others did: they are not believed.
 	Blind []string `json:"blind,omitempty"`
 }

@@ -63,6 +63,9 @@ func (a *Activities) PlanSweep(ctx context.Context, p PlanSweepParams) (SweepPla
 	} else {
 		q.first(servers)
 	}
+	if p.Scope.Client != "" || len(p.Scope.Components) > 0 {
+		q.services(servers)
+	}
 	q.fromOutside(servers)
 	if p.Scope.Work != "" {
 		q.links(servers)
@@ -127,6 +130,8 @@ type Inferred struct {
 	UnexplainedCount int      `json:"unexplainedCount,omitempty"`
 	Blind            []string `json:"blind,omitempty"` // vantages that saw nothing where others did
 	Down             int      `json:"down"`
+	// Notices are services that fail on machines that answer, or soon will; those that fail come first.
+	Notices []Notice `json:"notices,omitempty"`
 	// WasSo counts servers of the scope that don't answer and didn't before, or
 	// are under planned work: that is no news.
 	WasSo int `json:"wasSo,omitempty"`
@@ -168,6 +173,8 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	}
 	out.Deciding = !n.empty()
 	n.confirm()
+	out.Notices = notices(obs)
+	n.serveAgain(out.Notices, rounds)
 	if out.Next, err = n.keep(ctx, p.Sweep, p.Round+1); err != nil || len(out.Next) > 0 && !p.Last {
 		if err != nil {
 			return out, err
