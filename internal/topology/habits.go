@@ -36,7 +36,7 @@ const (
 	weightOfOwn = 1500 // so many servers the usual rates of own faults are worth
 	leastLiving = 50
 	// weightOfNoise is how many probes the usual share that goes unanswered is worth.
-	weightOfNoise = 300
+	weightOfNoise = 100
 )
 
 // habitsOf estimates the rates from what was seen.

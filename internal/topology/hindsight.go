@@ -1,6 +1,10 @@
 package topology
 
-import "vakhta/internal/inventory"
+import (
+	"slices"
+
+	"vakhta/internal/inventory"
+)
 
 const (
 	weightOfWrong   = 500 // so many servers the usual share in another place is worth
@@ -26,17 +30,7 @@ type hindsight struct {
 // be of those that never answer.
 func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 	h := &hindsight{usual: *r.habits, sites: make([]outage, len(r.g.sites))}
-	down, up := 0, 0 // not behind uplinks: within the site most stay where they are
-	for i := range shared {
-		if f := &shared[i]; len(f.Explains) >= leastRows && f.Kind != inventory.KindUplink && f.Kind != inventory.KindSite {
-			down += len(f.Explains)
-			for _, id := range f.Contradicts { // of strays it is known anyway
-				if !r.seen[r.g.index[id]].stray {
-					up++
-				}
-			}
-		}
-	}
+	near, far := r.moved(shared)
 	h.moved = map[int32]bool{}
 	for _, n := range r.g.astray(func(n int32) uint8 { return rows.brief[n].asked }) {
 		if s := r.seen[n]; s != nil && s.asked&askedWithin == 0 {
@@ -66,8 +60,11 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 	}
 	h.placed = strays >= leastStrays && float64(strays) >= leastStrayShare*float64(seen)
 	living := max(.1, 1-float64(lost)/float64(max(1, seen))) // where they may really stand
-	h.usual.wrong = min(mostWrong, (float64(up)/living+wrongInventory*weightOfWrong)/(float64(down+up)+weightOfWrong))
+	h.usual.wrong = min(mostWrong, max(near.share(living, wrongInventory), far.share(living, 0)))
 	h.usual.downBy(&all)
+	if 2*told > seen {
+		r.leaveStrangersOut(&h.usual.counts, rows)
+	}
 	if h.placed {
 		h.usual.settleAt(h.sites)
 	} else {
@@ -78,6 +75,65 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 		h.unknown.mute = max(h.unknown.mute, min(mostMute, (float64(mute)+neverAnswers*weightOfMute)/(float64(told)+weightOfMute)))
 	}
 	return h
+}
+
+// leaveStrangersOut takes the machines that the earlier sweep has nothing of out of the counts of own
+// faults: those that never answer hide among them.
+func (r *reporter) leaveStrangersOut(c *counts, rows *chronicle) {
+	strange := 0
+	for _, n := range r.servers {
+		s := r.seen[n]
+		if rows.brief[n].past || r.explained[n] || len(s.reach) == 0 || len(r.g.nodes[n].users) > 0 {
+			continue
+		}
+		strange++
+		switch {
+		case !s.silent():
+		case s.powerIs(isDown):
+			c.off--
+		case s.powerIs(isUnknown) && !s.powerIs(isUp):
+			c.dark--
+		default:
+			c.silent--
+		}
+	}
+	c.off, c.dark, c.silent = max(0, c.off), max(0, c.dark), max(0, c.silent)
+	if c.servers == 0 {
+		return
+	}
+	known := max(0, 1-float64(strange)/float64(c.servers))
+	c.servers, c.unasked = int(known*float64(c.servers)), int(known*float64(c.unasked))
+	c.byChance, c.chanceTold = known*c.byChance, known*c.chanceTold
+	c.at = slices.Clone(c.at)
+	for site := range c.at {
+		c.at[site] = int(known * float64(c.at[site]))
+	}
+}
+
+// places counts machines that are down where something has failed, and that answer there.
+type places struct{ down, up int }
+
+// share is how many stand elsewhere, where those live by that share, and usual is believed before.
+func (p places) share(living, usual float64) float64 {
+	return (float64(p.up)/living + usual*weightOfWrong) / (float64(p.down+p.up) + weightOfWrong)
+}
+
+// moved counts the machines that lie in what has failed within a site, and those in sites that are lost
+// or cut off. Most that stand elsewhere stay within their site, so that the latter only say that there are more.
+func (r *reporter) moved(shared []Finding) (near, far places) {
+	for i := range shared {
+		f := &shared[i]
+		if len(f.Explains) < leastRows {
+			continue
+		}
+		of := &near
+		if f.Kind == inventory.KindUplink || f.Kind == inventory.KindSite {
+			of = &far
+		}
+		of.down += len(f.Explains)
+		of.up += len(f.Contradicts) // of strays it is known anyway
+	}
+	return near, far
 }
 
 // downBy takes how much is dark and cut off from what is explained: of what stands

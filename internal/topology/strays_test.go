@@ -161,3 +161,33 @@ func TestAVantageIsBlindThoughMostOfItsSiteIsLost(t *testing.T) {
 		}
 	}
 }
+
+// One site is cut off, and of its machines some answer: they stand in the other one. As many of the other's
+// stand behind the lost uplinks, and are not down by themselves.
+func TestWhatStandsInTheSiteThatIsCutOffIsNotDownByItself(t *testing.T) {
+	inv := estate{sites: 2, rooms: 4, racks: 20, servers: 24, single: 6, clients: 1}.load(t)
+	rows := newWorld(inv, "s1-up0", "s1-up1").look(nil)
+	for i := range rows {
+		c, _ := inv.Component(rows[i].Component)
+		if c.Kind != inventory.KindServer || c.Unit != 7 {
+			if c.Site == "s1" && rows[i].Probe == topology.ProbePower {
+				rows[i].Result = topology.Unknown
+			}
+			continue
+		}
+		switch lost := c.Site == "s0"; {
+		case lost && rows[i].Probe == topology.ProbePower: // it is managed by those uplinks, too
+			rows[i].Result = topology.Unknown
+		case lost:
+			rows[i].Result = topology.Down
+		default:
+			rows[i].Result = topology.Up
+		}
+	}
+	inf := topology.New(inv).Infer(rows)
+	for _, f := range inf.Findings {
+		if f.Kind == inventory.KindServer {
+			t.Fatalf("%s is named by itself with confidence %f", f.Component, f.Confidence)
+		}
+	}
+}
