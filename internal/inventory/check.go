@@ -115,10 +115,12 @@ func (inv *Inventory) people(r *raw) {
 		inv.contact[c.value.ID] = c.value
 		for ch, s := range c.value.Addresses {
 			key := address{ch, normalAddress(ch, s)}
-			if other, ok := inv.byAddress[key]; ok && other.Client != c.value.Client {
-				inv.byAddress[key] = nil // who writes from it can't be told
-			} else if !ok {
+			other, ok := inv.byAddress[key]
+			switch {
+			case !ok:
 				inv.byAddress[key] = c.value
+			case other != nil && other.Client != c.value.Client: // nil since the second of several clients
+				inv.byAddress[key] = nil // who writes from it can't be told
 			}
 		}
 	}

@@ -96,6 +96,17 @@ clients:
 	}
 }
 
+func TestAddressSharedByThreeClientsNamesNobody(t *testing.T) {
+	inv := load(t, small, `version: 1
+clients:
+  - {id: other, language: en, timezone: UTC, contacts: [{id: other-duty, addresses: {telegram: "1001"}}]}
+  - {id: third, language: en, timezone: UTC, contacts: [{id: third-duty, addresses: {telegram: "1001"}}]}
+`)
+	if c, ok := inv.ContactByAddress(inventory.Telegram, "1001"); ok {
+		t.Errorf("found %s, want nobody", c.ID)
+	}
+}
+
 func TestComponentByAddress(t *testing.T) {
 	inv := load(t, small)
 	for ip, want := range map[string]string{"127.10.1.1": "srv-0001", "::ffff:127.10.1.1": "srv-0001", "127.10.1.2": "", "x": ""} {
