@@ -193,7 +193,7 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 			inSite *= ill
 		}
 	}
-	power := r.conditions(seen)
+	power, unheard := r.conditions(seen), unheardOf(seen)
 	wrong := r.wrong
 	if seen.stray {
 		wrong = max(wrong, strayWrong)
@@ -206,6 +206,9 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 			works: reachable * power[isOn], isolated: inSite * power[isOn], remote: inSite * power[isBeyond],
 			cutOff: unreachable * power[isOn], hidden: unreachable * power[isHidden],
 			powerless: unreachable * power[isDark], failed: own / fault, exposed: own / fault,
+		}
+		for s := range sum {
+			sum[s] *= unheard[s]
 		}
 		return seal(sum, [states]float64{}, wrong, r)
 	}
@@ -222,9 +225,12 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 		failed:    own / fault,
 		exposed:   own / fault,
 	}
-	of := [states]float64{works: own}
+	for s := range sum {
+		sum[s] *= unheard[s]
+	}
+	of := [states]float64{works: own * unheard[works]}
 	if within {
-		of[isolated], of[remote] = own, beyond
+		of[isolated], of[remote] = own*unheard[isolated], beyond*unheard[remote]
 	}
 	return seal(sum, of, wrong, r)
 }
@@ -241,8 +247,7 @@ func (r *habits) conditions(seen *sighting) [conditions]float64 {
 			v := &seen.about[i]
 			down := besideMachine[v.ask][c]
 			switch {
-			case v.result == isUnknown: // a hypervisor that says nothing of its guest
-				p *= [conditions]float64{.05, .05, .05, .05, .95, .5, .95}[c]
+			case v.result == isUnknown: // a hypervisor that says nothing of its guest: see unheardOf
 			case v.hands && v.ask == askPSU && c != isOn:
 				p *= told{1 - down, down}[v.result]
 			case v.result == isUp:
@@ -252,6 +257,28 @@ func (r *habits) conditions(seen *sighting) [conditions]float64 {
 			}
 		}
 		out[c] = p
+	}
+	return out
+}
+
+// unheardOf is P(its hypervisor says nothing of it | state): one that can't be reached where its
+// guests can't says nothing of them either, which is not that it has lost its power.
+func unheardOf(seen *sighting) [states]float64 {
+	out := [states]float64{1, 1, 1, 1, 1, 1, 1, 1}
+	for i := range seen.about {
+		v := &seen.about[i]
+		if v.result != isUnknown {
+			continue
+		}
+		beyond := .95
+		if v.inside {
+			beyond = .05
+		}
+		for s, p := range [states]float64{
+			works: .05, isolated: beyond, remote: beyond, cutOff: .9, hidden: .95, powerless: .95, failed: .05, exposed: .05,
+		} {
+			out[s] *= p
+		}
 	}
 	return out
 }

@@ -197,6 +197,7 @@ func (g *Graph) astray(asked func(n int32) uint8) []int32 {
 // sightingOf sorts out what was asked of one component; false: nothing is left.
 func (v *view) sightingOf(g *Graph, n int32, room []verdict, s *sighting) bool {
 	rows := v.table.of(n)
+	turned := turnsOf(rows)
 	out := room
 	base := false // whether anything but services was asked
 	for i := 0; i < len(rows); {
@@ -216,7 +217,7 @@ func (v *view) sightingOf(g *Graph, n int32, room []verdict, s *sighting) bool {
 		within := v.places[d.vantage] == g.site[n]
 		s.asked |= g.askedFrom(v.places[d.vantage], n)
 		answers := d.ask.reaches() && d.result == isUp // that proves something, whoever heard it
-		if !answers && !v.sight.believed(g, d.vantage, n) || d.ask.reaches() && d.result == isUnknown {
+		if v.table.outdated(&first, turned) || !answers && !v.sight.believed(g, d.vantage, n) || d.ask.reaches() && d.result == isUnknown {
 			continue
 		}
 		d.hands = hands
