@@ -41,6 +41,7 @@ type modes struct {
 	*reporter
 	rows     *chronicle
 	findings []Finding
+	dark     map[int32]bool    // machines that a failure in part has taken the power of
 	loose    map[int32]bool    // servers that are silent, with no cause outside themselves
 	weak     map[int32]float64 // whole failures that much contradicts → their log odds
 	noise    float64
@@ -52,7 +53,7 @@ type modes struct {
 
 // inPart revises findings: failures in part replace what they explain better.
 func (r *reporter) inPart(findings []Finding, unexplained []int32, rows *chronicle) ([]Finding, []int32) {
-	m := &modes{reporter: r, rows: rows, findings: findings, loose: map[int32]bool{}, weak: map[int32]float64{}, noise: r.habits.noise, slowly: map[string]*slow{}}
+	m := &modes{reporter: r, rows: rows, findings: findings, dark: map[int32]bool{}, loose: map[int32]bool{}, weak: map[int32]float64{}, noise: r.habits.noise, slowly: map[string]*slow{}}
 	for _, n := range unexplained {
 		m.loose[n] = true
 	}
@@ -171,7 +172,11 @@ func (m *modes) take(causes []cause) {
 	}
 	f.classed(class)
 	gone := map[string]bool{}
+	dark := best.mode == Heating || best.mode == Partial && c.Kind == inventory.KindPDU
 	for _, n := range best.explains {
+		if dark {
+			m.dark[n] = true
+		}
 		f.Explains = append(f.Explains, m.g.id(n))
 		gone[m.g.id(n)] = true
 		delete(m.loose, n)
@@ -188,6 +193,9 @@ func (m *modes) take(causes []cause) {
 		return replaced
 	})
 	m.findings = append(m.findings, f)
+	if best.mode == Heating {
+		m.absorb(len(m.findings)-1, best)
+	}
 }
 
 // allIn says that all ids, of which there are some, are in the set.
@@ -255,7 +263,7 @@ func silence(s *sighting) int {
 		return silentOn
 	case s.powerIs(isDown):
 		return silentOff
-	case len(s.power) > 0:
+	case len(s.power) > 0 && !s.powerIs(isAlive): // a BMC that told of its supplies has power, and did not say whether its machine has
 		return silentDark
 	}
 	return silentUntold

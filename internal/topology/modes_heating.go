@@ -16,7 +16,10 @@ const (
 	leastHeatSpan = 2 * time.Minute // from the first to the last
 	mostAtOnce    = .6              // of those whose time is known
 	surestHeating = .95             // somebody may switch them off one after another
-	timeSlack     = 5 * time.Second
+	manyHot       = 20              // so many need not have gone at more than fewMoments, for want of looks between
+	fewMoments    = 2
+	mostUnsteady  = .05 // of what they were asked before, and so many times the noise: they missed it by something else
+	timesNoise    = 3
 )
 
 // heating looks for rooms and racks whose machines went one after another, with
@@ -108,11 +111,19 @@ func (m *modes) wentInTurn(s *slow) bool {
 	return moments >= leastMoments
 }
 
+// momentsOf is at how many moments so many servers must have gone, one after another.
+func momentsOf(servers int) int {
+	if servers >= manyHot {
+		return fewMoments
+	}
+	return leastMoments
+}
+
 // heatOf weighs that the place is too hot.
 func (m *modes) heatOf(place int32, down []int32, rate rates) (cause, bool) {
 	m.rows.gather(down)
 	moments, span, known := m.spread(down)
-	if moments < leastMoments || span < leastHeatSpan || 2*known < len(down) {
+	if moments < momentsOf(known) || span < leastHeatSpan || 2*known < len(down) || m.unsteady(down) {
 		return cause{}, false
 	}
 	all := len(down)
@@ -147,6 +158,25 @@ func (m *modes) heatOf(place int32, down []int32, rate rates) (cause, bool) {
 	return x, true
 }
 
+// unsteady says that the machines had missed many probes before they fell silent, and answered again:
+// something loses them, and they may be well.
+func (m *modes) unsteady(servers []int32) bool {
+	var before misses
+	for _, n := range servers {
+		for _, d := range m.rows.fell[n] {
+			for _, o := range m.rows.rows[n] {
+				if o.At.After(d.after) {
+					break
+				}
+				if o.Vantage == d.vantage && reaches(o.Probe) && o.Result != Unknown {
+					before.note(rank(o.Result))
+				}
+			}
+		}
+	}
+	return float64(before.missed) > (mostUnsteady+timesNoise*m.noise)*float64(before.asked)
+}
+
 // spread says at how many moments, at least, the servers must have gone, how
 // long the first is before the last, and of how many the time is known, by the
 // vantage that tells most. None are told where most may have gone at once.
@@ -158,7 +188,7 @@ func (m *modes) spread(servers []int32) (moments int, span time.Duration, known 
 				if views[d.vantage] == nil {
 					views[d.vantage] = make([]interval, 0, len(servers))
 				}
-				views[d.vantage] = append(views[d.vantage], interval{d.after.UnixNano() - int64(timeSlack), d.seen.UnixNano() + int64(timeSlack)})
+				views[d.vantage] = append(views[d.vantage], interval{d.after.UnixNano(), d.seen.UnixNano()})
 			}
 		}
 	}
@@ -212,4 +242,73 @@ func atOnce(list []interval) int {
 		most = max(most, i+1-over)
 	}
 	return most
+}
+
+// absorb takes back what was named of equipment in a place that is too hot, of which only a few
+// machines tell: there they go anyway.
+func (m *modes) absorb(at int, heat *cause) {
+	moments, _, _ := m.spread(heat.explains)
+	all := 0
+	for _, n := range m.servers {
+		if m.stands(n, heat.node) {
+			all++
+		}
+	}
+	share := math.Log((float64(len(heat.explains)) + 1) / (float64(all) + 2))
+	more := map[string]bool{}
+	hot := m.findings[at].Component
+	m.findings = slices.DeleteFunc(m.findings, func(f Finding) bool {
+		n := m.g.index[f.Component]
+		s := m.seen[n]
+		servers := m.g.known(f.Explains)
+		if f.Component == hot || f.Mode != "" || f.Kind == inventory.KindServer || isPlace(f.Kind) || len(servers) == 0 || s != nil && (s.silent() || len(s.about) > 0) ||
+			slices.ContainsFunc(servers, func(u int32) bool { return !m.stands(u, heat.node) }) {
+			return false
+		}
+		chance := float64(len(servers)) * share
+		if m.together(servers) { // and at the same moment
+			chance -= float64(len(servers)-1) * math.Log(float64(moments))
+		}
+		if chance < logPrior[f.Kind] {
+			return false
+		}
+		for _, id := range f.Explains {
+			more[id] = true
+		}
+		return true
+	})
+	for i := range m.findings {
+		if f := &m.findings[i]; f.Component == hot && f.Mode == Heating {
+			for _, id := range f.Explains {
+				more[id] = true
+			}
+			f.Explains = sortedKeys(more)
+			for _, n := range m.g.known(f.Explains) {
+				m.dark[n] = true
+			}
+		}
+	}
+}
+
+// stands says that the inventory has the machine in that rack or room.
+func (m *modes) stands(n, place int32) bool {
+	c, id := m.g.nodes[n].c, m.g.id(place)
+	return c.Rack == id || c.Room == id
+}
+
+// together says that the machines may all have gone at once, as each vantage saw it.
+func (m *modes) together(servers []int32) bool {
+	m.rows.gather(servers)
+	views := map[string][]interval{}
+	for _, n := range servers {
+		for _, d := range m.rows.fell[n] {
+			views[d.vantage] = append(views[d.vantage], interval{d.after.UnixNano(), d.seen.UnixNano()})
+		}
+	}
+	for _, list := range views {
+		if atOnce(list) < len(list) {
+			return false
+		}
+	}
+	return true
 }

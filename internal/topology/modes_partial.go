@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	leastInPart = 3   // machines down, of which it is known that nobody switched them off
+	leastInPart = 3   // machines down…
+	leastSure   = 2   // of which it is known of so many that nobody switched them off
 	mostInPart  = .75 // a larger share is the whole
 )
 
@@ -62,8 +63,11 @@ func (m *modes) partial() []cause {
 }
 
 // leastUntold is how many machines of which nothing but their silence is known must be down
-// together for what they hang on to be doubted.
-const leastUntold = 5
+// together for what they hang on to be doubted, and untoldFrom the log odds from which it is.
+const (
+	untoldFrom  = -1
+	leastUntold = 3
+)
 
 // doubtTogether finds machines that are down by themselves, as it seems, of which no BMC tells, with
 // so many others behind the same switch or PDU that a part of it may have failed as well as
@@ -79,13 +83,14 @@ func (m *modes) doubtTogether() {
 			}
 		}
 	}
+	beside := m.toldFromBeside()
 	m.untold = true
 	var causes []cause
 	for c, down := range hit {
 		if down < leastUntold {
 			continue
 		}
-		if x, ok := m.partOf(c, m.ratesOf(), nil); ok && x.score >= namedFrom {
+		if x, ok := m.partOf(c, m.ratesOf(), beside[c]); ok && x.score >= untoldFrom {
 			causes = append(causes, x)
 		}
 	}
@@ -102,8 +107,9 @@ func (m *modes) doubtTogether() {
 				continue
 			}
 			doubted[n] = true
-			f.Probability /= 2
-			f.classed(append(slices.Clone(f.Alternatives), Alternative{Components: []string{m.g.id(x.node)}, Probability: f.Probability}))
+			part := f.Probability * min(.5, 1/(1+math.Exp(-x.score)))
+			f.Probability -= part
+			f.classed(append(slices.Clone(f.Alternatives), Alternative{Components: []string{m.g.id(x.node)}, Probability: part}))
 			f.Evidence = append(f.Evidence, x.evidence...)
 		}
 	}
@@ -126,6 +132,9 @@ func (m *modes) toldFromBeside() map[int32]map[int32]Result {
 		o := &m.rows.obs[i]
 		if o.Peer == "" || o.Result == Unknown || o.Probe != ProbePSU && o.Probe != ProbePort && o.Probe != ProbeOutlet {
 			continue
+		}
+		if o.Probe == ProbeOutlet && o.Result == Up {
+			continue // it is switched through; whether anything comes out, it doesn't say
 		}
 		on, from := o.Component, o.Peer // the component, and what hangs on it
 		if o.Probe == ProbePSU {
@@ -173,12 +182,12 @@ func (m *modes) partOf(c int32, rate rates, beside map[int32]Result) (cause, boo
 		}
 	}
 	if m.untold {
-		if sure > 0 || down < leastUntold {
+		if down < leastUntold {
 			return cause{}, false
 		}
 		sure = down
 	}
-	if sure < leastInPart || len(branches)-down < 2 || float64(down) > mostInPart*float64(len(branches)) {
+	if down < leastInPart || sure < leastSure || len(branches)-down < 2 || float64(down) > mostInPart*float64(len(branches)) {
 		return cause{}, false
 	}
 	odds := math.Log(prior[m.g.nodes[c].c.Kind] * partialOfAll)
@@ -241,7 +250,7 @@ func (m *modes) branches(c int32, rate rates, told map[int32]Result) []branch {
 	var out []branch
 	for _, u := range users {
 		word, asked := told[u]
-		if st, _ := m.stateOf(u); asked && word == Down && st != works {
+		if st, _ := m.stateOf(u); asked && word == Down && (st != works || !power && m.dark[u]) {
 			continue // it has no power, or no way, anyway
 		}
 		if asked && !power && word == Down {
@@ -263,6 +272,7 @@ func (m *modes) branches(c int32, rate rates, told map[int32]Result) []branch {
 		}
 		if b, ok := m.branch(u, rate, power); ok {
 			b.beside = asked
+			b.told = b.told || asked && b.down
 			out = append(out, b)
 		}
 	}
@@ -283,7 +293,9 @@ func (m *modes) branch(u int32, rate rates, power bool) (branch, bool) {
 	case m.loose[u]:
 		how := silence(s)
 		fits := how == silentUntold || power == (how == silentDark)
-		return branch{node: u, down: true, cost: rate.cost(s), told: how != silentUntold}, fits && how != silentOff
+		// A machine whose link is gone has no power, or no link: either is a part of something.
+		linkless := slices.ContainsFunc(s.about, func(v verdict) bool { return v.ask == askPort && v.result == isDown })
+		return branch{node: u, down: true, cost: rate.cost(s), told: how != silentUntold || linkless}, fits && how != silentOff
 	}
 	return branch{node: u}, s.answered()
 }

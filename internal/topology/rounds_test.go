@@ -108,15 +108,17 @@ func TestAHypervisorOutOfReachSaysNothingOfItsGuestsPower(t *testing.T) {
 	rows := slices.Concat(pings(inv, "out", noon, in("s"), none), pings(inv, "out", noon, in("z"), all))
 	for k := range 4 {
 		for i := range 6 {
-			rows = append(rows, topology.Observation{Component: fmt.Sprintf("s-k%d-hv", k), Probe: topology.ProbeGuest, Peer: fmt.Sprintf("s-k%d-g%d", k, i),
-				Vantage: "out", At: noon, Result: topology.Unknown})
+			rows = append(rows, topology.Observation{
+				Component: fmt.Sprintf("s-k%d-hv", k), Probe: topology.ProbeGuest, Peer: fmt.Sprintf("s-k%d-g%d", k, i),
+				Vantage: "out", At: noon, Result: topology.Unknown,
+			})
 		}
 	}
 	inf := topology.New(inv).Infer(rows)
 	if len(inf.Findings) == 0 {
 		t.Fatalf("found nothing: %s", story(&inf))
 	}
-	class := append(inf.Findings[0].AmbiguousWith, inf.Findings[0].Component)
+	class := append([]string{inf.Findings[0].Component}, inf.Findings[0].AmbiguousWith...)
 	for _, want := range []string{"s", "s-up1", "s-up2"} {
 		if !slices.Contains(class, want) {
 			t.Errorf("%v lacks %s: %s", class, want, story(&inf))
@@ -138,5 +140,64 @@ func TestABlindVantageIsKnownWhileASiteIsDarkForAll(t *testing.T) {
 		if f.Kind == inventory.KindUplink {
 			t.Errorf("named %s, which answers: %s", f.Component, story(&inf))
 		}
+	}
+}
+
+// A phase of a PDU takes three of its machines: outlets that are switched through say nothing of what
+// comes out, and links that are gone with the power are no line card.
+func TestOutletsThatAreOnAndLinksOfDarkMachinesHideNoPhase(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 6, servers: 20, single: 9, management: true, clients: 1}.load(t)
+	var dark []string
+	for _, id := range inv.Servers() {
+		if c, _ := inv.Component(id); c.Rack == "s0-r0-k00" && len(dark) < 4 {
+			dark = append(dark, id)
+		}
+	}
+	rows := newWorld(inv).look(nil)
+	for i := range rows {
+		if slices.Contains(dark, rows[i].Component) {
+			if rows[i].Result = topology.Down; rows[i].Probe == topology.ProbePower {
+				rows[i].Result = topology.Unknown
+			}
+		}
+	}
+	for _, id := range dark {
+		rows = append(rows, told("s0-r0-k00-pdu-a", topology.ProbeOutlet, id, topology.Up), told("s0-r0-k00-sw", topology.ProbePort, id, topology.Down))
+	}
+	for _, id := range inv.Servers() { // and the machines with a second supply say that it is well
+		if c, _ := inv.Component(id); c.Rack == "s0-r0-k00" && !slices.Contains(dark, id) {
+			rows = append(rows, told("s0-r0-k00-sw", topology.ProbePort, id, topology.Up))
+		}
+	}
+	inf := topology.New(inv).Infer(rows)
+	if len(inf.Findings) != 1 || inf.Findings[0].Component != "s0-r0-k00-pdu-a" || inf.Findings[0].Mode != topology.Partial {
+		t.Errorf("want a part of the PDU: %s", story(&inf))
+	}
+}
+
+// A BMC that only told of its supplies has power: three such machines that are mute behind one switch
+// are no PDU's.
+func TestABMCThatToldOfItsSuppliesHasPower(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 6, servers: 20, single: 9, management: true, clients: 1}.load(t)
+	var mute []string
+	for _, id := range inv.Servers() {
+		if c, _ := inv.Component(id); c.Rack == "s0-r0-k00" && len(mute) < 4 {
+			mute = append(mute, id)
+		}
+	}
+	rows := slices.DeleteFunc(newWorld(inv).look(nil), func(o topology.Observation) bool {
+		return o.Probe == topology.ProbePower && slices.Contains(mute, o.Component)
+	})
+	for i := range rows {
+		if slices.Contains(mute, rows[i].Component) {
+			rows[i].Result = topology.Down
+		}
+	}
+	for _, id := range mute {
+		rows = append(rows, told(id, topology.ProbePSU, "s0-r0-k00-pdu-a", topology.Up), told("s0-r0-k00-sw", topology.ProbePort, id, topology.Down))
+	}
+	inf := topology.New(inv).Infer(rows)
+	if len(inf.Findings) == 0 || !slices.Contains(append([]string{inf.Findings[0].Component}, inf.Findings[0].AmbiguousWith...), "s0-r0-k00-sw") {
+		t.Errorf("want the switch in the class: %s", story(&inf))
 	}
 }
