@@ -64,6 +64,9 @@ func printFindings(out io.Writer, r workflows.LocalizeResult, inv *inventory.Inv
 		page.item("! ", "  ", fmt.Sprintf("no answer from vantage %s: what only it sees is not judged; see that `vakhta-worker --roles probe --vantage %s` runs there", v, v), styleFact)
 	}
 	page.unknown(s)
+	for _, text := range r.Troubles {
+		page.item("! ", "  ", text, styleFact)
+	}
 	unwell := page.notices(r.Notices)
 	for _, v := range r.Blind {
 		text := "vantage " + v + " sees nothing of what others see: what it says doesn't count"

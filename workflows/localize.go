@@ -239,7 +239,7 @@ func (l *localization) tellParent(ctx workflow.Context) {
 
 func (l *localization) conclude(inferred records.Inferred) {
 	l.progress.WasSo = inferred.WasSo
-	l.result = LocalizeResult{Sweep: l.sweep, Progress: l.progress, Findings: inferred.Findings, Unexplained: inferred.Unexplained, UnexplainedCount: inferred.UnexplainedCount, Blind: inferred.Blind, Notices: inferred.Notices}
+	l.result = LocalizeResult{Sweep: l.sweep, Progress: l.progress, Findings: inferred.Findings, Unexplained: inferred.Unexplained, UnexplainedCount: inferred.UnexplainedCount, Blind: inferred.Blind, Notices: inferred.Notices, Troubles: inferred.Troubles}
 }
 
 func (l *localization) stage(ctx workflow.Context, stage string) {

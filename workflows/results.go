@@ -70,6 +70,8 @@ type LocalizeResult struct {
 	// UnexplainedCount is how many these are, where Unexplained lacks some. Findings
 	// are brief then, too: the store has all of it, under the sweep.
 	UnexplainedCount int `json:"unexplainedCount,omitempty"`
+	// Troubles say why probes could not tell, the commonest reason first.
+	Troubles []string `json:"troubles,omitempty"`
 	// Notices are services that fail on machines that answer, or soon will; those that fail come first.
 	Notices []records.Notice `json:"notices,omitempty"`
 	// Blind are vantages that saw nothing where others did: they are not believed.

@@ -261,6 +261,10 @@ func TestVerdictOfSeveralProbes(t *testing.T) {
 		{down, up, "", down}, // it pings, but serves nobody
 		{up, down, "", down},
 		{unknown, up, "", unknown},
+		{up, unknown, "", up}, // we may not ping; it serves
+		{down, unknown, "", down},
+		{"", unknown, "", unknown},
+		{"", unknown, up, unknown},
 		{unknown, down, "", down},
 		{up, "", down, up},
 		{up, "", unknown, up},

@@ -40,7 +40,12 @@ func known() string {
 func (s *shard) verdicts() map[string]topology.Result {
 	verdicts := make(map[string]topology.Result, len(s.tasks))
 	decided := make(map[string]weight, len(s.tasks))
+	var unpinged []string // of which a ping could not tell
 	for _, o := range s.observations {
+		if o.Probe == topology.ProbeICMP && o.Result == topology.Unknown {
+			unpinged = append(unpinged, o.Component)
+			continue
+		}
 		w, r := weights[o.Probe], o.Result
 		if w < decided[o.Component] {
 			continue
@@ -53,6 +58,12 @@ func (s *shard) verdicts() map[string]topology.Result {
 			verdicts[o.Component] = answeredAtAll(was, r)
 		} else {
 			verdicts[o.Component] = worse(was, r)
+		}
+	}
+	// A prober that may not ping doesn't make a machine unknown of which the other probes tell.
+	for _, id := range unpinged {
+		if decided[id] < service {
+			verdicts[id] = topology.Unknown
 		}
 	}
 	for _, t := range s.tasks { // of which nothing was observed

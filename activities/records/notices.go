@@ -43,12 +43,16 @@ func notices(obs []topology.Observation) []Notice {
 	latest := map[question]*topology.Observation{}
 	for i := range obs {
 		o := &obs[i]
-		switch key := (question{component: o.Component, probe: o.Probe}); {
-		case slices.Contains(services, o.Probe):
-			if was := latest[key]; was == nil || o.At.After(was.At) {
-				latest[key] = o
-			}
-		case reaches(o.Probe) && o.Result == topology.Up:
+		key := question{component: o.Component, probe: o.Probe}
+		if was := latest[key]; slices.Contains(services, o.Probe) && (was == nil || o.At.After(was.At)) {
+			latest[key] = o
+		}
+	}
+	if len(latest) == 0 {
+		return nil
+	}
+	for i := range obs {
+		if o := &obs[i]; reaches(o.Probe) && !slices.Contains(services, o.Probe) && o.Result == topology.Up {
 			lives[o.Component] = true
 		}
 	}

@@ -61,8 +61,15 @@ func TestAClientsServicesAreAskedAndTold(t *testing.T) {
 	if got := probed(r.shards("s", 2, first.Next), topology.ProbeHTTP); !slices.Equal(got, []string{"web"}) {
 		t.Errorf("once more asked: %v, want web's", got)
 	}
+	see(1, "bare", topology.ProbeICMP, topology.Unknown, "the prober has no route")
+	see(1, "web", topology.ProbeICMP, topology.Unknown, "the prober has no route")
+	see(2, "web", topology.ProbeICMP, topology.Up, "echo reply")
 	see(2, "web", topology.ProbeHTTP, topology.Up, "port 80: status 200")
-	if second := r.infer("s", scope, 2); !slices.Equal(second.Notices, []records.Notice{soon}) || second.Next != nil {
+	second := r.infer("s", scope, 2)
+	if want := []string{"from vantage msk 1 probes could not tell: the prober has no route"}; !slices.Equal(second.Troubles, want) {
+		t.Errorf("troubles %q, want what was not told later either: %q", second.Troubles, want)
+	}
+	if !slices.Equal(second.Notices, []records.Notice{soon}) || second.Next != nil {
 		t.Errorf("it is well again: %+v, next %+v", second.Notices, second.Next)
 	}
 }

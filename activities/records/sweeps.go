@@ -130,6 +130,8 @@ type Inferred struct {
 	UnexplainedCount int      `json:"unexplainedCount,omitempty"`
 	Blind            []string `json:"blind,omitempty"` // vantages that saw nothing where others did
 	Down             int      `json:"down"`
+	// Troubles say why probes could not tell, the commonest reason first.
+	Troubles []string `json:"troubles,omitempty"`
 	// Notices are services that fail on machines that answer, or soon will; those that fail come first.
 	Notices []Notice `json:"notices,omitempty"`
 	// WasSo counts servers of the scope that don't answer and didn't before, or
@@ -173,7 +175,7 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	}
 	out.Deciding = !n.empty()
 	n.confirm()
-	out.Notices = notices(obs)
+	out.Notices, out.Troubles = notices(obs), troubles(all)
 	n.serveAgain(out.Notices, rounds)
 	if out.Next, err = n.keep(ctx, p.Sweep, p.Round+1); err != nil || len(out.Next) > 0 && !p.Last {
 		if err != nil {

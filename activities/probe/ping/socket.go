@@ -69,7 +69,7 @@ func Open(f *Family) (*Socket, error) {
 	if err != nil {
 		var rawErr error
 		if s, rawErr = open(f, true); rawErr != nil {
-			return nil, fmt.Errorf("open a ping socket: %w; widen net.ipv4.ping_group_range or grant CAP_NET_RAW", errors.Join(err, rawErr))
+			return nil, fmt.Errorf("the prober may not ping (%w; %w): widen net.ipv4.ping_group_range or grant CAP_NET_RAW", err, rawErr)
 		}
 	}
 	return s, nil
