@@ -139,7 +139,7 @@ func (p page) finding(f *topology.Finding, inv *inventory.Inventory) {
 	}
 	fmt.Fprintln(p.out)
 	p.item("● ", "  ", text, styleBad)
-	leaves := []string{fmt.Sprintf("component %s (%s), confidence %d %%, log-odds %.1f", f.Component, f.Kind, topology.Percent(f.Itself()), f.LogOdds)}
+	leaves := []string{fmt.Sprintf("component %s (%s), confidence %d %%, log-odds %.1f", f.Component, f.Kind, topology.Percent(f.Itself()), math.RoundToEven(10*f.LogOdds)/10+0)} // and no "-0.0"
 	for _, e := range f.Evidence {
 		leaves = append(leaves, e.Text)
 	}

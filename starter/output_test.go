@@ -80,6 +80,14 @@ func TestNothingFoundIsNotAllIsWellWhereNobodyLooked(t *testing.T) {
 	}
 }
 
+func TestEvenOddsHaveNoSign(t *testing.T) {
+	var out strings.Builder
+	must(t, printFindings(&out, workflows.LocalizeResult{Findings: []topology.Finding{{Component: "pdu-1", Kind: inventory.KindPDU, LogOdds: -0.01}}}, nil))
+	if strings.Contains(out.String(), "-0") {
+		t.Error(out.String())
+	}
+}
+
 func TestServicesAreToldApartFromMachines(t *testing.T) {
 	var out strings.Builder
 	must(t, printFindings(&out, workflows.LocalizeResult{

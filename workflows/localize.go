@@ -257,6 +257,12 @@ func (l *localization) details() string {
 	for _, v := range l.progress.Absent {
 		fmt.Fprintf(&b, "- **the vantage %s does not answer**: start its worker with `--vantage %s`\n", v, v)
 	}
+	for _, text := range l.result.Troubles {
+		fmt.Fprintf(&b, "- %s\n", text)
+	}
+	for _, n := range l.result.Notices {
+		fmt.Fprintf(&b, "- %s, %s: %s\n", n.Component, strings.ToUpper(string(n.Probe)), n.Text)
+	}
 	for _, f := range l.result.Findings {
 		fmt.Fprintf(&b, "\nFinding: **%s** (%s), %d %%, explains %d\n", f.Component, f.Kind, topology.Percent(f.Itself()), f.Impact())
 	}
