@@ -49,6 +49,7 @@ func (m *modes) flapping() {
 	}
 	m.flappingTogether(found)
 	m.flappingStill()
+	m.settled(found)
 	for _, n := range wavering {
 		if x, ok := found[n]; ok && x.score > 0 {
 			m.markFlapping(x)
@@ -155,20 +156,20 @@ func steadily(looks []glance) (log float64, changes int) {
 func (m *modes) flappingTogether(found map[int32]cause) {
 	hangs := map[int32][]int32{}
 	for n := range found {
-		for i := range m.g.nodes[n].groups {
-			if grp := &m.g.nodes[n].groups[i]; len(grp.members) == 1 && !isPlace(m.g.nodes[grp.members[0]].c.Kind) {
-				hangs[grp.members[0]] = append(hangs[grp.members[0]], n)
+		if m.g.isServer(n) {
+			for _, c := range m.hangsOn(n) {
+				hangs[c] = append(hangs[c], n)
 			}
 		}
 	}
 	m.settle(func() []cause {
 		var out []cause
 		for c, list := range hangs {
-			list = slices.DeleteFunc(list, func(n int32) bool { _, still := found[n]; return !still || !m.g.isServer(n) })
+			list = slices.DeleteFunc(list, func(n int32) bool { _, still := found[n]; return !still })
 			slices.Sort(list)
 			all := 0
-			for _, u := range m.g.nodes[c].users {
-				if m.g.isServer(u) && m.seen[u] != nil && m.hangsAlone(u, c) {
+			for _, u := range m.hangers(c) {
+				if m.g.isServer(u) && m.seen[u] != nil {
 					all++
 				}
 			}
@@ -184,13 +185,65 @@ func (m *modes) flappingTogether(found map[int32]cause) {
 		}
 		return out
 	})
+}
+
+// settled takes out of what was found by itself what comes and goes with something that it hangs on,
+// or by whose switch its management is reached.
+func (m *modes) settled(found map[int32]cause) {
 	for i := range m.findings {
-		if f := &m.findings[i]; f.Mode == Flapping && f.Kind != inventory.KindServer {
-			for _, n := range m.g.known(f.Explains) {
-				delete(found, n)
+		f := &m.findings[i]
+		if f.Mode != Flapping || f.Kind == inventory.KindServer {
+			continue
+		}
+		for _, n := range m.g.known(f.Explains) {
+			delete(found, n)
+		}
+		c := m.g.index[f.Component]
+		delete(found, c)
+		for _, n := range m.hangers(c) {
+			delete(found, n)
+		}
+		if rack := m.g.nodes[c].c.Rack; f.Kind == inventory.KindSwitch && rack != "" {
+			for n := range found {
+				if m.g.nodes[n].c.Kind == inventory.KindPDU && m.g.nodes[n].c.Rack == rack {
+					delete(found, n)
+				}
 			}
 		}
 	}
+}
+
+// hangsOn is what the node needs alone, and what that needs alone, and so on.
+func (m *modes) hangsOn(n int32) []int32 {
+	var out []int32
+	for queue := []int32{n}; len(queue) > 0; queue = queue[1:] {
+		for i := range m.g.nodes[queue[0]].groups {
+			grp := &m.g.nodes[queue[0]].groups[i]
+			if len(grp.members) != 1 {
+				continue
+			}
+			if c := grp.members[0]; !isPlace(m.g.nodes[c].c.Kind) && !slices.Contains(out, c) {
+				out, queue = append(out, c), append(queue, c)
+			}
+		}
+	}
+	return out
+}
+
+// hangers are the nodes that need c alone, and those that need these alone, and so on.
+func (m *modes) hangers(c int32) []int32 {
+	var out []int32
+	had := map[int32]bool{c: true}
+	for queue := []int32{c}; len(queue) > 0; queue = queue[1:] {
+		for _, u := range m.g.nodes[queue[0]].users {
+			alone := slices.ContainsFunc(m.g.nodes[u].groups, func(grp group) bool { return len(grp.members) == 1 && grp.members[0] == queue[0] })
+			if alone && !had[u] {
+				had[u] = true
+				out, queue = append(out, u), append(queue, u)
+			}
+		}
+	}
+	return out
 }
 
 // mostAsked is how many machines of a finding are looked at for its coming and going.
