@@ -11,12 +11,13 @@ import (
 // answersUnfit begins the evidence of a service that answers, and not as it should.
 const answersUnfit = "answers "
 
-// unfits are what a service's probe says of an answer that is not as it should be: the
-// machine answers. They hold no address.
+// unfits are what a service's probe says where its connection was taken, and what came then
+// is not as it should be, or nothing: the machine answers. They hold no address.
 var unfits = [asks]*regexp.Regexp{
-	askHTTP: regexp.MustCompile(`\bstatus [1-5]\d\d(, but not the expected text)?`),
+	askHTTP: regexp.MustCompile(`\bstatus [1-5]\d\d(, but not the expected text)?|\bHTTP: timeout|\bno HTTP answer`),
 	askDNS:  regexp.MustCompile(`\b(NXDOMAIN|SERVFAIL|REFUSED|NOTIMP|FORMERR|NOTAUTH|without an? [A-Z]{1,6} record)\b`),
-	askTLS:  regexp.MustCompile(`\bcertificate (expired \d+ days? ago|is valid from [\d-]+ on|is for another name|is not trusted here)`),
+	askSSH:  regexp.MustCompile(`\bSSH banner: timeout|\bclosed before its SSH banner|\bno SSH banner`),
+	askTLS:  regexp.MustCompile(`\bTLS handshake: timeout|\bTLS handshake refused|\bno TLS handshake|\bcertificate (expired \d+ days? ago|is valid from [\d-]+ on|is for another name|is not trusted here)`),
 }
 
 // unfit is what is wrong with the service's answer; "" if there was none, or nobody knows.

@@ -37,6 +37,7 @@ components:
 		{topology.ProbeHTTP, "port 80: status 503", "answers HTTP, but not as it should (status 503)", "answers, but not as it should by HTTP", "отвечает, но не так, как должен, по HTTP"},
 		{topology.ProbeDNS, "port 53: answers NXDOMAIN", "answers DNS, but not as it should (NXDOMAIN)", "answers, but not as it should by DNS", "отвечает, но не так, как должен, по DNS"},
 		{topology.ProbeTLS, "port 443: certificate expired 8 days ago", "answers TLS, but not as it should (certificate expired 8 days ago)", "answers, but not as it should by TLS", "отвечает, но не так, как должен, по TLS"},
+		{topology.ProbeSSH, "port 22: SSH banner: timeout", "answers SSH, but not as it should (SSH banner: timeout)", "answers, but not as it should by SSH", "отвечает, но не так, как должен, по SSH"},
 		{topology.ProbeHTTP, "port 80: timeout", "does not answer HTTP (timeout)", "does not answer, and the fault is its own", "не отвечает, неисправность в нём самом"},
 	} {
 		obs := []topology.Observation{
