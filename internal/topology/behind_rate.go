@@ -15,24 +15,64 @@ const (
 	leastBMCs     = 3    // of a rack: fewer say nothing
 )
 
+// cutRack is a rack as its machines and PDUs show it.
+type cutRack struct {
+	room                  string
+	silent, answers, lost int // machines that are silent, less those that answer; of the silent those whose BMC answers, and does not
+	asked, mute           int // PDUs' own addresses
+}
+
+// clear says that its management does not hang on its switch, dark that it may: power is on, or may be.
+func (r *cutRack) clear() bool {
+	return r.cut() && r.answers >= leastBMCs && r.answers > r.lost && r.mute == 0
+}
+
+func (r *cutRack) dark() bool {
+	return r.cut() && (r.lost >= leastBMCs && r.lost > 4*r.answers || r.answers > r.lost && r.asked > 0 && r.mute == r.asked)
+}
+
+func (r *cutRack) cut() bool { return r.silent >= leastBMCs }
+
 // inBand is how often the management of a rack hangs on its own switch, as learned from the racks that
-// are cut off tonight: where the BMCs of a hundred of them answer, those of the one that don't
+// are cut off tonight: where the BMCs of a hundred of them answer, and their PDUs, those of the one that don't
 // have rather lost their power. Rooms in which none answer count for nothing: it may be the power.
 func (s *search) inBand(seen []*sighting) float64 {
 	type room struct{ clear, dark int }
-	type rack struct {
-		silent, answers, lost int
-		room                  string
+	rooms := map[string]*room{}
+	for _, r := range s.cutRacks(seen) {
+		if rooms[r.room] == nil {
+			rooms[r.room] = &room{}
+		}
+		switch {
+		case r.clear():
+			rooms[r.room].clear++
+		case r.dark():
+			rooms[r.room].dark++
+		}
 	}
-	racks := make([]rack, s.g.hoods)
+	clear, dark := 0, 0
+	for _, r := range rooms {
+		if r.clear >= leastClear && 3*r.clear >= r.dark {
+			clear, dark = clear+r.clear, dark+r.dark
+		}
+	}
+	return inBandRate(float64(dark), float64(clear))
+}
+
+func (s *search) cutRacks(seen []*sighting) []cutRack {
+	racks := make([]cutRack, s.g.hoods)
+	named := map[string]int32{}
 	for _, n := range s.servers {
 		hood, sight := s.g.hood[n], seen[n]
 		if hood == noNode {
 			continue
 		}
 		r, c := &racks[hood], s.g.nodes[n].c
-		if r.room = c.Room; r.room == "" {
-			r.room = c.Site
+		if r.room == "" {
+			named[c.Rack] = hood
+			if r.room = c.Room; r.room == "" {
+				r.room = c.Site
+			}
 		}
 		switch {
 		case !sight.silent():
@@ -45,29 +85,17 @@ func (s *search) inBand(seen []*sighting) float64 {
 			r.lost++
 		}
 	}
-	rooms := map[string]*room{}
-	for i := range racks {
-		r := &racks[i]
-		if r.silent < leastBMCs {
-			continue
-		}
-		if rooms[r.room] == nil {
-			rooms[r.room] = &room{}
-		}
-		switch {
-		case r.answers >= leastBMCs && r.answers > r.lost:
-			rooms[r.room].clear++
-		case r.lost >= leastBMCs && r.lost > 4*r.answers:
-			rooms[r.room].dark++
+	for _, n := range s.global {
+		c := s.g.nodes[n].c
+		hood, known := named[c.Rack]
+		if sight := seen[n]; c.Kind == inventory.KindPDU && c.Rack != "" && known && sight != nil && len(sight.reach) > 0 {
+			racks[hood].asked++
+			if sight.silent() {
+				racks[hood].mute++
+			}
 		}
 	}
-	clear, dark := 0, 0
-	for _, r := range rooms {
-		if r.clear >= leastClear && 3*r.clear >= r.dark {
-			clear, dark = clear+r.clear, dark+r.dark
-		}
-	}
-	return inBandRate(float64(dark), float64(clear))
+	return racks
 }
 
 // inBandRate is the probability that the next such rack is managed by its own switch.
