@@ -104,7 +104,7 @@ const (
 	// leastSpares is how many failures of a kind of redundant equipment outside of racks
 	// are expected when somebody looks because something is down: of two uplinks one is
 	// not as rarely lost as the rate of a single one would have it.
-	leastSpares = 0.25
+	leastSpares = 0.2
 	mostOften   = 20 // times as often as its kind
 )
 
