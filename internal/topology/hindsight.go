@@ -73,8 +73,41 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 	h.unknown = h.usual
 	if 2*told > seen {
 		h.unknown.mute = max(h.unknown.mute, min(mostMute, (float64(mute)+neverAnswers*weightOfMute)/(float64(told)+weightOfMute)))
+	} else if many := r.neverHeard(rows); many > mostHung {
+		h.unknown.hung, h.unknown.mute = ownHung, max(h.unknown.mute, min(mostMute, many-ownHung))
 	}
 	return h
+}
+
+// leastMute is how many machines that nobody heard make a policy, rather than faults of their own.
+const leastMute = 5
+
+// neverHeard is the share of machines that were silent in every row, one here and one there, beyond what chance
+// explains. Without an earlier sweep it is a policy that so many don't answer; where many do not in one
+// rack, somebody may have switched them off.
+func (r *reporter) neverHeard(rows *chronicle) float64 {
+	looked, silent := 0, 0
+	hoods := make([]int, r.g.hoods)
+	for _, n := range r.servers {
+		s := r.seen[n]
+		if r.explained[n] || len(s.reach) == 0 || r.g.hood[n] == noNode {
+			continue
+		}
+		looked++
+		if s.silent() && rows.startedSilent(n) && !s.powerIs(isDown) && (len(s.power) == 0 || s.powerIs(isUp)) {
+			hoods[r.g.hood[n]]++
+		}
+	}
+	for _, here := range hoods {
+		if here < leastTogether {
+			silent += here
+		}
+	}
+	beyond := float64(silent) - r.habits.counts.byChance
+	if beyond < leastMute {
+		return 0
+	}
+	return beyond / float64(looked)
 }
 
 // leaveStrangersOut takes the machines that the earlier sweep has nothing of out of the counts of own

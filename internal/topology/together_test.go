@@ -104,3 +104,32 @@ func TestOneUplinkThatAnswersMakesTheOutsideVantageBlind(t *testing.T) {
 		t.Errorf("named %v, blind %v; want s0-up0 and outside: %s", got, inf.Blind, story(&inf))
 	}
 }
+
+// In a first sweep one machine in thirty is silent, here and there, however often it is asked: they don't
+// answer by policy, as far as anybody knows. One or two of them alone are named.
+func TestManyThatNobodyEverHeardAreAPolicyInAFirstSweep(t *testing.T) {
+	inv := estate{sites: 1, rooms: 3, racks: 8, servers: 20, single: 5, management: true, clients: 1}.load(t)
+	sweep := func(silent func(c *inventory.Component) bool) topology.Inference {
+		w := newWorld(inv)
+		for _, c := range inv.Components() {
+			if c.Kind == inventory.KindServer && silent(c) {
+				w.hung[c.ID] = true
+			}
+		}
+		rows := w.look(nil)
+		for i := range slices.Clone(rows) {
+			again := rows[i]
+			again.At = again.At.Add(60e9)
+			rows = append(rows, again)
+		}
+		return topology.New(inv).Infer(rows)
+	}
+	many := sweep(func(c *inventory.Component) bool { return c.Unit == 7 && c.Room != "s0-r2" })
+	if len(many.Findings) > 0 || len(many.Unexplained) != 16 {
+		t.Errorf("one in most racks: %d findings, %d unexplained; want none and 16", len(many.Findings), len(many.Unexplained))
+	}
+	few := sweep(func(c *inventory.Component) bool { return c.Unit == 7 && c.Rack == "s0-r1-k02" })
+	if len(few.Findings) != 1 {
+		t.Errorf("one alone: %s", story(&few))
+	}
+}
