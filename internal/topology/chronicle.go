@@ -248,6 +248,11 @@ func (c *chronicle) drops(n int32) []drop {
 // startedSilent says that no row tells of a time when the node answered.
 func (c *chronicle) startedSilent(n int32) bool { return c.brief[n].ups == 0 && !c.brief[n].past }
 
+// neverUp says that no row ever saw it answer.
+func (c *chronicle) neverUp(n int32) bool {
+	return c.brief[n].ups == 0 && !(c.brief[n].past && c.brief[n].before)
+}
+
 // since is when the earliest of the nodes was first seen failing after it was
 // last seen working; the zero time if none was.
 func (c *chronicle) since(nodes []int32) time.Time {

@@ -21,6 +21,7 @@ type hindsight struct {
 	usual, unknown habits // of servers that answered before, and of those that nobody saw answer
 	sites          []outage
 	placed         bool           // who is asked from within a site stands there
+	policy         bool           // so many were silent in every row that they don't answer by policy
 	moved          map[int32]bool // whom another site's vantage asked earlier, and its own did not
 }
 
@@ -73,7 +74,9 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 	h.unknown = h.usual
 	if 2*told > seen {
 		h.unknown.mute = max(h.unknown.mute, min(mostMute, (float64(mute)+neverAnswers*weightOfMute)/(float64(told)+weightOfMute)))
-	} else if many := r.neverHeard(rows); many > mostHung {
+	}
+	if many := r.neverHeard(rows); many > mostHung {
+		h.policy = true
 		h.unknown.hung, h.unknown.mute = ownHung, max(h.unknown.mute, min(mostMute, many-ownHung))
 	}
 	return h
@@ -83,7 +86,7 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 const leastMute = 5
 
 // neverHeard is the share of machines that were silent in every row, one here and one there, beyond what chance
-// explains. Without an earlier sweep it is a policy that so many don't answer; where many do not in one
+// explains. Where nobody saw them answer before it is a policy that so many don't answer; where many do not in one
 // rack, somebody may have switched them off.
 func (r *reporter) neverHeard(rows *chronicle) float64 {
 	looked, silent := 0, 0
@@ -94,7 +97,7 @@ func (r *reporter) neverHeard(rows *chronicle) float64 {
 			continue
 		}
 		looked++
-		if s.silent() && rows.startedSilent(n) && !s.powerIs(isDown) && (len(s.power) == 0 || s.powerIs(isUp)) {
+		if s.silent() && rows.neverUp(n) && !s.powerIs(isDown) && (len(s.power) == 0 || s.powerIs(isUp)) {
 			hoods[r.g.hood[n]]++
 		}
 	}
@@ -199,14 +202,14 @@ func (r *habits) settleAt(sites []outage) {
 
 // server weighs what was seen of one, anew, in the site with that number. Where vantages ask
 // what really stands in their site, as strays show, it is down anyway as often as others there.
-func (h *hindsight) server(n int32, seen *sighting, leaf, unknown bool, site int32) likelihood {
+func (h *hindsight) server(n int32, seen *sighting, leaf bool, rows *chronicle, site int32) likelihood {
 	if h.moved[n] && !seen.stray {
 		moved := *seen
 		moved.stray = true
 		seen = &moved
 	}
 	of := h.usual
-	if unknown {
+	if rows.startedSilent(n) || h.policy && rows.neverUp(n) {
 		of = h.unknown
 	}
 	if h.placed && site != noNode && seen.asked&askedWithin != 0 {

@@ -296,7 +296,7 @@ func (r *reporter) lone(shared []Finding, rows *chronicle) (findings []Finding, 
 	}
 	rivals, by := r.rivals(alone), r.hindsight(shared, rows)
 	for _, id := range alone {
-		l := by.server(id, r.seen[id], len(r.g.nodes[id].users) == 0, rows.startedSilent(id), r.g.siteNumber[id])
+		l := by.server(id, r.seen[id], len(r.g.nodes[id].users) == 0, rows, r.g.siteNumber[id])
 		weight, own := 1.0, l.own[r.t.state[r.local[id]]]
 		something := own
 		next := math.Log(max(own, 1e-12) / max(1-own, 1e-12)) // finite, for JSON
