@@ -12,7 +12,7 @@ const (
 	// A hypothesis this much worse (natural log) than the best is not weighed.
 	negligible = 12.0
 	// An explanation with at least this share of the best one's weight is ambiguous with it.
-	ambiguousShare = 0.05
+	ambiguousShare = 0.03
 	// A finding surer than this names no alternatives but those that only their prior makes worse.
 	certain = 0.95
 	// What observations alone tell apart this little (natural log) they don't, and
