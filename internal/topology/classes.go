@@ -154,19 +154,24 @@ func (s *search) weighAll(seen []*sighting) {
 	})
 	sums := make([]likelihood, s.failures)
 	for l := range sums {
-		stands := s.stands(int32(l))
-		if len(stands) == 1 {
-			s.like[l] = s.each[stands[0]]
-			continue
-		}
-		sum := &sums[l]
-		for _, n := range stands {
-			one := s.each[n]
-			for st := range states {
-				sum.log[st] += one.log[st]
-				sum.from[st] += one.from[st]
-			}
-		}
-		s.like[l] = sum
+		s.sumUp(int32(l), &sums[l])
 	}
+}
+
+// sumUp weighs a node by whom it stands for; the sum has room for that of several.
+func (s *search) sumUp(l int32, sum *likelihood) {
+	stands := s.stands(l)
+	if len(stands) == 1 {
+		s.like[l] = s.each[stands[0]]
+		return
+	}
+	*sum = likelihood{}
+	for _, n := range stands {
+		one := s.each[n]
+		for st := range states {
+			sum.log[st] += one.log[st]
+			sum.from[st] += one.from[st]
+		}
+	}
+	s.like[l] = sum
 }

@@ -31,7 +31,7 @@ type hindsight struct {
 // be of those that never answer.
 func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 	h := &hindsight{usual: *r.habits, sites: make([]outage, len(r.g.sites))}
-	near, far := r.moved(shared)
+	near, far := r.amongLost(shared)
 	h.moved = map[int32]bool{}
 	for _, n := range r.g.astray(func(n int32) uint8 { return rows.brief[n].asked }) {
 		if s := r.seen[n]; s != nil && s.asked&askedWithin == 0 {
@@ -154,9 +154,9 @@ func (p places) share(living, usual float64) float64 {
 	return (float64(p.up)/living + usual*weightOfWrong) / (float64(p.down+p.up) + weightOfWrong)
 }
 
-// moved counts the machines that lie in what has failed within a site, and those in sites that are lost
+// amongLost counts the machines that lie in what has failed within a site, and those in sites that are lost
 // or cut off. Most that stand elsewhere stay within their site, so that the latter only say that there are more.
-func (r *reporter) moved(shared []Finding) (near, far places) {
+func (r *reporter) amongLost(shared []Finding) (near, far places) {
 	for i := range shared {
 		f := &shared[i]
 		if len(f.Explains) < leastRows {

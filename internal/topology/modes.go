@@ -193,9 +193,6 @@ func (m *modes) take(causes []cause) {
 		return replaced
 	})
 	m.findings = append(m.findings, f)
-	if best.mode == Heating {
-		m.absorb(len(m.findings)-1, best)
-	}
 }
 
 // allIn says that all ids, of which there are some, are in the set.

@@ -157,7 +157,7 @@ func (m *modes) flappingTogether(found map[int32]cause) {
 	hangs := map[int32][]int32{}
 	for n := range found {
 		if m.g.isServer(n) {
-			for _, c := range m.hangsOn(n) {
+			for _, c := range m.supports(n) {
 				hangs[c] = append(hangs[c], n)
 			}
 		}
@@ -168,7 +168,7 @@ func (m *modes) flappingTogether(found map[int32]cause) {
 			list = slices.DeleteFunc(list, func(n int32) bool { _, still := found[n]; return !still })
 			slices.Sort(list)
 			all := 0
-			for _, u := range m.hangers(c) {
+			for _, u := range m.supported(c) {
 				if m.g.isServer(u) && m.seen[u] != nil {
 					all++
 				}
@@ -200,7 +200,7 @@ func (m *modes) settled(found map[int32]cause) {
 		}
 		c := m.g.index[f.Component]
 		delete(found, c)
-		for _, n := range m.hangers(c) {
+		for _, n := range m.supported(c) {
 			delete(found, n)
 		}
 		if rack := m.g.nodes[c].c.Rack; f.Kind == inventory.KindSwitch && rack != "" {
@@ -213,8 +213,8 @@ func (m *modes) settled(found map[int32]cause) {
 	}
 }
 
-// hangsOn is what the node needs alone, and what that needs alone, and so on.
-func (m *modes) hangsOn(n int32) []int32 {
+// supports is what the node needs alone, and what that needs alone, and so on.
+func (m *modes) supports(n int32) []int32 {
 	var out []int32
 	for queue := []int32{n}; len(queue) > 0; queue = queue[1:] {
 		for i := range m.g.nodes[queue[0]].groups {
@@ -230,8 +230,8 @@ func (m *modes) hangsOn(n int32) []int32 {
 	return out
 }
 
-// hangers are the nodes that need c alone, and those that need these alone, and so on.
-func (m *modes) hangers(c int32) []int32 {
+// supported are the nodes that need c alone, and those that need these alone, and so on.
+func (m *modes) supported(c int32) []int32 {
 	var out []int32
 	had := map[int32]bool{c: true}
 	for queue := []int32{c}; len(queue) > 0; queue = queue[1:] {

@@ -190,7 +190,7 @@ func (m *modes) lossOf(c int32, carried load, all []misses) (cause, bool) {
 			here.add(&w)
 		}
 		switch {
-		case w.asked == 0 || m.gone(n):
+		case w.asked == 0:
 		case w.missed == w.asked:
 			silent = append(silent, w)
 		default:

@@ -1,9 +1,6 @@
 package topology
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // passage counts what a carrier carried of the probes of machines that answer
 // anything, and the machines that missed some.
@@ -110,51 +107,4 @@ func (m *modes) steady(c int32, behind []int32) bool {
 		parts = append(parts, k)
 	}
 	return even(parts, all)
-}
-
-// looksGone is after how many looks without an answer a machine is gone rather than unlucky;
-// one that had answered all before, after one less.
-const looksGone = 3
-
-// gone says that a machine answered and then answered nobody any more: what loses some of its
-// probes would have let one through.
-func (m *modes) gone(n int32) bool {
-	rows := m.table.of(n)
-	lastUp, last := map[uint16]int64{}, map[uint16]int64{}
-	for i := range rows {
-		if r := &rows[i]; r.ask.reaches() && r.result != isUnknown {
-			last[r.vantage] = max(last[r.vantage], r.at)
-			if r.result == isUp {
-				lastUp[r.vantage] = max(lastUp[r.vantage], r.at)
-			}
-		}
-	}
-	most, missed := 0, false
-	for v, up := range lastUp {
-		if last[v]-up <= int64(lookEnds) {
-			return false
-		}
-		var silent []int64
-		for i := range rows {
-			if r := &rows[i]; r.vantage == v && r.ask.reaches() && r.result == isDown {
-				if missed = missed || r.at <= up; r.at > up {
-					silent = append(silent, r.at)
-				}
-			}
-		}
-		most = max(most, looksAt(silent))
-	}
-	return most >= looksGone || most == looksGone-1 && !missed
-}
-
-// looksAt is into how many looks these instants fall.
-func looksAt(at []int64) int {
-	slices.Sort(at)
-	looks, began := 0, int64(0)
-	for _, t := range at {
-		if looks == 0 || t-began > int64(lookEnds) {
-			looks, began = looks+1, t
-		}
-	}
-	return looks
 }

@@ -83,14 +83,10 @@ func (g *Graph) sightOf(t *table) *sight {
 			}
 		}
 		// What is its own fault for one site is so for those that nobody sees, too.
-		up := func(site int) bool { return g.uplinkAnswers(t, site) }
-		s.blind[v] = len(gone) > 0 && dark == looked && (blind || len(gone) == looked && (sure || inside || looked > 1) || !inside && all(gone, up))
+		s.blind[v] = len(gone) > 0 && dark == looked && (blind || len(gone) == looked && (sure || inside || looked > 1) ||
+			!inside && !slices.ContainsFunc(gone, func(site int) bool { return !g.uplinkAnswers(t, site) }))
 	}
 	return s
-}
-
-func all(sites []int, is func(site int) bool) bool {
-	return !slices.ContainsFunc(sites, func(site int) bool { return !is(site) })
 }
 
 // shutIn says that a vantage within a site sees much of that and nothing of the others: it

@@ -22,12 +22,11 @@ func (g *Graph) switchedOff(seen []*sighting, usual float64) {
 			}
 		}
 	}
-	isOff := func(s *sighting) bool { return s.silent() && s.powerIs(isDown) }
 	each(func(s *sighting, b *beside) {
 		if s.powerIs(isUp) || s.powerIs(isDown) {
 			b.told++
 		}
-		if isOff(s) {
+		if s.silent() && s.powerIs(isDown) {
 			b.off++
 		}
 	})
@@ -78,28 +77,16 @@ func (s *search) together(seen []*sighting) bool {
 		share := (float64(hood.silent) + s.habits.off*weightOfAlone) / (float64(hood.looked) + weightOfAlone)
 		steps := uint8(min(mostTogether, share) * stepsOfOffRate)
 		before := s.like[l].gain(s.t.state[l])
-		var sum likelihood
 		for _, n := range s.stands(l) {
-			sight := seen[n]
-			if sight == nil {
-				continue
-			}
-			if sight.off < steps {
+			if sight := seen[n]; sight != nil && sight.off < steps {
 				sight.off = steps
 				one := s.habits.weigh(inventory.KindServer, true, sight)
 				s.each[n] = &one
 				found = true
 			}
-			for st := range states {
-				sum.log[st] += s.each[n].log[st]
-				sum.from[st] += s.each[n].from[st]
-			}
 		}
-		if len(s.stands(l)) == 1 {
-			sum = *s.each[s.stands(l)[0]]
-		}
-		s.like[l] = &sum
-		s.addGain(l, sum.gain(s.t.state[l])-before)
+		s.sumUp(l, &likelihood{})
+		s.addGain(l, s.like[l].gain(s.t.state[l])-before)
 	})
 	return found
 }
