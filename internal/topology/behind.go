@@ -24,7 +24,7 @@ const (
 // part of a hypothesis like a failure, so that it is one coincidence a switch and
 // not one for each machine; but it breaks nothing, and no report names it.
 func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
-	s.inBandShare = s.inBand(seen)
+	s.inBandShare, s.inBandBeyond = s.inBand(seen)
 	switches := map[string][]int32{} // by rack
 	for i := range nodes {
 		if nodes[i].server {
@@ -38,7 +38,7 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 	dark := s.darkBehind(nodes, switches, uplinks, seen)
 	s.failures = len(nodes)
 	for i := range s.failures {
-		if dark[i] && len(nodes[i].users) > 0 && s.hangsOn(nodes[i].c.Kind) > 0 {
+		if dark[i] && len(nodes[i].users) > 0 && s.hangsOn(nodes[i].c) > 0 {
 			nodes = append(nodes, node{c: nodes[i].c, users: nodes[i].users})
 			nodes[i].behind = int32(len(nodes))
 			s.global = append(s.global, s.global[i])
@@ -201,7 +201,7 @@ func (s *search) priorOf(n int32) float64 {
 	case from.core == n+1:
 		return math.Log(darkWithin / (1 - darkWithin))
 	case int(n) >= s.failures:
-		p := s.hangsOn(from.c.Kind)
+		p := s.hangsOn(from.c)
 		return math.Log(p / (1 - p))
 	case from.server && len(from.users) == 0:
 		return math.Inf(-1) // its own faults are in its likelihood

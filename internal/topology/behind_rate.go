@@ -33,10 +33,14 @@ func (r *cutRack) dark() bool {
 
 func (r *cutRack) cut() bool { return r.silent >= leastBMCs }
 
+// inBandBeyond is how often the management of a whole room hangs on the switches before its racks, where
+// nothing tells: such a room is as dark as one without power.
+const inBandBeyond = 0.12
+
 // inBand is how often the management of a rack hangs on its own switch, as learned from the racks that
 // are cut off tonight: where the BMCs of a hundred of them answer, and their PDUs, those of the one that don't
 // have rather lost their power. Rooms in which none answer count for nothing: it may be the power.
-func (s *search) inBand(seen []*sighting) float64 {
+func (s *search) inBand(seen []*sighting) (ofRack, beyond float64) {
 	type room struct{ clear, dark int }
 	rooms := map[string]*room{}
 	for _, r := range s.cutRacks(seen) {
@@ -56,7 +60,11 @@ func (s *search) inBand(seen []*sighting) float64 {
 			clear, dark = clear+r.clear, dark+r.dark
 		}
 	}
-	return inBandRate(float64(dark), float64(clear))
+	ofRack = inBandRate(float64(dark), float64(clear))
+	if clear > 0 {
+		return ofRack, ofRack
+	}
+	return ofRack, max(ofRack, inBandBeyond)
 }
 
 func (s *search) cutRacks(seen []*sighting) []cutRack {
@@ -112,10 +120,13 @@ func inBandRate(dark, clear float64) float64 {
 	return share * (inBandFew + dark) / (inBandFew + inBandMany + dark + clear)
 }
 
-// hangsOn is how often management hangs on a component of the kind; 0: never.
-func (s *search) hangsOn(kind inventory.Kind) float64 {
-	switch kind {
+// hangsOn is how often management hangs on a component; 0: never.
+func (s *search) hangsOn(c *inventory.Component) float64 {
+	switch c.Kind {
 	case inventory.KindSwitch, inventory.KindCard:
+		if c.Rack == "" {
+			return s.inBandBeyond
+		}
 		return s.inBandShare
 	case inventory.KindUplink:
 		return behindUplink

@@ -15,6 +15,9 @@ const mostParts = 6
 // apart, and that the vantage has power speaks for the parts.
 func (s *search) inParts(h int32, best []int32) []alternative {
 	id := s.global[h]
+	if s.t.nodes[h].uplink {
+		return s.withRooms(h, best)
+	}
 	if s.g.nodes[id].c.Kind != inventory.KindSite || !slices.Contains(s.heard, id) {
 		return nil
 	}
@@ -36,6 +39,37 @@ func (s *search) inParts(h int32, best []int32) []alternative {
 		}
 	}
 	return out
+}
+
+// withRooms are the explanations that not only the uplinks are lost of a site that is dark for its own
+// vantage, too, but its rooms as well.
+func (s *search) withRooms(h int32, best []int32) []alternative {
+	number := s.g.siteNumber[s.global[h]]
+	if core := s.t.nodes[h].core; number == noNode || core == 0 || !s.t.failed[core-1] || !slices.Contains(s.heard, s.g.sites[number]) {
+		return nil
+	}
+	var rooms, feeds []int32
+	for _, u := range s.g.nodes[s.g.sites[number]].users {
+		if l := s.local[u]; s.g.nodes[u].c.Kind == inventory.KindRoom && l != noNode && !s.t.failed[l] {
+			rooms, feeds = append(rooms, l), append(feeds, s.feedsOf(l)...)
+		}
+	}
+	if len(rooms) == 0 || len(rooms) > mostParts {
+		return nil
+	}
+	out := []alternative{s.besides(rooms, best)}
+	if len(feeds) > 0 {
+		out = append(out, s.besides(feeds, best))
+	}
+	return out
+}
+
+// besides is the explanation that those have failed, too.
+func (s *search) besides(those, best []int32) alternative {
+	delta, _ := s.apply(those)
+	s.restore(best)
+	slices.Sort(those)
+	return alternative{adds: those, delta: delta, prior: s.surprise(best, those), parts: true}
 }
 
 // feedsOf are the feeds in a room that back each other up, and so take it down together; nil: none.

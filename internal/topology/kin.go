@@ -175,8 +175,16 @@ func (s *search) belief(n int32) float64 {
 	return s.prior[n]
 }
 
+// alikeBehind is how often the management hangs on a component where it hangs on one of its kin.
+const alikeBehind = 0.9
+
 // commonCause is what the failure of a node adds where one of its kin has failed.
-func (s *search) commonCause(n int32) float64 { return logCommonCause - s.oftener[n] }
+func (s *search) commonCause(n int32) float64 {
+	if !s.isFailure(n) {
+		return math.Log(alikeBehind)
+	}
+	return logCommonCause - s.oftener[n]
+}
 
 // surprise is by how much the log prior of the hypothesis changes by the flips;
 // one that is made twice is none.
@@ -226,8 +234,15 @@ func (s *search) linkKin() {
 				own = append(own, l)
 			}
 		}
+		var behind []int32
 		for _, l := range own {
 			s.kin[l] = own
+			if b := s.t.nodes[l].behind; b > 0 && !s.t.nodes[l].uplink {
+				behind = append(behind, b-1)
+			}
+		}
+		for _, b := range behind {
+			s.kin[b] = behind
 		}
 	}
 }

@@ -44,7 +44,8 @@ type search struct {
 	oftener []float64 // by node; see countFailures
 	heard   []int32   // sites whose own vantages tell something, by the graph's numbers
 
-	inBandShare float64 // how often the management of a rack hangs on its own switch; see inBand
+	inBandShare  float64 // how often the management of a rack hangs on its own switch; see inBand
+	inBandBeyond float64 // and that of a room on those before its racks
 
 	alone    []int32   // every node, to be a set of one
 	known    []float64 // by node, then by pair: what a move can bring, while the search is lazy
