@@ -3,13 +3,14 @@ package topology
 // habits are what differs from estate to estate and from night to night: how
 // much of it is down anyway, how often probes fail, how often machines do.
 type habits struct {
-	dark, cut       float64 // of the servers: without power, without network
-	noise           float64 // a probe of what is well goes unanswered
-	bmc             float64 // a BMC that has power does not answer
-	lies            float64 // it says of a machine that is on that it is off
-	hung, off, dead float64 // a server has such a fault of its own
-	mute            float64 // a server never answers, by policy
-	wrong           float64 // a server stands elsewhere than the inventory has it
+	dark, cut       float64  // of the servers: without power, without network
+	noise           float64  // a probe of what is well goes unanswered
+	noises          []noises // the same by site
+	bmc             float64  // a BMC that has power does not answer
+	lies            float64  // it says of a machine that is on that it is off
+	hung, off, dead float64  // a server has such a fault of its own
+	mute            float64  // a server never answers, by policy
+	wrong           float64  // a server stands elsewhere than the inventory has it
 	counts          counts
 }
 
@@ -37,12 +38,13 @@ const (
 	leastLiving = 50
 	// weightOfNoise is how many probes the usual share that goes unanswered is worth.
 	weightOfNoise = 100
+	weightOfSite  = 200 // and the share of the whole estate for that of one of its sites
 )
 
 // habitsOf estimates the rates from what was seen.
 func (g *Graph) habitsOf(seen []*sighting) *habits {
 	r := usual()
-	r.noise = noiseOf(seen)
+	r.noise, r.noises = g.noiseOf(seen)
 	r.elsewhere(g, seen)
 	r.ownFaults(g, seen)
 	return r
@@ -87,35 +89,45 @@ func (r *habits) downAnyway(o *outage) {
 	r.cut = min(.5, max(leastDownAnyway, all*(1-split)))
 }
 
+// noises are how often probes of a site's components go unanswered by chance, from outside and from within.
+type noises [2]float64
+
 // noiseOf estimates how many probes go unanswered by chance, from components
-// that answered one probe and not another from the same side.
-func noiseOf(seen []*sighting) float64 {
-	asked, lost := 0, 0
-	for _, sight := range seen {
+// that answered one probe and not another from the same side; and that by site: what
+// comes through uplinks that lose packets goes unanswered more often.
+func (g *Graph) noiseOf(seen []*sighting) (all float64, at []noises) {
+	sites, sum := make([][2]misses, len(g.sites)), misses{}
+	for n, sight := range seen {
 		if sight == nil {
 			continue
 		}
-		var up, down [2]int
+		sight.site = g.siteNumber[n]
+		var sides [2]misses
 		for i := range sight.reach {
-			v := &sight.reach[i]
-			side := 0
-			if v.inside {
-				side = 1
-			}
-			if v.result == isUp {
-				up[side]++
-			} else {
-				down[side]++
-			}
+			sides[sight.reach[i].side()].note(sight.reach[i].result)
 		}
-		for side := range up {
-			if up[side] > 0 && up[side]+down[side] > 1 {
-				asked += up[side] + down[side]
-				lost += down[side]
+		for side, k := range sides {
+			if k.asked > 1 && k.missed < k.asked {
+				sum.add(k)
+				if sight.site != noNode {
+					sites[sight.site][side].add(k)
+				}
 			}
 		}
 	}
-	return min(mostNoise, max(leastNoise, (float64(lost)+falseDown*weightOfNoise)/(float64(asked)+weightOfNoise)))
+	all = sum.shrunk(falseDown, weightOfNoise)
+	at = make([]noises, len(sites))
+	for site := range sites {
+		for side, k := range sites[site] {
+			at[site][side] = k.shrunk(all, weightOfSite)
+		}
+	}
+	return all, at
+}
+
+// shrunk is the share that was missed, where so many more are taken to be missed as usual.
+func (k misses) shrunk(usual, weight float64) float64 {
+	return min(mostNoise, max(leastNoise, (float64(k.missed)+usual*weight)/(float64(k.asked)+weight)))
 }
 
 // ownFaults estimates how often servers are down by themselves, from those
@@ -138,7 +150,7 @@ func (r *habits) ownFaults(g *Graph, seen []*sighting) {
 		}
 		chance := 1.0
 		for i := range sight.reach {
-			chance *= r.missed(&sight.reach[i])
+			chance *= r.missed(&sight.reach[i], sight.site)
 		}
 		c.byChance += chance
 		told, lost := len(sight.power) > 0, sight.powerIs(isUnknown) && !sight.powerIs(isUp) && !sight.powerIs(isDown)

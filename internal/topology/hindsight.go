@@ -75,7 +75,7 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 	if 2*told > seen {
 		h.unknown.mute = max(h.unknown.mute, min(mostMute, (float64(mute)+neverAnswers*weightOfMute)/(float64(told)+weightOfMute)))
 	}
-	if many := r.neverHeard(rows); many > mostHung {
+	if many := r.neverHeard(rows); many > timesHung*ownHung {
 		h.policy = true
 		h.unknown.hung, h.unknown.mute = ownHung, max(h.unknown.mute, min(mostMute, many-ownHung))
 	}
@@ -84,6 +84,9 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 
 // leastMute is how many machines that nobody heard make a policy, rather than faults of their own.
 const leastMute = 5
+
+// timesHung: so many times as many as hang are rather silent by policy.
+const timesHung = 3
 
 // neverHeard is the share of machines that were silent in every row, one here and one there, beyond what chance
 // explains. Where nobody saw them answer before it is a policy that so many don't answer; where many do not in one

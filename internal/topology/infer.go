@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 const (
@@ -68,7 +69,11 @@ func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 		if !s.isFailure(h) {
 			continue
 		}
-		if f := r.shared(h); len(f.Explains) == 0 && f.Confidence < leastSpare {
+		f := r.shared(h)
+		if len(f.Explains) == 0 {
+			r.justNow(&f)
+		}
+		if len(f.Explains) == 0 && f.Confidence < leastSpare {
 			weak = append(weak, f)
 		} else {
 			out.Findings = append(out.Findings, r.ratherItself(f))
@@ -96,6 +101,34 @@ func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 	out.Scores = r.scoresOf(out.Findings)
 	out.Next = r.next(slices.Concat(out.Findings, weak), unexplained)
 	return out
+}
+
+// lately is the time within which what is found broken has failed, as a rule.
+const lately = 30 * time.Minute
+
+// justNow makes less sure of what takes nothing down and answered a short while ago: that it has failed
+// since is as much rarer as the while is shorter, and that a probe is missed by chance is not.
+func (r *reporter) justNow(f *Finding) {
+	rows := r.table.of(r.g.index[f.Component])
+	while := int64(lately)
+	for i := range rows {
+		if !rows[i].ask.reaches() || rows[i].result != isDown || i > 0 && sameQuestion(&rows[i], &rows[i-1]) {
+			continue
+		}
+		for k := i + 1; k < len(rows) && sameQuestion(&rows[k], &rows[i]); k++ {
+			if rows[k].result == isUp {
+				while = min(while, rows[i].at-rows[k].at)
+				break
+			}
+		}
+	}
+	if while == int64(lately) || len(f.AmbiguousWith) > 0 {
+		return
+	}
+	rarer := float64(lately) / float64(max(while, int64(lookEnds)))
+	f.LogOdds -= math.Log(rarer)
+	f.Probability /= f.Probability + (1-f.Probability)*rarer
+	f.Confidence = f.Probability
 }
 
 // alternative is a hypothesis that lacks a component of the best one.

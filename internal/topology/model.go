@@ -155,9 +155,12 @@ func (r *habits) weigh(kind inventory.Kind, leaf bool, s *sighting) likelihood {
 	return r.gear(kind, s)
 }
 
-// missed is P(down) of a probe of something well.
-func (r *habits) missed(v *verdict) float64 {
+// missed is P(down) of a probe of something well, at that site.
+func (r *habits) missed(v *verdict, site int32) float64 {
 	once := r.noise
+	if site != noNode && int(site) < len(r.noises) {
+		once = r.noises[site][v.side()]
+	}
 	switch {
 	case v.hands:
 		once = .002
@@ -179,7 +182,7 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 	within := false
 	for i := range seen.reach {
 		v := &seen.reach[i]
-		well := r.missed(v)
+		well := r.missed(v, seen.site)
 		ill := 1 - falseUp
 		if v.result == isUp {
 			well, ill = 1-well, falseUp
@@ -294,7 +297,7 @@ func (r *habits) gear(kind inventory.Kind, seen *sighting) likelihood {
 	reached, lost, away := 1.0, 1.0, 1.0
 	for i := range seen.reach {
 		v := &seen.reach[i]
-		well, ill := 1-r.missed(v), ownFalseUp
+		well, ill := 1-r.missed(v, seen.site), ownFalseUp
 		if v.result != isUp {
 			well, ill = 1-well, 1-ill
 		}
@@ -308,7 +311,7 @@ func (r *habits) gear(kind inventory.Kind, seen *sighting) likelihood {
 	}
 	sum := [states]float64{
 		works: reached, isolated: separate*reached + (1-separate)*away, remote: .002*reached + .998*away,
-		cutOff: separate*reached + (1-separate)*lost, hidden: .1*reached + .9*lost,
+		cutOff: separate*reached + (1-separate)*lost, hidden: .02*reached + .98*lost,
 		powerless: lost, failed: lost, exposed: lost,
 	}
 	for i := range seen.power {

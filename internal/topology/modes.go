@@ -48,6 +48,7 @@ type modes struct {
 	how      []uint8                    // by node: how a server is silent, or none that was seen
 	slowly   map[string]*slow           // whole failures → what they took, if one by one; once asked
 	beside   map[int32]map[int32]Result // see toldFromBeside; once asked
+	unrest   *unrest                    // once what answers now and then is looked for
 	untold   bool                       // failures in part are weighed of machines of which nothing but their silence is known
 }
 

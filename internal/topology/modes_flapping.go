@@ -41,6 +41,7 @@ func (m *modes) flapping() {
 		wavering = append(wavering, n)
 	}
 	m.rows.gather(wavering)
+	m.unrest = m.unrestOf()
 	found := map[int32]cause{}
 	for _, n := range wavering {
 		if x, ok := m.wavers(n); ok {
@@ -81,7 +82,7 @@ func (m *modes) wavers(n int32) (cause, bool) {
 	}
 	steady, flapping, changes, asked, silent := 0.0, 0.0, 0, 0, 0
 	for _, v := range sortedKeys(views) {
-		looks := m.looks(views[v], answered)
+		looks := m.looks(views[v], answered, m.unrest.at(m.g, n))
 		s, k := steadily(looks)
 		steady += s
 		for _, l := range looks {
@@ -100,8 +101,8 @@ func (m *modes) wavers(n int32) (cause, bool) {
 }
 
 // looks splits the rows of one vantage, in time, where a probe comes again or
-// much time has gone by.
-func (m *modes) looks(rows []*Observation, answered map[Probe]bool) []glance {
+// much time has gone by. Noise is how often it goes unanswered by chance.
+func (m *modes) looks(rows []*Observation, answered map[Probe]bool, noise float64) []glance {
 	var out []glance
 	had := map[Probe]bool{}
 	var began time.Time
@@ -116,7 +117,7 @@ func (m *modes) looks(rows []*Observation, answered map[Probe]bool) []glance {
 		}
 		had[o.Probe] = true
 		l := &out[len(out)-1]
-		if noise := max(falseDown, m.noise); o.Result == Up {
+		if o.Result == Up {
 			l.up += math.Log(1 - noise)
 			l.down += math.Log(falseUp)
 		} else {

@@ -165,7 +165,8 @@ func (k *misses) note(result uint8) {
 // witness is what one machine behind a lossy path was asked and missed.
 type witness struct {
 	node   int32
-	misses                  // over all vantages
+	misses                  // over all vantages; but for
+	gone   int              // since when it has been silent, if it rather went down: how many probes
 	views  []misses         // by vantage
 	probes [askPower]misses // by probe
 }
@@ -213,7 +214,7 @@ func (m *modes) lossOf(c int32, carried load, all []misses) (cause, bool) {
 		}
 	}
 	for _, w := range witnesses {
-		if w.missed > 0 {
+		if w.missed > 0 || w.gone > 0 && math.Pow(min(1, rate/share[w.node]), float64(w.gone)) > prior[inventory.KindServer] {
 			x.explains = append(x.explains, w.node)
 		}
 	}
@@ -297,9 +298,15 @@ func (m *modes) behind(nodes []int32) map[int32]load {
 func (m *modes) question(w *witness, c int32) {
 	n, t := w.node, m.rows.table
 	rows := t.of(n)
+	var gone []bool
+	if m.seen[n].silent() {
+		gone = silentSinceUp(rows, leastGone)
+	}
 	for i := range rows {
 		r := &rows[i]
 		switch {
+		case i < len(gone) && gone[i]:
+			w.gone++
 		case !r.ask.reaches() || r.result == isUnknown || t.obs[r.i].Peer != "" || !m.sight.believed(m.g, r.vantage, n) || !m.crosses(c, n, t.vantages[r.vantage]):
 		case i > 0 && sameRow(r, &rows[i-1]) && t.obs[r.i].Detail == t.obs[rows[i-1].i].Detail: // doubled
 		default:
@@ -308,6 +315,33 @@ func (m *modes) question(w *witness, c int32) {
 			w.probes[r.ask].note(r.result)
 		}
 	}
+}
+
+// leastGone is how many probes in a row a machine misses that is rather down than behind a path that loses some.
+const leastGone = 4
+
+// silentSinceUp marks the rows, which stand by question and the latest first, that are unanswered since
+// the same question was last answered; nil if those are fewer than least.
+func silentSinceUp(rows []row, least int) []bool {
+	out, marked := make([]bool, len(rows)), 0
+	for i := 0; i < len(rows); {
+		from := i
+		for i < len(rows) && sameQuestion(&rows[i], &rows[from]) && rows[i].result == isDown {
+			i++
+		}
+		answered := i < len(rows) && sameQuestion(&rows[i], &rows[from]) && rows[i].result == isUp
+		for k := from; k < i && answered && rows[k].ask.reaches(); k++ {
+			out[k] = true
+			marked++
+		}
+		for i < len(rows) && sameQuestion(&rows[i], &rows[from]) {
+			i++
+		}
+	}
+	if marked < least {
+		return nil
+	}
+	return out
 }
 
 // weighLoss is the log odds of a loss, whatever its share, against noise such as

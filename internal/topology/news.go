@@ -48,6 +48,11 @@ func (g *Graph) Sift(obs, before []Observation) Sifted {
 		}
 	}
 	since := t.sweepStarts()
+	for v, silent := range t.fellSilent() {
+		if silent {
+			since[v] = math.MaxInt64 // all of it is stale
+		}
+	}
 	was := g.lastWords(before, t.vantages)
 	const (
 		kept = iota

@@ -2,10 +2,12 @@ package topology
 
 import "slices"
 
-// turn is when a vantage last heard of a component that has ceased to answer it since, in nanoseconds.
+// turn is when a vantage last heard of a component that has ceased to answer it since, and when it first
+// did not, in nanoseconds.
 type turn struct {
 	vantage uint16
 	at      int64
+	silent  int64
 }
 
 // turnsOf finds the vantages that a component has ceased to answer within its rows, which stand by
@@ -39,6 +41,13 @@ func turnsOf(rows []row) []turn {
 			t.at = max(t.at, r.at)
 		}
 	}
+	for i := range rows {
+		for k := range out {
+			if r, t := &rows[i], &out[k]; r.vantage == t.vantage && r.ask.reaches() && r.result == isDown && r.at > t.at && (t.silent == 0 || r.at < t.silent) {
+				t.silent = r.at
+			}
+		}
+	}
 	return slices.DeleteFunc(out, func(t turn) bool { return !silentSince(rows, t) })
 }
 
@@ -63,6 +72,8 @@ func (t *table) outdated(r *row, own []turn) bool {
 	if r.result != isUp {
 		return false
 	}
-	before := func(turned turn) bool { return turned.vantage == r.vantage && r.at <= turned.at+int64(lookEnds) }
+	before := func(turned turn) bool {
+		return turned.vantage == r.vantage && r.at <= max(turned.at+int64(lookEnds), turned.silent)
+	}
 	return slices.ContainsFunc(own, before) || r.peer != noNode && slices.ContainsFunc(turnsOf(t.of(r.peer)), before)
 }

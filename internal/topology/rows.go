@@ -84,6 +84,7 @@ type table struct {
 	rows     []row
 	start    []int32 // rows[start[n]:start[n+1]] are node n's
 	vantages []string
+	since    []int64 // by vantage; see lastLooks
 	node     []int32 // by observation: who was asked; noNode: it can say nothing
 	peers    bool    // whether any row is about a peer
 }

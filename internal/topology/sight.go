@@ -40,10 +40,20 @@ type sight struct {
 // follows for any machine.
 func (g *Graph) sightOf(t *table) *sight {
 	s := &sight{t: t, blind: make([]bool, len(t.vantages)), lost: make([][]uint8, len(t.vantages))}
-	asked, answered := g.tally(t)
+	for v := range t.vantages {
+		s.lost[v] = make([]uint8, len(g.sites))
+	}
+	for _, k := range g.tally(t) {
+		s.compare(g, k.asked, k.answered)
+	}
+	return s
+}
+
+// compare adds what follows from these counts, by vantage and site.
+func (s *sight) compare(g *Graph, asked, answered [][]int) {
+	t := s.t
 	alone := lonelyBlind(asked, answered)
 	for v, name := range t.vantages {
-		s.lost[v] = make([]uint8, len(g.sites))
 		if name == Hands {
 			continue
 		}
@@ -83,10 +93,9 @@ func (g *Graph) sightOf(t *table) *sight {
 			}
 		}
 		// What is its own fault for one site is so for those that nobody sees, too.
-		s.blind[v] = len(gone) > 0 && dark == looked && (blind || len(gone) == looked && (sure || inside || looked > 1) ||
-			!inside && !slices.ContainsFunc(gone, func(site int) bool { return !g.uplinkAnswers(t, site) }))
+		s.blind[v] = s.blind[v] || len(gone) > 0 && dark == looked && (blind || len(gone) == looked && (sure || inside || looked > 1) ||
+			!inside && slices.ContainsFunc(gone, func(site int) bool { return g.uplinkAnswers(t, site) }))
 	}
-	return s
 }
 
 // shutIn says that a vantage within a site sees much of that and nothing of the others: it
@@ -156,28 +165,44 @@ func (g *Graph) uplinkAnswers(t *table, site int) bool {
 	return false
 }
 
-// tally counts, by vantage and site, who was asked and who answered.
-func (g *Graph) tally(t *table) (asked, answered [][]int) {
-	asked, answered = make([][]int, len(t.vantages)), make([][]int, len(t.vantages))
-	for v := range t.vantages {
-		asked[v], answered[v] = make([]int, len(g.sites)), make([]int, len(g.sites))
+// tallied counts, by vantage and site, what was asked and answered.
+type tallied struct{ asked, answered [][]int }
+
+func (k *tallied) note(r *row, site int32) {
+	k.asked[r.vantage][site]++
+	if r.result == isUp {
+		k.answered[r.vantage][site]++
+	}
+}
+
+// tally counts it for every look, and for the last one: a vantage that sees nothing since the middle of
+// a sweep sees nothing, and one that never did is known by what others saw before they lost it.
+func (g *Graph) tally(t *table) []tallied {
+	out := make([]tallied, 2)
+	for k := range out {
+		out[k] = tallied{make([][]int, len(t.vantages)), make([][]int, len(t.vantages))}
+		for v := range t.vantages {
+			out[k].asked[v], out[k].answered[v] = make([]int, len(g.sites)), make([]int, len(g.sites))
+		}
 	}
 	for n := range g.nodes {
 		site := g.siteNumber[n]
 		if site == noNode {
 			continue
 		}
-		for _, r := range t.of(int32(n)) {
+		rows := t.of(int32(n))
+		for i := range rows {
+			r := &rows[i]
 			if !r.ask.reaches() || r.result == isUnknown {
 				continue
 			}
-			asked[r.vantage][site]++
-			if r.result == isUp {
-				answered[r.vantage][site]++
+			out[0].note(r, site)
+			if first := i == 0 || !sameQuestion(r, &rows[i-1]); first && r.at >= t.since[r.vantage] {
+				out[1].note(r, site)
 			}
 		}
 	}
-	return asked, answered
+	return out
 }
 
 // believed says whether what the vantage told says anything about the node.

@@ -16,6 +16,7 @@ type sighting struct {
 	up    bool      // some probe of it got an answer
 	lit   uint8     // which results its power has, as bits
 	off   uint8     // in steps of 1/stepsOfOffRate: how many beside it are switched off, where that is no chance
+	site  int32     // the number of its site, or noNode
 	stray bool      // only vantages of other sites ask it, unlike most of its site: it stands there
 }
 
@@ -35,6 +36,14 @@ type verdict struct {
 	run     uint8 // how many times in a row, at different times, it was the same
 	inside  bool  // asked from within the component's own site
 	hands   bool  // somebody looked
+}
+
+// side is 1 of what was asked from within the component's own site, else 0.
+func (v *verdict) side() int {
+	if v.inside {
+		return 1
+	}
+	return 0
 }
 
 // answered says that some probe got an answer; silent, that those made got none.
@@ -103,6 +112,7 @@ func (g *Graph) sightings(obs []Observation) []*sighting { return g.look(obs).se
 
 func (g *Graph) look(obs []Observation) *view {
 	t := g.tabulate(obs)
+	t.since = t.lastLooks()
 	v := &view{table: t, sight: g.sightOf(t), seen: make([]*sighting, len(g.nodes)), places: make([]int32, len(t.vantages))}
 	for i, name := range t.vantages {
 		v.places[i] = g.placeOf(name)
@@ -122,7 +132,7 @@ func (g *Graph) look(obs []Observation) *view {
 		}
 	})
 	if t.peers {
-		v.tellPeers(all)
+		v.tellPeers(g, all)
 	}
 	v.findStrays(g)
 	return v
@@ -216,8 +226,9 @@ func (v *view) sightingOf(g *Graph, n int32, room []verdict, s *sighting) bool {
 		hands := v.table.vantages[d.vantage] == Hands
 		within := v.places[d.vantage] == g.site[n]
 		s.asked |= g.askedFrom(v.places[d.vantage], n)
-		answers := d.ask.reaches() && d.result == isUp // that proves something, whoever heard it
-		if v.table.outdated(&first, turned) || !answers && !v.sight.believed(g, d.vantage, n) || d.ask.reaches() && d.result == isUnknown {
+		answers := d.ask.reaches() && d.result == isUp                            // that proves something, whoever heard it
+		passed := first.result == isUp && first.at < v.table.since[first.vantage] // the look that came after did not ask it
+		if passed || v.table.outdated(&first, turned) || !answers && !v.sight.believed(g, d.vantage, n) || d.ask.reaches() && d.result == isUnknown {
 			continue
 		}
 		d.hands = hands
@@ -281,8 +292,40 @@ func (s *sighting) split(all []verdict, kind inventory.Kind) {
 	}
 }
 
+const (
+	leastDarkBeside = 3 // machines of a rack whose BMCs are silent,
+	darkBeside      = 4 // and how many times as many as those that tell
+)
+
+// outOfPlace marks the racks in which next to all BMCs are silent: one that tells there is rather that
+// of a machine which stands elsewhere, and so are the supplies and links that it tells of. Otherwise one machine
+// in the wrong rack would speak for its PDUs as often as it has supplies and vantages.
+func (v *view) outOfPlace(g *Graph) []bool {
+	tell, dark := make([]int, g.hoods), make([]int, g.hoods)
+	for n, s := range v.seen {
+		if s == nil || g.hood[n] == noNode {
+			continue
+		}
+		switch {
+		case s.tells():
+			tell[g.hood[n]]++
+		case s.silent() && s.powerIs(isUnknown):
+			dark[g.hood[n]]++
+		}
+	}
+	out := make([]bool, g.hoods)
+	for k := range out {
+		out[k] = dark[k] >= leastDarkBeside && dark[k] >= darkBeside*tell[k]
+	}
+	return out
+}
+
+// tells says that its BMC answers.
+func (s *sighting) tells() bool { return s.powerIs(isUp) || s.powerIs(isDown) || s.powerIs(isAlive) }
+
 // tellPeers hands on what was said about others.
-func (v *view) tellPeers(all []sighting) {
+func (v *view) tellPeers(g *Graph, all []sighting) {
+	astray := v.outOfPlace(g)
 	count := make([]int32, len(all)+1)
 	each := func(do func(about int32, d verdict)) {
 		for n := range all {
@@ -291,6 +334,9 @@ func (v *view) tellPeers(all []sighting) {
 			}
 			for _, d := range all[n].told {
 				if d.result == isUnknown && d.ask != askGuest {
+					continue
+				}
+				if hood := g.hood[n]; d.ask == askPSU && !d.hands && hood != noNode && astray[hood] {
 					continue
 				}
 				about := d.peer
@@ -343,7 +389,7 @@ func (w *weighed) of(n int32, s *sighting) *likelihood {
 	if s.stray {
 		w.key = append(w.key, '?')
 	}
-	w.key = append(w.key, s.off)
+	w.key = append(w.key, s.off, byte(s.site), byte(s.site>>8))
 	for _, list := range [...][]verdict{s.reach, s.power, s.about} {
 		w.key = append(w.key, '/')
 		for i := range list {
