@@ -106,26 +106,32 @@ func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 // lately is the time within which what is found broken has failed, as a rule.
 const lately = 30 * time.Minute
 
-// justNow makes less sure of what takes nothing down and answered a short while ago: that it has failed
-// since is as much rarer as the while is shorter, and that a probe is missed by chance is not.
-func (r *reporter) justNow(f *Finding) {
-	rows := r.table.of(r.g.index[f.Component])
-	while := int64(lately)
+// rarer is how many times rarer it is that n has failed since it last answered what it does not answer
+// now, where that was a short while ago.
+func (t *table) rarer(n int32) float64 {
+	rows := t.of(n)
+	while := lately
 	for i := range rows {
 		if !rows[i].ask.reaches() || rows[i].result != isDown || i > 0 && sameQuestion(&rows[i], &rows[i-1]) {
 			continue
 		}
 		for k := i + 1; k < len(rows) && sameQuestion(&rows[k], &rows[i]); k++ {
 			if rows[k].result == isUp {
-				while = min(while, rows[i].at-rows[k].at)
+				while = min(while, time.Duration(rows[i].at-rows[k].at))
 				break
 			}
 		}
 	}
-	if while == int64(lately) || len(f.AmbiguousWith) > 0 {
+	return float64(lately) / float64(max(while, lookEnds))
+}
+
+// justNow makes less sure of what takes nothing down and answered a short while ago: that it has failed
+// since is as much rarer as the while is shorter, and that a probe is missed by chance is not.
+func (r *reporter) justNow(f *Finding) {
+	rarer := r.table.rarer(r.g.index[f.Component])
+	if rarer <= 1 || len(f.AmbiguousWith) > 0 {
 		return
 	}
-	rarer := float64(lately) / float64(max(while, int64(lookEnds)))
 	f.LogOdds -= math.Log(rarer)
 	f.Probability /= f.Probability + (1-f.Probability)*rarer
 	f.Confidence = f.Probability
@@ -331,6 +337,7 @@ func (r *reporter) lone(shared []Finding, rows *chronicle) (findings []Finding, 
 	for _, id := range alone {
 		l := by.server(id, r.seen[id], len(r.g.nodes[id].users) == 0, rows, r.g.siteNumber[id])
 		weight, own := 1.0, l.own[r.t.state[r.local[id]]]
+		own /= own + (1-own)*r.table.rarer(id)
 		something := own
 		next := math.Log(max(own, 1e-12) / max(1-own, 1e-12)) // finite, for JSON
 		var class []Alternative

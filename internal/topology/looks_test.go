@@ -349,3 +349,29 @@ func TestAFewMachinesThatNobodyEverHeardAreAPolicy(t *testing.T) {
 }
 
 func isServerID(id string) bool { return strings.HasPrefix(id, "srv-") }
+
+// A machine that answered a minute ago and misses the one probe that it was asked since is mostly well.
+func TestAMachineThatAnsweredAMinuteAgoIsNotNamedForOneProbe(t *testing.T) {
+	inv := estate{sites: 1, rooms: 2, racks: 20, servers: 20, clients: 1}.load(t)
+	r := rand.New(rand.NewPCG(4, 4))
+	const hung = "srv-000123"
+	var rows []topology.Observation
+	for k := range 9 {
+		for i, id := range inv.Servers() {
+			for _, p := range []topology.Probe{topology.ProbeTCP, topology.ProbeICMP} {
+				if r.Float64() < .2 {
+					continue // not asked
+				}
+				o := topology.Observation{Component: id, Probe: p, Vantage: "v", At: minute(k).Add(time.Duration(i%4000) * time.Millisecond), Result: topology.Up}
+				if r.Float64() < .04 || id == hung && k > 5 {
+					o.Result = topology.Down
+				}
+				rows = append(rows, o)
+			}
+		}
+	}
+	inf := topology.New(inv).Infer(rows)
+	if got := named(inf); !slices.Equal(got, []string{hung}) {
+		t.Errorf("named %v, want %s: %s", got, hung, story(&inf))
+	}
+}
