@@ -48,11 +48,6 @@ func (g *Graph) Sift(obs, before []Observation) Sifted {
 		}
 	}
 	since := t.sweepStarts()
-	for v, silent := range t.fellSilent() {
-		if silent {
-			since[v] = math.MaxInt64 // all of it is stale
-		}
-	}
 	was := g.lastWords(before, t.vantages)
 	const (
 		kept = iota
@@ -122,8 +117,13 @@ func (t *table) sweepStarts() []int64 {
 		}
 		first[r.vantage], last[r.vantage] = min(first[r.vantage], r.at), max(last[r.vantage], r.at)
 	}
+	silent := t.fellSilent()
 	for v := range out {
-		if t.vantages[v] == Hands {
+		switch {
+		case silent[v]:
+			out[v] = math.MaxInt64 // all of it is stale
+			continue
+		case t.vantages[v] == Hands:
 			out[v] = math.MinInt64
 			continue
 		}
