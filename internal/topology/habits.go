@@ -97,11 +97,10 @@ type noises [2]float64
 // comes through uplinks that lose packets goes unanswered more often.
 func (g *Graph) noiseOf(seen []*sighting) (all float64, at []noises) {
 	sites, sum := make([][2]misses, len(g.sites)), misses{}
-	for n, sight := range seen {
+	for _, sight := range seen {
 		if sight == nil {
 			continue
 		}
-		sight.site = g.siteNumber[n]
 		var sides [2]misses
 		for i := range sight.reach {
 			sides[sight.reach[i].side()].note(sight.reach[i].result)

@@ -82,11 +82,10 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 	return h
 }
 
-// leastMute is how many machines that nobody heard make a policy, rather than faults of their own.
-const leastMute = 5
-
-// timesHung: so many times as many as hang are rather silent by policy.
-const timesHung = 3
+const (
+	leastMute = 5 // so many machines that nobody heard make a policy, rather than faults of their own,
+	timesHung = 3 // if they are so many times as many as hang
+)
 
 // neverHeard is the share of machines that were silent in every row, one here and one there, beyond what chance
 // explains. Where nobody saw them answer before it is a policy that so many don't answer; where many do not in one

@@ -32,7 +32,7 @@ func (t *table) lastLooks() []int64 {
 	return out
 }
 
-// leastLooks is how many looks a vantage must have missed to have fallen silent.
+// leastLooks is how many looks make a rhythm, and how many a vantage must have missed to have fallen silent.
 const leastLooks = 2
 
 // fellSilent marks the vantages that began to look together with others, and have not looked any more while those

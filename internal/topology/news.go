@@ -18,7 +18,7 @@ type Sifted struct {
 	Strangers    int // about components that the inventory does not know
 	Unreadable   int // of a probe that inference does not know
 	Doubled      int // the same row once more
-	Stale        int // older than the vantage's last sweep
+	Stale        int // older than the vantage's last sweep, or of one that fell silent
 	WasSo        int // like the earlier sweep: never answered, or was already off
 	// Past are the stale rows, and those of the earlier sweep, for [Graph.InferAfter].
 	Past []Observation

@@ -122,6 +122,7 @@ func (g *Graph) look(obs []Observation) *view {
 	verdicts := make([]verdict, len(t.rows)+len(g.nodes))
 	inChunks(len(g.nodes), func(from, to int) {
 		for n := from; n < to; n++ {
+			all[n].site = g.siteNumber[n]
 			if t.start[n] == t.start[n+1] {
 				continue
 			}
@@ -298,7 +299,7 @@ const (
 )
 
 // outOfPlace marks the racks in which next to all BMCs are silent: one that tells there is rather that
-// of a machine which stands elsewhere, and so are the supplies and links that it tells of. Otherwise one machine
+// of a machine which stands elsewhere, and so are the supplies that it tells of. Otherwise one machine
 // in the wrong rack would speak for its PDUs as often as it has supplies and vantages.
 func (v *view) outOfPlace(g *Graph) []bool {
 	tell, dark := make([]int, g.hoods), make([]int, g.hoods)
