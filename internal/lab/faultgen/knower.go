@@ -7,11 +7,19 @@ import (
 
 // Known is what one would name, by which is likelier (maximum a posteriori, no
 // threshold), who reads the same rows and knows the generator, its rates, and, judging one
-// component, everything else that is so that night. Nobody who knows less errs
-// less often: what that one misses is hidden by chance and missing rows.
+// component and what backs it up, everything else that is so that night; but not which racks are
+// managed in-band, only how many: no inventory tells. Nobody who
+// knows less errs less often: what that one misses is hidden by chance and missing rows.
 type Known struct {
 	Broken map[string]bool // components named: broken, or taken for it
 	Own    map[string]bool // of the servers down by themselves, those that are named
+	Judged []Judged        // all components of which nothing answered that would not without them; sites are given away
+}
+
+// Judged is a component with what the one who knows thinks of it.
+type Judged struct {
+	Odds   float64 // log odds that it is broken
+	Broken bool    // whether it is
 }
 
 // Knower asks the one who knows. Rows must still be there. Rows from beside
@@ -27,22 +35,26 @@ func (n *Night) Knower() Known {
 		k.told[i] = told[l.e.things[i].id]
 		k.like[k.kind(i)]++
 	}
-	k.was = k.foresee(k.is)
 	k.backUp()
+	k.lookUp()
 	out := Known{Broken: map[string]bool{}, Own: map[string]bool{}}
 	for i := range l.e.things {
 		t := &l.e.things[i]
+		odds := math.Inf(1)
 		switch {
 		case t.kind == "server":
+			continue
 		case t.kind == "site": // told
-			if l.broken[i] {
-				out.Broken[t.id] = true
+			if !l.broken[i] {
+				continue
 			}
-		case l.broken[i]:
-			if -k.flip(i)+k.rarity(i) > 0 {
-				out.Broken[t.id] = true
-			}
-		case k.is.fed[i] && !k.livesOn(i) && k.flip(i)+k.rarity(i) > 0:
+		case !l.broken[i] && (!k.is.fed[i] || k.livesOn(i)):
+			continue
+		default:
+			odds = k.odds(i)
+		}
+		out.Judged = append(out.Judged, Judged{Odds: odds, Broken: l.broken[i]})
+		if odds > 0 {
 			out.Broken[t.id] = true
 		}
 	}
@@ -68,7 +80,10 @@ type knower struct {
 	told    [][]Row        // by thing
 	from    map[string]int // by vantage: which site it stands in
 	is      *how
-	was     []uint8 // by thing, as things are
+	was     foreseen
+	fits    []float64 // by rack: ln P(its rows | the night as it was), up to what no hypothesis changes
+	rack    []int     // by thing: where it stands; itself where that is no rack
+	holds   [][]int   // by rack
 	like    map[string]int
 	lit     []bool  // by thing: something that can't work without it answered
 	sibling [][]int // by thing: what backs it up
@@ -80,35 +95,106 @@ const (
 	wouldTell         // of its power
 )
 
-// foresee is what things would do, by thing.
-func (k *knower) foresee(h *how) []uint8 {
-	out := make([]uint8, len(k.e.things))
-	for i := range out {
-		if k.answers(h, i) && !k.mute[i] {
-			out[i] |= wouldAnswer
-		}
-		if h.fed[i] && k.managed(h, i) && k.own[i] != dead && !k.muteBMC[i] {
-			out[i] |= wouldTell
+// foreseen is what things would do, by thing: where the management of its rack
+// has a network of its own, and where it hangs on the rack's switch.
+type foreseen [2][]uint8
+
+// foresee is what things would do as they are laid.
+func (k *knower) foresee(h *how) foreseen {
+	var out foreseen
+	for inBand := range out {
+		out[inBand] = make([]uint8, len(k.e.things))
+		for i := range k.e.things {
+			managed := inBand == 0 || k.managedInBand(h, i)
+			answers := k.answers(h, i)
+			if k.e.things[i].kind == "pdu" {
+				answers = h.fed[i] && !k.broken[i] && managed
+			}
+			if answers && !k.mute[i] {
+				out[inBand][i] |= wouldAnswer
+			}
+			if h.fed[i] && managed && k.own[i] != dead && !k.muteBMC[i] {
+				out[inBand][i] |= wouldTell
+			}
 		}
 	}
 	return out
 }
 
-// flip is ln P(rows | thing i were otherwise) − ln P(rows | the night as it was).
-func (k *knower) flip(i int) float64 {
-	k.broken[i] = !k.broken[i]
+// lookUp notes which rack things stand in, and how the night as it was fits their rows.
+func (k *knower) lookUp() {
+	k.rack, k.holds, k.fits = make([]int, len(k.e.things)), make([][]int, len(k.e.things)), make([]float64, len(k.e.things))
+	for i := range k.rack {
+		k.rack[i] = i
+		if tor := k.e.things[k.stands[i]].tor; len(tor) > 0 {
+			k.rack[i] = tor[0]
+		}
+		k.holds[k.rack[i]] = append(k.holds[k.rack[i]], i)
+	}
+	k.was = k.foresee(k.is)
+	for rack := range k.holds {
+		k.fits[rack] = k.fitOf(rack, k.is, k.was)
+	}
+}
+
+// fitOf is ln P(rows of a rack | how things are laid), whichever way it is managed.
+func (k *knower) fitOf(rack int, h *how, would foreseen) float64 {
+	var sums [2]float64
+	for inBand := range sums {
+		for _, t := range k.holds[rack] {
+			site := k.e.things[k.stands[t]].site
+			for _, r := range k.told[t] {
+				sums[inBand] += k.chance(r, would[inBand][t], k.from[r.Vantage] == site || h.outward[site])
+			}
+		}
+	}
+	return sumOfLogs(math.Log(1-k.e.Style.InBand)+sums[0], math.Log(k.e.Style.InBand)+sums[1])
+}
+
+// odds are the log odds that thing i is broken. Whether what backs it up is broken is not given
+// away: of a pair that failed together, the one half would tell of the other.
+func (k *knower) odds(i int) float64 {
+	alone := math.Log(3 / float64(len(Kinds)) / float64(k.like[k.kind(i)])) // each kind as often as another, three a night
+	well, ill := k.fit(false, i, -1, false), alone+k.fit(true, i, -1, false)
+	for _, j := range k.sibling[i] {
+		if j != i && !k.livesOn(j) {
+			well = sumOfLogs(well, alone+k.fit(false, i, j, true))
+			// Both are drawn together as often as the one or the other alone: twice as often as this one.
+			ill = sumOfLogs(ill, alone+math.Ln2+k.fit(true, i, j, true))
+		}
+	}
+	return ill - well
+}
+
+// sumOfLogs is ln(eᵃ + eᵇ).
+func sumOfLogs(a, b float64) float64 {
+	if b > a {
+		a, b = b, a
+	}
+	if math.IsInf(b, -1) {
+		return a
+	}
+	return a + math.Log1p(math.Exp(b-a))
+}
+
+// fit is ln P(rows | thing i is broken or not, and so is j; the rest of what backs i up is well) − ln P(rows | the night as it was).
+func (k *knower) fit(broken bool, i, j int, jBroken bool) float64 {
+	was := k.broken
+	k.broken = slices.Clone(was)
+	for _, other := range k.sibling[i] {
+		k.broken[other] = other == j && jBroken
+	}
+	k.broken[i] = broken
 	h := k.lay()
 	would := k.foresee(h)
-	k.broken[i] = !k.broken[i]
+	k.broken = was
 	sum := 0.0
-	for t := range would {
-		site := k.e.things[k.stands[t]].site
-		if would[t] == k.was[t] && h.outward[site] == k.is.outward[site] {
-			continue
-		}
-		for _, r := range k.told[t] {
-			within := k.from[r.Vantage] == site
-			sum += k.chance(r, would[t], within || h.outward[site]) - k.chance(r, k.was[t], within || k.is.outward[site])
+	for rack, holds := range k.holds {
+		if slices.ContainsFunc(holds, func(t int) bool {
+			site := k.e.things[k.stands[t]].site
+			return would[0][t] != k.was[0][t] || would[1][t] != k.was[1][t] || h.outward[site] != k.is.outward[site]
+		}) {
+			sum += k.fitOf(rack, h, would) - k.fits[rack]
 		}
 	}
 	return sum
@@ -181,17 +267,6 @@ func (k *knower) backUp() {
 			}
 		}
 	}
-}
-
-// rarity is the log odds with which the fault is drawn beside the others: each kind as often as
-// another, three a night; of a pair both are drawn twice as often as the other alone.
-func (k *knower) rarity(i int) float64 {
-	for _, other := range k.sibling[i] {
-		if other != i && k.broken[other] {
-			return math.Ln2
-		}
-	}
-	return math.Log(3 / float64(len(Kinds)) / float64(k.like[k.kind(i)]))
 }
 
 // ownKnown judges the servers that are down by themselves: against

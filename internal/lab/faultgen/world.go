@@ -101,7 +101,13 @@ func (w *world) linked(h *how, i int) bool {
 // managed says whether the management of thing i can be reached within its site.
 func (w *world) managed(h *how, i int) bool {
 	t := &w.e.things[w.stands[i]]
-	return !t.inBand || len(t.tor) == 0 || anyOf(t.tor, h.forwards)
+	return !t.inBand || w.managedInBand(h, i)
+}
+
+// managedInBand says whether it could be if it hung on its rack's switch.
+func (w *world) managedInBand(h *how, i int) bool {
+	t := &w.e.things[w.stands[i]]
+	return len(t.tor) == 0 || anyOf(t.tor, h.forwards)
 }
 
 // answers says whether the address of thing i would answer within its site.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -21,9 +22,10 @@ type tally struct {
 	knownExact               int            // nights that that one names just right
 	knownFound               int            // broken that that one names; and named here, or in a class
 	knownOwn, knownOwnFound  int            // the same of servers
-	strictWrong              int            // wrong, or broken only in that its class holds machines that are down by themselves
-	wrong                    int            // named, and neither it nor its class is broken
-	missed                   int            // broken, and not even in a class
+	judged                   []faultgen.Judged
+	strictWrong              int // wrong, or broken only in that its class holds machines that are down by themselves
+	wrong                    int // named, and neither it nor its class is broken
+	missed                   int // broken, and not even in a class
 	why                      [reasons]int
 	servers, rightServers    int             // named; and truly down by themselves
 	own, foundServers        int             // down by themselves where it could be seen; and named
@@ -48,6 +50,23 @@ func (t *tally) know(night *faultgen.Case, known faultgen.Known) {
 		t.knownExact++
 	}
 	t.knownOwn += len(known.Own)
+	t.judged = append(t.judged, known.Judged...)
+}
+
+// mostFound is the most of what was broken that one finds who knows the generator and names whatever
+// is likely enough, where he chooses how likely that is so that of what he names the share least is right.
+func (t *tally) mostFound(least float64) float64 {
+	slices.SortFunc(t.judged, func(a, b faultgen.Judged) int { return cmp.Compare(b.Odds, a.Odds) })
+	right, most := 0, 0
+	for i, j := range t.judged {
+		if j.Broken {
+			right++
+		}
+		if last := i+1 == len(t.judged) || t.judged[i+1].Odds < j.Odds; last && float64(right) >= least*float64(i+1) {
+			most = right
+		}
+	}
+	return share(most, t.broken)
 }
 
 // count adds one night, and says whether anything was wrong about shared equipment.
@@ -171,6 +190,9 @@ func (t *tally) figures(r regime) []figure.Figure {
 	bounded(share(t.knownRight, t.knownRight+t.knownWrong))
 	add("recall, with classes", share(t.broken-t.missed, t.broken), "share", "≥", r.least, r.accuracy)
 	bounded(share(t.knownRight, t.broken))
+	if r.bounded() && r.accuracy {
+		add("recall, of one who knows the generator and names as much as the goal of precision lets him", t.mostFound(r.least), "share", "", 0, false)
+	}
 	add("exact set, with classes", share(t.contained, t.nights), "share", "≥", r.exact, r.accuracy && r.exact > 0)
 	bounded(share(t.knownExact, t.nights))
 	add("missed or wrongly named, of what is broken", share(t.missed+t.strictWrong, t.broken), "share", "", 0, false)
