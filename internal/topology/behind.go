@@ -24,7 +24,7 @@ const (
 // part of a hypothesis like a failure, so that it is one coincidence a switch and
 // not one for each machine; but it breaks nothing, and no report names it.
 func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
-	s.inBandShare, s.inBandBeyond = s.inBand(seen)
+	s.inBand(seen)
 	switches := map[string][]int32{} // by rack
 	for i := range nodes {
 		if nodes[i].server {

@@ -20,6 +20,7 @@ type cutRack struct {
 	room                  string
 	silent, answers, lost int // machines that are silent, less those that answer; of the silent those whose BMC answers, and does not
 	asked, mute           int // PDUs' own addresses
+	switches, deaf        int // its switches' own, and those that are silent
 }
 
 // clear says that its management does not hang on its switch, dark that it may: power is on, or may be.
@@ -37,34 +38,44 @@ func (r *cutRack) cut() bool { return r.silent >= leastBMCs }
 // nothing tells: such a room is as dark as one without power.
 const inBandBeyond = 0.12
 
-// inBand is how often the management of a rack hangs on its own switch, as learned from the racks that
+// cutOffWeight is how many switches the usual share of those that answer though cut off is worth.
+const cutOffWeight = 5
+
+// inBand learns how often the management of a rack hangs on its own switch from the racks that
 // are cut off tonight: where the BMCs of a hundred of them answer, and their PDUs, those of the one that don't
-// have rather lost their power. Rooms in which none answer count for nothing: it may be the power.
-func (s *search) inBand(seen []*sighting) (ofRack, beyond float64) {
-	type room struct{ clear, dark int }
+// have rather lost their power; and so it is of their switches' own addresses. Rooms in which none answer
+// count for nothing: it may be the power.
+func (s *search) inBand(seen []*sighting) {
+	type room struct{ clear, dark, switches, deaf int }
 	rooms := map[string]*room{}
 	for _, r := range s.cutRacks(seen) {
-		if rooms[r.room] == nil {
-			rooms[r.room] = &room{}
+		of := rooms[r.room]
+		if of == nil {
+			of = &room{}
+			rooms[r.room] = of
 		}
 		switch {
 		case r.clear():
-			rooms[r.room].clear++
+			of.clear++
+			of.switches, of.deaf = of.switches+r.switches, of.deaf+r.deaf
 		case r.dark():
-			rooms[r.room].dark++
+			of.dark++
+			of.switches += r.switches - r.deaf // why the others are silent is not known
 		}
 	}
-	clear, dark := 0, 0
+	var all room
 	for _, r := range rooms {
 		if r.clear >= leastClear && 3*r.clear >= r.dark {
-			clear, dark = clear+r.clear, dark+r.dark
+			all.clear, all.dark = all.clear+r.clear, all.dark+r.dark
+			all.switches, all.deaf = all.switches+r.switches, all.deaf+r.deaf
 		}
 	}
-	ofRack = inBandRate(float64(dark), float64(clear))
-	if clear > 0 {
-		return ofRack, ofRack
+	s.inBandShare = inBandRate(float64(all.dark), float64(all.clear))
+	s.inBandBeyond = s.inBandShare
+	if all.clear == 0 {
+		s.inBandBeyond = max(s.inBandShare, inBandBeyond)
 	}
-	return ofRack, max(ofRack, inBandBeyond)
+	s.switchCutOff = (managedCutOff*cutOffWeight + float64(all.switches-all.deaf)) / float64(cutOffWeight+all.switches)
 }
 
 func (s *search) cutRacks(seen []*sighting) []cutRack {
@@ -96,11 +107,19 @@ func (s *search) cutRacks(seen []*sighting) []cutRack {
 	for _, n := range s.global {
 		c := s.g.nodes[n].c
 		hood, known := named[c.Rack]
-		if sight := seen[n]; c.Kind == inventory.KindPDU && c.Rack != "" && known && sight != nil && len(sight.reach) > 0 {
-			racks[hood].asked++
-			if sight.silent() {
-				racks[hood].mute++
-			}
+		sight := seen[n]
+		if c.Rack == "" || !known || sight == nil || len(sight.reach) == 0 {
+			continue
+		}
+		r, mute := &racks[hood], 0
+		if sight.silent() {
+			mute = 1
+		}
+		switch c.Kind {
+		case inventory.KindPDU:
+			r.asked, r.mute = r.asked+1, r.mute+mute
+		case inventory.KindSwitch:
+			r.switches, r.deaf = r.switches+1, r.deaf+mute
 		}
 	}
 	return racks

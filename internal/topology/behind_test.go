@@ -1,9 +1,12 @@
 package topology_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
+	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
 )
 
@@ -27,5 +30,64 @@ func TestInferNamesUplinksWithoutWhichASiteIsDarkWithinToo(t *testing.T) {
 	}
 	if len(inf.Blind) > 0 {
 		t.Errorf("blind %v: it saw what still answers", inf.Blind)
+	}
+}
+
+// Behind aggregation switches that are lost, whether the silence of a rack's own switch says anything is told by those of the other racks.
+func TestASwitchThatIsSilentWhereAllOthersAnswerThoughCutOffTellsOfItsRack(t *testing.T) {
+	const racks = 100
+	var b strings.Builder
+	b.WriteString("version: 1\nsites: [{id: s0, timezone: UTC, vantages: [in]}]\n")
+	b.WriteString("clients: [{id: c0, language: ru, timezone: UTC, contacts: [{id: duty, addresses: {telegram: \"1\"}}]}]\ncomponents:\n")
+	n := 0
+	probe := func() string { n++; return fmt.Sprintf("probe: {address: 10.0.%d.%d, icmp: true", n>>8, n&255) }
+	b.WriteString("  - {id: room, kind: room, in: s0}\n")
+	for _, side := range []string{"a", "b"} {
+		fmt.Fprintf(&b, "  - {id: agg-%s, kind: switch, in: room, %s}}\n", side, probe())
+	}
+	for k := range racks {
+		rack := fmt.Sprintf("rack%03d", k)
+		fmt.Fprintf(&b, "  - {id: %s, kind: rack, in: room}\n  - {id: %s-pdu, kind: pdu, in: %s}\n", rack, rack, rack)
+		fmt.Fprintf(&b, "  - {id: %s-sw, kind: switch, in: %s, needs: {power: [%s-pdu], network: [agg-a, agg-b]}, %s}}\n", rack, rack, rack, probe())
+		for i := range 6 {
+			fmt.Fprintf(&b, "  - {id: %s-m%d, kind: server, in: %s, client: c0, needs: {power: [%s-pdu], network: [%s-sw]}, %s, bmc: {url: \"http://10.1.1.1:443\", credentials: \"env:X\"}}}\n",
+				rack, i, rack, rack, rack, probe())
+		}
+	}
+	inv, err := inventory.Load(inventory.Document{Name: "estate", Data: []byte(b.String())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := topology.New(inv)
+	dark := func(id string) bool { return strings.HasPrefix(id, "rack007") }
+	look := func(switchesAnswer bool) []topology.Observation {
+		var rows []topology.Observation
+		for _, c := range inv.Components() {
+			inRack := strings.HasPrefix(c.ID, "rack")
+			result := topology.Down
+			if c.Kind == inventory.KindSwitch && inRack && switchesAnswer && !dark(c.ID) {
+				result = topology.Up
+			}
+			if c.Probe.ICMP {
+				rows = append(rows, topology.Observation{Component: c.ID, Probe: topology.ProbeICMP, Vantage: "in", At: noon, Result: result})
+			}
+			if c.Kind == inventory.KindServer {
+				power := topology.Up
+				if dark(c.ID) || strings.HasPrefix(c.ID, "rack003") || strings.HasPrefix(c.ID, "rack011") || strings.HasPrefix(c.ID, "rack023") { // some are managed by their own switch
+					power = topology.Unknown
+				}
+				rows = append(rows, topology.Observation{Component: c.ID, Probe: topology.ProbePower, Vantage: "in", At: noon, Result: power})
+			}
+		}
+		return rows
+	}
+	ofRack := func(inf topology.Inference) []string {
+		return slices.DeleteFunc(named(inf), func(id string) bool { return strings.HasPrefix(id, "agg-") })
+	}
+	if got := ofRack(g.Infer(look(true))); len(got) != 1 || !dark(got[0]) {
+		t.Errorf("named %v beside the aggregation switches, want the one rack of which nothing answers, not even its switch", got)
+	}
+	if got := ofRack(g.Infer(look(false))); len(got) > 0 {
+		t.Errorf("named %v, though no switch answers behind the aggregation switches", got)
 	}
 }

@@ -11,6 +11,7 @@ type habits struct {
 	hung, off, dead float64  // a server has such a fault of its own
 	mute            float64  // a server never answers, by policy
 	wrong           float64  // a server stands elsewhere than the inventory has it
+	switchCutOff    float64  // a switch answers though cut off
 	counts          counts
 }
 
@@ -26,7 +27,7 @@ type counts struct {
 func usual() *habits {
 	return &habits{
 		dark: leastDownAnyway, cut: leastDownAnyway, noise: falseDown, bmc: bmcMute, lies: bmcLies,
-		hung: ownHung, off: ownOff, dead: ownDead, wrong: wrongInventory,
+		hung: ownHung, off: ownOff, dead: ownDead, wrong: wrongInventory, switchCutOff: managedCutOff,
 	}
 }
 

@@ -27,7 +27,7 @@ const (
 	neverAnswers   = 0.02  // a server never answers, by policy
 
 	ownFalseUp        = 0.02 // it answers though the component does not do its work
-	managedCutOff     = 0.9  // it answers though cut off: where management hangs on what it manages, that is a part of the hypothesis; see behind.go
+	managedCutOff     = 0.9  // it answers though cut off, unless tonight's racks tell otherwise: where management hangs on what it manages, that is a part of the hypothesis; see behind.go
 	hostCutOff        = 0.05 // a hypervisor is asked where its guests are
 	absentElsewhere   = 0.2  // the vantages of a site tell nothing, though the site is not lost as a whole: its uplinks are
 	speaksThough      = 0.02 // a vantage of a site that is lost as a whole tells something: it has power and a way of its own, or stands elsewhere
@@ -290,8 +290,11 @@ func unheardOf(seen *sighting) [states]float64 {
 // address, and by what is beside it: direct evidence on it.
 func (r *habits) gear(kind inventory.Kind, seen *sighting) likelihood {
 	separate := managedCutOff
-	if kind == inventory.KindHypervisor {
+	switch kind {
+	case inventory.KindHypervisor:
 		separate = hostCutOff
+	case inventory.KindSwitch:
+		separate = r.switchCutOff
 	}
 	// What it would answer where its management works, is lost, and is lost to those outside.
 	reached, lost, away := 1.0, 1.0, 1.0

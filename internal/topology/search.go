@@ -46,6 +46,7 @@ type search struct {
 
 	inBandShare  float64 // how often the management of a rack hangs on its own switch; see inBand
 	inBandBeyond float64 // and that of a room on those before its racks
+	switchCutOff float64 // how often a rack's switch answers though the rack is cut off; see switchAnswers
 
 	alone    []int32   // every node, to be a set of one
 	known    []float64 // by node, then by pair: what a move can bring, while the search is lazy
@@ -90,6 +91,7 @@ func newSearch(g *Graph, seen []*sighting) *search {
 	s.linkKin()
 	s.oftener = s.countFailures(nodes)
 	all.Wait()
+	s.habits.switchCutOff = s.switchCutOff
 	for i := range nodes {
 		s.prior[i] = s.priorOf(int32(i))
 	}
