@@ -43,16 +43,43 @@ func (inv *Inventory) index(r *raw, p *problems) {
 		inv.cycles(at) // they can't be looked for in what derive makes of a broken graph
 		return
 	}
+	needs := needs{}
 	for _, c := range inv.components {
 		if c.In != "" {
 			c.Needs = append(c.Needs, Group{Name: locationGroup, Members: []string{c.In}})
 			slices.SortFunc(c.Needs, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
+			c.Needs = needs.shared(c.Needs)
+			c.In = inv.component[c.In].ID
+		}
+		if c.Client != "" {
+			c.Client = inv.client[c.Client].ID
 		}
 	}
 	if inv.cycles(at); len(p.list) > 0 {
 		return
 	}
 	inv.derive()
+}
+
+// needs are lists of groups, each once: the machines of a rack need the same, and
+// those of a large estate are most of what it takes.
+type needs map[string][]Group
+
+func (n needs) shared(groups []Group) []Group {
+	var key []byte
+	for _, g := range groups {
+		key = append(append(key, g.Name...), ':')
+		for _, m := range g.Members { // ids hold neither ':' nor ',' nor ';'
+			key = append(append(key, m...), ',')
+		}
+		key = append(key, ';')
+	}
+	known, ok := n[string(key)]
+	if !ok {
+		known = slices.Clip(groups)
+		n[string(key)] = known
+	}
+	return known
 }
 
 // outside checks the vantages outside of all sites, and the sites' support.

@@ -63,17 +63,7 @@ func New(inv *inventory.Inventory) *Graph {
 	}
 	g.lineUp()
 	g.locate()
-	for i, c := range components {
-		n := &g.nodes[i]
-		n.groups = make([]group, len(c.Needs))
-		for j, need := range c.Needs {
-			members := make([]int32, len(need.Members))
-			for k, id := range need.Members {
-				members[k] = g.index[id]
-			}
-			n.groups[j] = group{name: need.Name, network: need.Name == "network", power: need.Name == "power", members: members}
-		}
-	}
+	g.linkGroups()
 	linkUsers(g.nodes)
 	g.countScopes()
 	g.findKin()
@@ -96,6 +86,30 @@ func (g *Graph) lineUp() {
 	for i := range g.nodes {
 		length := len(g.nodes[i].c.ID)
 		g.ids[i], rest = rest[:length], rest[length:]
+	}
+}
+
+// linkGroups notes at every node what it needs. Who shares that in the inventory shares it here.
+func (g *Graph) linkGroups() {
+	known := map[*inventory.Group][]group{}
+	for i := range g.nodes {
+		needs := g.nodes[i].c.Needs
+		if len(needs) == 0 {
+			continue
+		}
+		groups, ok := known[&needs[0]]
+		if !ok {
+			groups = make([]group, len(needs))
+			for j, need := range needs {
+				members := make([]int32, len(need.Members))
+				for k, id := range need.Members {
+					members[k] = g.index[id]
+				}
+				groups[j] = group{name: need.Name, network: need.Name == "network", power: need.Name == "power", members: members}
+			}
+			known[&needs[0]] = groups
+		}
+		g.nodes[i].groups = groups
 	}
 }
 
