@@ -185,7 +185,10 @@ func (r *round) someOf(down []string) []string {
 // they were seen to be down. Of a machine that failed by itself the BMC is asked, too,
 // however sure that is: whether it is switched off, or hangs, says what to do.
 func (r *round) confirm() {
-	asked, alone := 0, 0
+	if len(r.inf.Findings) == 0 {
+		return
+	}
+	asked, alone, takenBy := 0, 0, r.a.graph().Taken()
 	for _, f := range r.inf.Findings {
 		if f.Kind == inventory.KindServer && alone < maxAlone && !r.seen[question{component: f.Component, probe: topology.ProbePower}] {
 			if c, ok := r.a.inv.Component(f.Component); ok && c.Probe.BMC.Given() {
@@ -198,7 +201,7 @@ func (r *round) confirm() {
 				r.again(id)
 			}
 		}
-		for _, id := range r.a.graph().Blast(f.Component).Servers {
+		for _, id := range takenBy(f.Component) {
 			if asked < maxFollowUp && !r.asked(id) {
 				asked++
 				r.ask(nil, id)

@@ -12,14 +12,7 @@ func (g *Graph) Blast(failed ...string) Blast {
 	for _, n := range g.known(failed) {
 		t.flip(n)
 	}
-	var broken []int32
-	for _, c := range t.trail {
-		if t.state[c.node] != works {
-			broken = append(broken, c.node)
-		}
-	}
-	slices.Sort(broken)
-	broken = slices.Compact(broken)
+	broken := t.broken()
 	out := Blast{Servers: []string{}, ByClient: map[string][]string{}}
 	for _, n := range broken {
 		if c := g.nodes[n].c; g.isServer(n) {
@@ -33,6 +26,40 @@ func (g *Graph) Blast(failed ...string) Blast {
 		}
 	}
 	return out
+}
+
+// Taken returns a function that says which servers failed components take down, by
+// id: [Graph.Blast]'s, for many sets one after another; it is for one goroutine.
+func (g *Graph) Taken() func(failed ...string) []string {
+	t := newTrial(g.nodes)
+	return func(failed ...string) (out []string) {
+		nodes := g.known(failed)
+		for _, n := range nodes {
+			t.flip(n)
+		}
+		for _, n := range t.broken() {
+			if g.isServer(n) {
+				out = append(out, g.id(n))
+			}
+		}
+		t.undo(0)
+		for _, n := range nodes {
+			t.failed[n] = false
+		}
+		return out
+	}
+}
+
+// broken are the nodes that do not work, in order.
+func (t *trial) broken() []int32 {
+	var out []int32
+	for _, c := range t.trail {
+		if t.state[c.node] != works {
+			out = append(out, c.node)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // degraded returns the nodes that work with less redundancy than they have on paper.

@@ -106,6 +106,24 @@ func TestBlastEqualsNaiveEvaluation(t *testing.T) {
 	})
 }
 
+func TestTakenNamesTheServersOfEachBlast(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		inv := drawInventory(t)
+		g := topology.New(inv)
+		var ids []string
+		for _, c := range inv.Components() {
+			ids = append(ids, c.ID)
+		}
+		takenBy := g.Taken()
+		for round := range 5 { // each leaves no trace for the next
+			broken := rapid.SliceOfN(rapid.SampledFrom(ids), 0, 4).Draw(t, "broken")
+			if got, want := takenBy(broken...), g.Blast(broken...).Servers; !slices.Equal(got, want) {
+				t.Fatalf("round %d: %v takes down %v, want %v", round, broken, got, want)
+			}
+		}
+	})
+}
+
 // degraded says that a working component lost redundancy that it leans on.
 func (w *world) degraded(id string) bool {
 	c, _ := w.inv.Component(id)
