@@ -13,24 +13,28 @@ import (
 func (s *Store) PutObservations(ctx context.Context, sweep string, round int, obs []topology.Observation) error {
 	type asked struct{ component, probe, peer, vantage string }
 	place := make(map[asked]int, len(obs))
-	rows := make([][]any, 0, len(obs))
-	kept := make([]topology.Observation, 0, len(obs))
-	for _, o := range obs {
-		values := []any{sweep, round, o.Component, string(o.Probe), o.Peer, o.Vantage, micros(o.At), string(o.Result), o.Detail, o.RTTMicros}
+	kept := make([]*topology.Observation, 0, len(obs))
+	for i := range obs {
+		o := &obs[i]
 		question := asked{o.Component, string(o.Probe), o.Peer, o.Vantage}
 		at, twice := place[question]
 		switch {
 		case !twice:
-			place[question] = len(rows)
-			rows, kept = append(rows, values), append(kept, o)
+			place[question] = len(kept)
+			kept = append(kept, o)
 		case !o.At.Before(kept[at].At):
-			rows[at], kept[at] = values, o
+			kept[at] = o
 		}
 	}
-	if len(rows) == 0 {
+	if len(kept) == 0 {
 		return nil
 	}
-	err := s.writeMany(ctx, len(rows), func(tx *transaction) error {
+	err := s.writeMany(ctx, len(kept), func(tx *transaction) error { // many wait here: each makes its rows when it is its turn
+		rows := make([][]any, len(kept))
+		var of, in any = sweep, round
+		for i, o := range kept {
+			rows[i] = []any{of, in, o.Component, string(o.Probe), o.Peer, o.Vantage, micros(o.At), string(o.Result), o.Detail, o.RTTMicros}
+		}
 		_, err := s.dialect.insert(ctx, tx, `INSERT INTO observation (sweep, round, component, probe, peer, vantage, at, result, detail, rtt_micros)`,
 			`ON CONFLICT (sweep, round, component, probe, peer, vantage) DO UPDATE SET at = excluded.at, result = excluded.result,
 			detail = excluded.detail, rtt_micros = excluded.rtt_micros WHERE excluded.at >= observation.at`, rows)
@@ -66,12 +70,13 @@ func (s *Store) Rounds(ctx context.Context, sweep string) (all []topology.Observ
 		}
 		words[*text] = *text
 	}
+	var at int64
+	var round int
+	var o topology.Observation
+	into := []any{&round, &o.Component, (*string)(&o.Probe), &o.Peer, &o.Vantage, &at, (*string)(&o.Result), &o.Detail, &o.RTTMicros}
 	_, err = collect(ask(s.reader.QueryContext(ctx, `SELECT round, component, probe, peer, vantage, at, result, detail, rtt_micros FROM observation
 		WHERE sweep = $1 ORDER BY round, component, probe, peer, vantage`, sweep)), func(r row) (none struct{}, err error) {
-		var at int64
-		var round int
-		var o topology.Observation
-		if err = r.Scan(&round, &o.Component, (*string)(&o.Probe), &o.Peer, &o.Vantage, &at, (*string)(&o.Result), &o.Detail, &o.RTTMicros); err != nil {
+		if err = r.Scan(into...); err != nil {
 			return none, err
 		}
 		o.At = instant(at)
