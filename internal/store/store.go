@@ -103,8 +103,8 @@ var sqlitePragmas = []string{
 // The pages that each connection to a SQLite file keeps, in KiB. Those that only
 // read find the others in the system's cache.
 const (
-	writerCache = "cache_size(-16000)"
-	readerCache = "cache_size(-4000)"
+	writerCache = "cache_size(-8000)"
+	readerCache = "cache_size(-2000)"
 )
 
 // inMemory is the path of a database that is nobody else's.
