@@ -13,6 +13,9 @@ import (
 // if it had not been asked, never as if it were well. What people saw who were
 // sent to look is news, whatever probes get to hear there. It also returns the
 // servers of which nothing else is left than that they don't answer.
+//
+// What is kept is the front of obs, in the same order; those left out come to stand
+// behind it: a sweep of the whole estate is too large to be held twice.
 func (a *Activities) news(ctx context.Context, obs []topology.Observation) (kept []topology.Observation, wasSo map[string]bool, err error) {
 	silent := map[string]bool{}
 	for i := range obs {
@@ -35,22 +38,23 @@ func (a *Activities) news(ctx context.Context, obs []topology.Observation) (kept
 		return obs, nil, nil
 	}
 	wasSo = map[string]bool{}
-	stands := map[string]bool{}
-	kept = make([]topology.Observation, 0, len(obs))
+	kept = obs[:0]
+	var left []topology.Observation
 	for _, o := range obs {
 		if o.Result != topology.Up && (planned[o.Component] != "" || o.Vantage != topology.Hands && old.has(&o)) {
 			if c, ok := a.inv.Component(o.Component); ok && c.Kind == inventory.KindServer && reaches(o.Probe) {
 				wasSo[o.Component] = true
 			}
+			left = append(left, o)
 			continue
-		}
-		if reaches(o.Probe) {
-			stands[o.Component] = true
 		}
 		kept = append(kept, o)
 	}
-	for id := range stands {
-		delete(wasSo, id)
+	copy(obs[len(kept):], left)
+	for i := range kept {
+		if len(wasSo) > 0 && reaches(kept[i].Probe) {
+			delete(wasSo, kept[i].Component)
+		}
 	}
 	return kept, wasSo, nil
 }

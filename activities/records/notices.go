@@ -76,19 +76,9 @@ func notices(obs []topology.Observation) []Notice {
 }
 
 // serveAgain asks once more for services that were seen to fail in one round only.
-func (r *round) serveAgain(ns []Notice, rounds [][]topology.Observation) {
-	failed := map[question]int{}
-	for _, obs := range rounds {
-		for _, n := range ns {
-			if n.Unwell && slices.ContainsFunc(obs, func(o topology.Observation) bool {
-				return o.Component == n.Component && o.Probe == n.Probe && o.Result == topology.Down
-			}) {
-				failed[question{component: n.Component, probe: n.Probe}]++
-			}
-		}
-	}
+func (r *round) serveAgain(ns []Notice) {
 	for _, n := range ns {
-		if failed[question{component: n.Component, probe: n.Probe}] == 1 {
+		if n.Unwell && r.failedIn[question{component: n.Component, probe: n.Probe}] == 1 {
 			r.ask([]topology.Probe{n.Probe}, n.Component)
 		}
 	}

@@ -30,7 +30,7 @@ type round struct {
 	p    InferParams
 	inf  topology.Inference
 	obs  []topology.Observation // those that are news
-	seen map[question]bool
+	seen seen
 	// unsure counts the rounds in which a component was asked over the network and
 	// no probe could tell: the prober was too busy, or had no way.
 	unsure map[string]int
@@ -38,6 +38,8 @@ type round struct {
 	downIn map[string]int
 	// downFrom are the vantages from which it did not.
 	downFrom map[string][]string
+	// failedIn counts the rounds in which a service failed.
+	failedIn map[question]int
 }
 
 type question struct {
@@ -45,18 +47,43 @@ type question struct {
 	probe           topology.Probe
 }
 
-func (a *Activities) newRound(p InferParams, inf topology.Inference, rounds [][]topology.Observation) *round {
-	r := &round{questions: a.newQuestions(p.Absent), p: p, inf: inf, seen: map[question]bool{}, unsure: map[string]int{}, downIn: map[string]int{}, downFrom: map[string][]string{}}
+// seen are the probes of each component that were made, as bits: a sweep of the
+// whole estate asks a hundred thousand of them.
+type seen map[string]uint16
+
+var probeBits = map[topology.Probe]uint16{
+	topology.ProbeTCP: 1, topology.ProbeICMP: 1 << 1, topology.ProbeTLS: 1 << 2, topology.ProbeHTTP: 1 << 3, topology.ProbeDNS: 1 << 4,
+	topology.ProbeSSH: 1 << 5, topology.ProbeSNMP: 1 << 6, topology.ProbePower: 1 << 7, topology.ProbePSU: 1 << 8, topology.ProbePort: 1 << 9,
+	topology.ProbeOutlet: 1 << 10, topology.ProbeFeed: 1 << 11, topology.ProbeGuest: 1 << 12,
+}
+
+func (s seen) note(component string, p topology.Probe) { s[component] |= probeBits[p] }
+
+func (s seen) has(component string, p topology.Probe) bool { return s[component]&probeBits[p] != 0 }
+
+func (a *Activities) newRound(p InferParams, rounds [][]topology.Observation) *round {
+	most := 0
 	for _, obs := range rounds {
-		silent, unsure := map[string]bool{}, map[string]bool{}
-		for _, o := range obs {
+		most = max(most, len(obs))
+	}
+	r := &round{
+		questions: a.newQuestions(p.Absent), p: p, seen: make(seen, most), unsure: map[string]int{},
+		downIn: map[string]int{}, downFrom: map[string][]string{}, failedIn: map[question]int{},
+	}
+	for _, obs := range rounds {
+		silent, unsure, failed := map[string]bool{}, map[string]bool{}, map[question]bool{}
+		for i := range obs {
+			o := &obs[i]
 			if reaches(o.Probe) && o.Result == topology.Unknown {
 				unsure[o.Component] = true
 				continue
 			}
-			r.seen[question{component: o.Component, probe: o.Probe}] = true
-			if toldNothing(&o) {
-				r.seen[question{component: o.Component, probe: topology.ProbePower}] = true
+			r.seen.note(o.Component, o.Probe)
+			if toldNothing(o) {
+				r.seen.note(o.Component, topology.ProbePower)
+			}
+			if o.Result == topology.Down && slices.Contains(services, o.Probe) {
+				failed[question{component: o.Component, probe: o.Probe}] = true
 			}
 			if o.Result == topology.Down && (reaches(o.Probe) || o.Probe == topology.ProbeSNMP) {
 				silent[o.Component] = true
@@ -70,6 +97,9 @@ func (a *Activities) newRound(p InferParams, inf topology.Inference, rounds [][]
 		}
 		for id := range unsure {
 			r.unsure[id]++
+		}
+		for service := range failed {
+			r.failedIn[service]++
 		}
 	}
 	return r
@@ -87,7 +117,7 @@ func (r *round) asked(id string) bool {
 	for _, p := range []topology.Probe{
 		topology.ProbeTCP, topology.ProbeICMP, topology.ProbeHTTP, topology.ProbeTLS, topology.ProbeSSH, topology.ProbeDNS,
 	} {
-		if r.seen[question{component: id, probe: p}] {
+		if r.seen.has(id, p) {
 			return true
 		}
 	}
@@ -101,7 +131,7 @@ func (r *round) decide() {
 	down := downServers(r.a.inv, r.obs)
 	some := r.someOf(down)
 	for _, id := range some {
-		if c, _ := r.a.inv.Component(id); c.Probe.BMC.Given() && !r.seen[question{component: id, probe: topology.ProbePower}] {
+		if c, _ := r.a.inv.Component(id); c.Probe.BMC.Given() && !r.seen.has(id, topology.ProbePower) {
 			r.ask([]topology.Probe{topology.ProbePower}, id)
 		}
 		if c, _ := r.a.inv.Component(id); len(r.downFrom[id]) == 1 {
@@ -117,7 +147,7 @@ func (r *round) decide() {
 			if !r.asked(n.Component) {
 				r.ask(nil, n.Component)
 			}
-		case !r.seen[question{component: n.Component, probe: n.Probe}]: // a device is asked for all that hangs on it
+		case !r.seen.has(n.Component, n.Probe): // a device is asked for all that hangs on it
 			r.ask([]topology.Probe{n.Probe}, n.Component)
 		}
 	}
@@ -190,7 +220,7 @@ func (r *round) confirm() {
 	}
 	asked, alone, takenBy := 0, 0, r.a.graph().Taken()
 	for _, f := range r.inf.Findings {
-		if f.Kind == inventory.KindServer && alone < maxAlone && !r.seen[question{component: f.Component, probe: topology.ProbePower}] {
+		if f.Kind == inventory.KindServer && alone < maxAlone && !r.seen.has(f.Component, topology.ProbePower) {
 			if c, ok := r.a.inv.Component(f.Component); ok && c.Probe.BMC.Given() {
 				alone++
 				r.ask([]topology.Probe{topology.ProbePower}, f.Component)

@@ -119,7 +119,7 @@ func (q *questions) askEquipment(c *inventory.Component) {
 // narrow asks everything of the machines that have not answered their ping, by
 // habit or not, and of all in the classes that are not well.
 func (r *round) narrow() {
-	heard := map[string]hearing{}
+	heard := make(map[string]hearing, len(r.obs))
 	for i := range r.obs {
 		if o := &r.obs[i]; reaches(o.Probe) {
 			h := heard[o.Component]

@@ -150,7 +150,8 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	if err != nil {
 		return Inferred{}, fmt.Errorf("read observations of sweep %s: %w", p.Sweep, err)
 	}
-	obs, wasSo, err := a.news(ctx, all)
+	n, untold := a.newRound(p, rounds), troubles(all)
+	obs, wasSo, err := a.news(ctx, all) // it sorts all: what rounds hold is mixed up from here on
 	if err != nil {
 		return Inferred{}, err
 	}
@@ -162,8 +163,7 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	if out.Findings, err = a.lastWorked(ctx, out.Findings); err != nil {
 		return out, err
 	}
-	n := a.newRound(p, inf, rounds)
-	n.obs = obs
+	n.inf, n.obs = inf, obs
 	if p.Round == 1 && p.Scope.bySample(len(a.inv.Servers()), p.Routine) {
 		n.narrow()
 	}
@@ -175,8 +175,8 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	}
 	out.Deciding = !n.empty()
 	n.confirm()
-	out.Notices, out.Troubles = notices(obs), troubles(all)
-	n.serveAgain(out.Notices, rounds)
+	out.Notices, out.Troubles = notices(obs), untold
+	n.serveAgain(out.Notices)
 	if out.Next, err = n.keep(ctx, p.Sweep, p.Round+1); err != nil || len(out.Next) > 0 && !p.Last {
 		if err != nil {
 			return out, err
@@ -286,14 +286,15 @@ const sure = 0.95
 
 func downServers(inv *inventory.Inventory, obs []topology.Observation) []string {
 	down := map[string]bool{}
-	for _, o := range obs {
-		if c, ok := inv.Component(o.Component); ok && c.Kind == inventory.KindServer && reaches(o.Probe) {
-			down[o.Component] = o.Result == topology.Down
+	for i := range obs {
+		o := &obs[i]
+		if c, ok := inv.Component(o.Component); !ok || c.Kind != inventory.KindServer || !reaches(o.Probe) {
+			continue
 		}
-	}
-	for id, is := range down {
-		if !is {
-			delete(down, id)
+		if o.Result == topology.Down {
+			down[o.Component] = true
+		} else {
+			delete(down, o.Component)
 		}
 	}
 	return sorted(down)
