@@ -101,7 +101,8 @@ var sqlitePragmas = []string{
 }
 
 // The pages that each connection to a SQLite file keeps, in KiB. Those that only
-// read find the others in the system's cache.
+// read find the others in the system's cache. A page takes twice its size: the
+// allocator rounds it, with its header, up to a power of two.
 const (
 	writerCache = "cache_size(-8000)"
 	readerCache = "cache_size(-2000)"
