@@ -387,6 +387,35 @@ func TestWhatWasOffLongBeforeIsNotNews(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoNewsIsLearnedLikeTheRest(t *testing.T) {
+	r := newRig(t)
+	const off = "m1-0101"
+	begin := r.now
+	for i := range 4 {
+		r.seen(fmt.Sprint("off", i), begin.Add(time.Duration(i)*time.Hour), topology.Down, off)
+	}
+	at := begin.Add(48 * time.Hour)
+	all := []string{"m1-0100", off, "m1-0102"}
+	for _, id := range []string{all[0], all[2]} {
+		o := topology.Observation{Component: id, Probe: topology.ProbeTCP, Vantage: estate.Vantages[0], At: at, Result: topology.Up}
+		if err := r.store.PutObservations(t.Context(), "s1", 1, []topology.Observation{o}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.seen("s1", at, topology.Down, off); got.WasSo != 1 || len(got.Findings) != 0 {
+		t.Fatalf("%+v, want nothing new", got)
+	}
+	habits, err := r.store.Habits(t.Context(), all)
+	if err != nil || len(habits) != 4 {
+		t.Fatalf("%d habits, want those of four questions: %v", len(habits), err)
+	}
+	for _, h := range habits {
+		if !h.LastAt.Equal(at) || (h.Component == off) != h.LastUp.IsZero() {
+			t.Errorf("%+v: not as the last sweep saw it", h)
+		}
+	}
+}
+
 // What was silent whenever it was asked failed before this sweep saw it.
 func TestWhatNobodySawWorkingFailsSinceItWasFirstAsked(t *testing.T) {
 	r := newRig(t)

@@ -51,6 +51,25 @@ func TestComponentsKnowTheirPlaceAndLocationGroup(t *testing.T) {
 	}
 }
 
+// Most of a large estate are machines that need what their neighbours need.
+func TestWhatSeveralNeedIsKeptOnce(t *testing.T) {
+	inv := load(t, strings.Replace(small, "clients:\n", `  - {id: srv-0002, kind: server, in: msk-r1-k01, client: acme, needs: {network: [sw-1], power: [pdu-a, pdu-b]}}
+  - {id: srv-0003, kind: server, in: msk-r1-k01, client: acme, needs: {network: [sw-1], power: [pdu-b, pdu-a]}}
+  - {id: srv-0004, kind: server, in: msk-r1, client: acme, needs: {network: [sw-1], power: [pdu-a, pdu-b]}}
+clients:
+`, 1))
+	needs := func(id string) *inventory.Group {
+		c, _ := inv.Component(id)
+		return &c.Needs[0]
+	}
+	if needs("srv-0001") != needs("srv-0002") {
+		t.Error("two servers of a rack that need the same keep it twice")
+	}
+	if needs("srv-0001") == needs("srv-0003") || needs("srv-0001") == needs("srv-0004") {
+		t.Error("a server has what another one needs")
+	}
+}
+
 func TestContactsInheritAndAreFoundByAddress(t *testing.T) {
 	inv := load(t, small)
 	c, ok := inv.Contact("acme-duty")
