@@ -64,13 +64,14 @@ var logPrior = func() map[inventory.Kind]float64 {
 type condition uint8
 
 const (
-	isOn     condition = iota // well, or cut off from the network
+	isOn     condition = iota // well, or the network beyond its site is lost
 	isHung                    // powered, mute by its own fault
 	isOff                     // switched off
 	isDead                    // it and its BMC have no power, by its own fault
 	isDark                    // the same, by what it hangs on
 	isBeyond                  // on, in a site that has lost its uplinks and its management with them
 	isHidden                  // on, where the network that is lost carried its BMC
+	isCut                     // on, cut off from the network: its switch may be alive and give it no link
 	conditions
 )
 
@@ -99,16 +100,16 @@ func powerAnswers(c condition, v *verdict, mute, lies float64) float64 {
 // handsPower is what somebody sees who looks whether it is lit.
 var handsPower = [conditions]told{
 	isOn: {.997, .003, 1, 1}, isHung: {.99, .01, 1, 1}, isOff: {.02, .98, 1, 1},
-	isDead: {.02, .98, 1, 1}, isDark: {.003, .997, 1, 1}, isBeyond: {.997, .003, 1, 1}, isHidden: {.997, .003, 1, 1},
+	isDead: {.02, .98, 1, 1}, isDark: {.003, .997, 1, 1}, isBeyond: {.997, .003, 1, 1}, isHidden: {.997, .003, 1, 1}, isCut: {.997, .003, 1, 1},
 }
 
 // besideMachine is P(down) of what is told of a server from beside it.
 var besideMachine = map[ask][conditions]float64{
-	askPort:   {isOn: .005, isHung: .25, isOff: .6, isDead: .97, isDark: .97, isBeyond: .005, isHidden: .005},
-	askOutlet: {isOn: .004, isHung: .004, isOff: .15, isDead: .3, isDark: .05, isBeyond: .004, isHidden: .004},
-	askPSU:    {isOn: .004, isHung: .01, isOff: .02, isDead: .5, isDark: .95, isBeyond: .004, isHidden: .004},
-	askGuest:  {isOn: .002, isHung: .05, isOff: .98, isDead: .98, isDark: .3, isBeyond: .002, isHidden: .002},
-	askFeed:   {isOn: .01, isHung: .01, isOff: .01, isDead: .5, isDark: .95, isBeyond: .01, isHidden: .01},
+	askPort:   {isOn: .005, isHung: .25, isOff: .6, isDead: .97, isDark: .97, isBeyond: .005, isHidden: .2, isCut: .2},
+	askOutlet: {isOn: .004, isHung: .004, isOff: .15, isDead: .3, isDark: .05, isBeyond: .004, isHidden: .004, isCut: .004},
+	askPSU:    {isOn: .004, isHung: .01, isOff: .02, isDead: .5, isDark: .95, isBeyond: .004, isHidden: .004, isCut: .004},
+	askGuest:  {isOn: .002, isHung: .05, isOff: .98, isDead: .98, isDark: .3, isBeyond: .002, isHidden: .002, isCut: .002},
+	askFeed:   {isOn: .01, isHung: .01, isOff: .01, isDead: .5, isDark: .95, isBeyond: .01, isHidden: .01, isCut: .01},
 }
 
 // besideGear is P(down) of what is told of any other component from beside it:
@@ -207,7 +208,7 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 	if !leaf {
 		sum := [states]float64{
 			works: reachable * power[isOn], isolated: inSite * power[isOn], remote: inSite * power[isBeyond],
-			cutOff: unreachable * power[isOn], hidden: unreachable * power[isHidden],
+			cutOff: unreachable * power[isCut], hidden: unreachable * power[isHidden],
 			powerless: unreachable * power[isDark], failed: own / fault, exposed: own / fault,
 		}
 		for s := range sum {
@@ -222,7 +223,7 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 		works:     well*reachable*power[isOn] + mute + own,
 		isolated:  well*inSite*power[isOn] + mute + own,
 		remote:    well*inSite*power[isBeyond] + muteBeyond + beyond,
-		cutOff:    (1-fault)*unreachable*power[isOn] + own,
+		cutOff:    (1-fault)*unreachable*power[isCut] + own,
 		hidden:    unreachable * power[isHidden],
 		powerless: unreachable * power[isDark],
 		failed:    own / fault,
