@@ -75,9 +75,14 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 	if 2*told > seen {
 		h.unknown.mute = max(h.unknown.mute, min(mostMute, (float64(mute)+neverAnswers*weightOfMute)/(float64(told)+weightOfMute)))
 	}
-	if many := r.neverHeard(rows); many > timesHung*ownHung {
+	silent, looked := r.neverHeard(rows)
+	switch many := silent / float64(max(1, looked)); {
+	case silent >= leastMute && many > timesHung*ownHung:
 		h.policy = true
 		h.unknown.hung, h.unknown.mute = ownHung, max(h.unknown.mute, min(mostMute, many-ownHung))
+	case told == 0 && looked > 0:
+		h.policy = true
+		h.unknown.mute = min(mostMute, firstMute(silent, looked))
 	}
 	return h
 }
@@ -87,12 +92,26 @@ const (
 	timesHung = 3 // if they are so many times as many as hang
 )
 
-// neverHeard is the share of machines that were silent in every row, one here and one there, beyond what chance
-// explains. Where nobody saw them answer before it is a policy that so many don't answer; where many do not in one
+// At a first sweep nothing tells whether one that is silent ever answered. Somebody looks because something is down: one silent
+// machine is it, more are rather those that never answer, by policy, unless as many fail by themselves in so large an estate.
+const (
+	sought     = 0.4 // machines that are down by themselves beside those that always are: what made somebody look
+	muteBeyond = 0.9 // so many silent ones are no policy
+	leastMutes = 0.1
+)
+
+// firstMute is how often a machine never answers by policy, where that many of those looked at were never heard.
+func firstMute(silent float64, looked int) float64 {
+	own := ownHung + ownOff + ownDead
+	return own * max(leastMutes, silent-muteBeyond) / (sought + own*float64(looked))
+}
+
+// neverHeard is how many machines were silent in every row, one here and one there, beyond what chance
+// explains, of how many. Where nobody saw them answer before it is a policy that so many don't answer; where many do not in one
 // rack, somebody may have switched them off.
-func (r *reporter) neverHeard(rows *chronicle) float64 {
-	looked, silent := 0, 0
+func (r *reporter) neverHeard(rows *chronicle) (beyond float64, looked int) {
 	hoods := make([]int, r.g.hoods)
+	silent := 0
 	for _, n := range r.servers {
 		s := r.seen[n]
 		if r.explained[n] || len(s.reach) == 0 || r.g.hood[n] == noNode {
@@ -108,11 +127,7 @@ func (r *reporter) neverHeard(rows *chronicle) float64 {
 			silent += here
 		}
 	}
-	beyond := float64(silent) - r.habits.counts.byChance
-	if beyond < leastMute {
-		return 0
-	}
-	return beyond / float64(looked)
+	return max(0, float64(silent)-r.habits.counts.byChance), looked
 }
 
 // leaveStrangersOut takes the machines that the earlier sweep has nothing of out of the counts of own

@@ -1,7 +1,9 @@
 package topology_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
@@ -34,5 +36,30 @@ func TestInferBlamesNoMachineThatMayStandInWhatFailed(t *testing.T) {
 		if f.Kind == inventory.KindServer {
 			t.Errorf("%s is named with %f: it may stand in the room that is dark", f.Component, f.Confidence)
 		}
+	}
+}
+
+// Where no earlier sweep tells whether they ever answered, a few that are silent are rather of those that
+// never do; one alone is what somebody looks for.
+func TestAFewThatNobodyEverHeardAreNamedOnceAnEarlierSweepHeardThem(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 4, servers: 20, management: true, clients: 1}.load(t)
+	g := topology.New(inv)
+	w := newWorld(inv)
+	silent := []string{"srv-000007", "srv-000047"}
+	for _, id := range silent {
+		w.hung[id] = true
+	}
+	rows, before := w.look(nil), newWorld(inv).look(nil)
+	for i := range slices.Clone(rows) {
+		again := rows[i]
+		again.At = again.At.Add(time.Minute)
+		rows = append(rows, again)
+		before[i].At = noon.Add(-24 * time.Hour)
+	}
+	if first := g.Infer(rows); len(first.Findings) > 0 || !slices.Equal(first.Unexplained, silent) {
+		t.Errorf("at a first sweep %s, want both unexplained", story(&first))
+	}
+	if later := g.InferAfter(rows, before); !slices.Equal(named(later), silent) {
+		t.Errorf("heard yesterday: %s, want both named", story(&later))
 	}
 }

@@ -88,10 +88,10 @@ func powerAnswers(c condition, v *verdict, mute, lies float64) float64 {
 	case isOff:
 		return told{.01 * well, .99 * well, mute, well}[v.result]
 	case isDark, isDead, isHidden:
-		return told{.012, .001, .987, .013}[v.result]
+		return told{.001, .001, .998, .002}[v.result]
 	case isBeyond:
 		if !v.inside {
-			return told{.012, .001, .987, .013}[v.result]
+			return told{.001, .001, .998, .002}[v.result]
 		}
 	}
 	return told{(1 - lies) * well, lies * well, mute, well}[v.result]
