@@ -1,7 +1,9 @@
 package topology_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -161,5 +163,66 @@ components:
 		if got := named(g.Infer(append(slices.Clone(rows), answer))); !slices.Equal(got, []string{tt.want}) {
 			t.Errorf("the lamp is %s: findings %v, want %s", tt.lit, got, tt.want)
 		}
+	}
+}
+
+// The switch answers, and all its ports are without link; the BMCs say that the machines are on.
+func TestMachinesThatAreOnWithoutLinkHaveNotLostTheirPower(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 3, servers: 20, single: 20, management: true, clients: 1}.load(t)
+	const rack = "s0-r0-k01"
+	var rows []topology.Observation
+	for _, o := range newWorld(inv, rack+"-sw").look(nil) {
+		if o.Component == rack+"-sw" {
+			o.Result = topology.Up
+		}
+		rows = append(rows, o)
+	}
+	for _, id := range inv.Servers() {
+		c, _ := inv.Component(id)
+		link := topology.Up
+		if c.Rack == rack {
+			link = topology.Down
+		}
+		rows = append(rows, told(c.Rack+"-sw", topology.ProbePort, id, link))
+	}
+	inf := topology.New(inv).Infer(rows)
+	if got := named(inf); !slices.Equal(got, []string{rack + "-sw"}) {
+		t.Errorf("named %v, want the switch, not the PDU: %s", got, story(&inf))
+	}
+}
+
+// A hypervisor that answers and says that eight of its ten guests are off has not failed.
+func TestAHypervisorWhoseGuestsAreSwitchedOffHasNotFailed(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("version: 1\nsites: [{id: s0, timezone: UTC}]\nclients: [{id: c0, language: ru, timezone: UTC, contacts: [{id: duty, addresses: {telegram: \"1\"}}]}]\ncomponents:\n  - {id: rack, kind: rack, in: s0}\n")
+	n := 0
+	probe := func() string { n++; return fmt.Sprintf("probe: {address: 10.0.0.%d, tcp: [22]}", n) }
+	for h := range 3 {
+		fmt.Fprintf(&b, "  - {id: hv%d, kind: hypervisor, in: rack, %s}\n", h, probe())
+		for i := range 10 {
+			fmt.Fprintf(&b, "  - {id: g%d-%d, kind: server, in: rack, client: c0, needs: {host: [hv%d]}, %s}\n", h, i, h, probe())
+		}
+	}
+	inv, err := inventory.Load(inventory.Document{Name: "estate", Data: []byte(b.String())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []topology.Observation
+	for _, c := range inv.Components() {
+		if len(c.Probe.TCP) == 0 {
+			continue
+		}
+		is := topology.Up
+		if strings.HasPrefix(c.ID, "g1-") && c.ID < "g1-8" {
+			is = topology.Down
+		}
+		rows = append(rows, topology.Observation{Component: c.ID, Probe: topology.ProbeTCP, Vantage: "v", At: noon, Result: is})
+		if c.Kind == inventory.KindServer {
+			rows = append(rows, told("hv"+c.ID[1:2], topology.ProbeGuest, c.ID, is))
+		}
+	}
+	inf := topology.New(inv).Infer(rows)
+	if got := named(inf); len(got) != 8 || slices.ContainsFunc(got, func(id string) bool { return !strings.HasPrefix(id, "g1-") }) {
+		t.Errorf("named %v, want the eight guests: %s", got, story(&inf))
 	}
 }

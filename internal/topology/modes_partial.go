@@ -98,21 +98,47 @@ func (m *modes) doubtTogether() {
 	slices.SortFunc(causes, func(a, b cause) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), m.g.narrower(a.node, b.node))
 	})
-	doubted := map[int32]bool{}
-	for _, x := range causes {
-		for i := range m.findings {
-			f := &m.findings[i]
-			n := m.g.index[f.Component]
-			if _, of := slices.BinarySearch(x.explains, n); !of || doubted[n] || !m.isLone(f) || f.Mode != "" {
-				continue
-			}
-			doubted[n] = true
-			part := f.Probability * min(.5, 1/(1+math.Exp(-x.score)))
-			f.Probability -= part
-			f.classed(append(slices.Clone(f.Alternatives), Alternative{Components: []string{m.g.id(x.node)}, Probability: part}))
-			f.Evidence = append(f.Evidence, x.evidence...)
+	for i := range m.findings {
+		if f := &m.findings[i]; m.isLone(f) && f.Mode == "" {
+			m.doubt(f, causes)
 		}
 	}
+}
+
+// asGood is how many times less likely a part may be than the best one to be in the class beside it: a PDU and a
+// switch that carry the same machines are both.
+const asGood = 5
+
+// doubt puts what may have failed in part into the class of a machine; the causes come best first.
+func (m *modes) doubt(f *Finding, causes []cause) {
+	n := m.g.index[f.Component]
+	var class []Alternative
+	var best cause
+	sum := 0.0
+	for _, x := range causes {
+		if _, of := slices.BinarySearch(x.explains, n); !of {
+			continue
+		}
+		if class == nil {
+			best = x
+		}
+		share := math.Exp(x.score - best.score)
+		if share*asGood < 1 {
+			break
+		}
+		sum += share
+		class = append(class, Alternative{Components: []string{m.g.id(x.node)}, Probability: share})
+		f.Evidence = append(f.Evidence, x.evidence...)
+	}
+	if class == nil {
+		return
+	}
+	part := f.Probability * min(.5, 1/(1+math.Exp(-best.score)))
+	f.Probability -= part
+	for i := range class {
+		class[i].Probability *= part / sum
+	}
+	f.classed(append(slices.Clone(f.Alternatives), class...))
 }
 
 // toldFromBeside finds what PDUs' supplies and switches' ports say of each thing

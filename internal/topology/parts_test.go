@@ -3,6 +3,7 @@ package topology_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
@@ -59,6 +60,37 @@ func TestPhasesAndLineCardsAreNamed(t *testing.T) {
 		f := g.Infer(obs).Findings
 		if len(f) != 1 || f[0].Component != tt.broken {
 			t.Errorf("%s failed, and the findings are %+v", tt.broken, f)
+		}
+	}
+}
+
+// Ten of thirty machines that one PDU and one switch carry are silent, and nothing tells by which.
+func TestWhatCarriesTheSameMachinesIsInTheirClassTogether(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 3, servers: 30, single: 30, clients: 1}.load(t)
+	look := func(at time.Time, down func(id string) bool) []topology.Observation {
+		var rows []topology.Observation
+		for _, id := range inv.Servers() {
+			for _, probe := range []topology.Probe{topology.ProbeTCP, topology.ProbeICMP} {
+				o := topology.Observation{Component: id, Probe: probe, Vantage: "v", At: at, Result: topology.Up}
+				if down(id) {
+					o.Result = topology.Down
+				}
+				rows = append(rows, o)
+			}
+		}
+		return rows
+	}
+	inf := topology.New(inv).InferAfter(
+		look(noon, func(id string) bool { return id >= "srv-000030" && id < "srv-000040" }),
+		look(noon.Add(-24*time.Hour), func(string) bool { return false }))
+	if len(inf.Findings) != 10 {
+		t.Errorf("want ten findings: %s", story(&inf))
+	}
+	for _, f := range inf.Findings {
+		for _, id := range []string{"s0-r0-k01-pdu-a", "s0-r0-k01-sw"} {
+			if !slices.Contains(f.AmbiguousWith, id) {
+				t.Errorf("%s is ambiguous with %v, want %s among them", f.Component, f.AmbiguousWith, id)
+			}
 		}
 	}
 }

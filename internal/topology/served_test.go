@@ -2,6 +2,7 @@ package topology_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,5 +33,28 @@ func TestServicesThatFailAreNoLossOfPackets(t *testing.T) {
 		if got := topology.New(inv).Infer(obs); len(got.Findings) > 0 || got.Down > 0 {
 			t.Errorf("every %d. request fails: %+v, want no finding", share, got.Findings)
 		}
+	}
+}
+
+// A machine that misses a ping, and whose programs have all fallen silent since yesterday, is down.
+func TestServicesThatAreSilentBesideAPingSpeakAgainstTheMachine(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 4, servers: 10, clients: 1}.load(t)
+	look := func(at time.Time, gone string) []topology.Observation {
+		var obs []topology.Observation
+		for _, id := range inv.Servers() {
+			for _, probe := range []topology.Probe{topology.ProbeICMP, topology.ProbeSSH, topology.ProbeTLS} {
+				o := topology.Observation{Component: id, Probe: probe, Vantage: "out", At: at, Result: topology.Up}
+				if id == gone {
+					o.Result = topology.Down
+				}
+				obs = append(obs, o)
+			}
+		}
+		return obs
+	}
+	const gone = "srv-000004"
+	inf := topology.New(inv).InferAfter(look(noon, gone), look(noon.Add(-24*time.Hour), ""))
+	if got := named(inf); !slices.Equal(got, []string{gone}) {
+		t.Errorf("named %v, want %s: %s", got, gone, story(&inf))
 	}
 }

@@ -210,7 +210,7 @@ func (v *view) sightingOf(g *Graph, n int32, room []verdict, s *sighting) bool {
 	rows := v.table.of(n)
 	turned := turnsOf(rows)
 	out := room
-	base := false // whether anything but services was asked
+	answered := false // anything but services
 	for i := 0; i < len(rows); {
 		first := rows[i]
 		d := verdict{row: first.i, peer: first.peer, vantage: first.vantage, ask: first.ask, result: first.result, run: 1}
@@ -234,10 +234,10 @@ func (v *view) sightingOf(g *Graph, n int32, room []verdict, s *sighting) bool {
 		}
 		d.hands = hands
 		d.inside = hands || within
-		if d.ask.service() && d.result == isDown && base {
-			continue // the service fails; whether the machine does, the others tell
+		if d.ask.service() && d.result == isDown && answered {
+			continue // the service fails, and not the machine
 		}
-		base = base || d.ask.reaches() && !d.ask.service()
+		answered = answered || answers && !d.ask.service()
 		out = append(out, d)
 	}
 	s.split(out, g.nodes[n].c.Kind)

@@ -10,8 +10,8 @@ const (
 )
 
 // switchedOff notes on each machine's sighting how many of those beside it its owner has switched
-// off, by what their BMCs say. Machines are switched off by the dozen: a silent one without a word
-// of its BMC, among others that are off, is rather off itself than without power.
+// off, by what their BMCs say, and their hypervisors of guests. Machines are switched off by the dozen: a silent one
+// without a word of its BMC, among others that are off, is rather off itself than without power.
 func (g *Graph) switchedOff(seen []*sighting, usual float64) {
 	type beside struct{ told, off int }
 	hoods := make([]beside, g.hoods)
@@ -23,10 +23,11 @@ func (g *Graph) switchedOff(seen []*sighting, usual float64) {
 		}
 	}
 	each(func(s *sighting, b *beside) {
-		if s.powerIs(isUp) || s.powerIs(isDown) {
+		on, off := s.switched()
+		if on || off {
 			b.told++
 		}
-		if s.silent() && s.powerIs(isDown) {
+		if off && s.silent() {
 			b.off++
 		}
 	})
@@ -37,6 +38,17 @@ func (g *Graph) switchedOff(seen []*sighting, usual float64) {
 		share := (float64(b.off) + usual*weightOfAlone) / (float64(b.told) + weightOfAlone)
 		s.off = uint8(min(mostTogether, share) * stepsOfOffRate)
 	})
+}
+
+// switched says that its BMC, or its hypervisor, tells that it is switched on, or off.
+func (s *sighting) switched() (on, off bool) {
+	on, off = s.powerIs(isUp), s.powerIs(isDown)
+	for i := range s.about {
+		if v := &s.about[i]; v.ask == askGuest {
+			on, off = on || v.result == isUp, off || v.result == isDown
+		}
+	}
+	return on, off
 }
 
 // leastShare is how many of those in a rack that nothing explains must be silent, to be so together.
