@@ -2,6 +2,7 @@ package topology
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -37,7 +38,8 @@ const leastLooks = 2
 
 // fellSilent marks the vantages that began to look together with others, and have not looked any more while those
 // looked again and again: they are as lost as what they last said is old. Clocks differ, so
-// that the time of the last look alone says nothing.
+// that the time of the last look alone says nothing. Nor does a look that asks a part of what was asked
+// before, as the rounds of a sweep do which follow up what they found: it leaves vantages out on purpose.
 func (t *table) fellSilent() []bool {
 	out := make([]bool, len(t.vantages))
 	times := t.looks()
@@ -49,10 +51,52 @@ func (t *table) fellSilent() []bool {
 		for u, other := range times {
 			its, keeps := rhythm(other)
 			together := u != v && keeps && abs(other[0]-own[0]) <= step && 4*abs(its-step) <= step
-			out[v] = out[v] || together && len(other) >= len(own)+leastLooks
+			out[v] = out[v] || together && len(other) >= len(own)+leastLooks && t.goesOn(u, other, len(own))
 		}
 	}
 	return out
+}
+
+// goesOn says that a vantage's looks, but for the first so many, ask most of what those asked once more.
+func (t *table) goesOn(v int, looks []int64, first int) bool {
+	asked, again := 0, make([]int, len(looks))
+	var later []int // the looks after the first that ask a question, the last one first
+	for n := range len(t.start) - 1 {
+		rows := t.of(int32(n))
+		for i := 0; i < len(rows); {
+			question, before := &rows[i], false
+			later = later[:0]
+			for ; i < len(rows) && sameQuestion(&rows[i], question); i++ {
+				k := lookOf(looks, rows[i].at)
+				if before = before || k < first; k >= first && (len(later) == 0 || later[len(later)-1] != k) {
+					later = append(later, k)
+				}
+			}
+			if int(question.vantage) != v || !before {
+				continue
+			}
+			asked++
+			for _, k := range later {
+				again[k]++
+			}
+		}
+	}
+	whole := 0
+	for _, n := range again[first:] {
+		if 2*n > asked {
+			whole++
+		}
+	}
+	return whole >= leastLooks
+}
+
+// lookOf is the number of the look that was going on; -1: before all of them.
+func lookOf(looks []int64, at int64) int {
+	k, begins := slices.BinarySearch(looks, at)
+	if begins {
+		return k
+	}
+	return k - 1
 }
 
 // rhythm is how long it is from look to look, and whether it always is about that.

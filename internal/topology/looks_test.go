@@ -125,6 +125,28 @@ func TestAVantageThatFellSilentSaysNothingOfWhatIsSoNow(t *testing.T) {
 	}
 }
 
+// A sweep asks everything first, then what would decide between suspects, then what is down once more: that of two
+// vantages one is not asked in the later rounds is not its silence.
+func TestAVantageThatLaterRoundsLeaveOutHasNotFallenSilent(t *testing.T) {
+	inv := hall(t)
+	up := func(id string) bool { return !strings.HasPrefix(id, "s-k1") }
+	few := func(id string) bool { return strings.HasPrefix(id, "s-k1") || strings.HasPrefix(id, "s-k2-m0") }
+	var rows []topology.Observation
+	for k := range 4 {
+		ask := all
+		if k > 0 {
+			ask = few
+		}
+		rows = append(rows, pings(inv, "out", minute(k), ask, up)...)
+		if k < 2 {
+			rows = append(rows, pings(inv, "s-in", minute(k), func(id string) bool { return ask(id) && in("s")(id) }, up)...)
+		}
+	}
+	if sifted := topology.New(inv).Sift(rows, nil); sifted.Stale > 0 {
+		t.Errorf("%d of %d rows are stale, want none: the sweep asked whom it wanted to ask", sifted.Stale, len(rows))
+	}
+}
+
 // What a PDU told after its last answer and before its first silence is over as well.
 func TestWhatWasToldJustBeforeTheSilenceIsOver(t *testing.T) {
 	inv := hall(t)
