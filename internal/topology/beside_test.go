@@ -226,3 +226,107 @@ func TestAHypervisorWhoseGuestsAreSwitchedOffHasNotFailed(t *testing.T) {
 		t.Errorf("named %v, want the eight guests: %s", got, story(&inf))
 	}
 }
+
+// A lamp that is lit, on whatever hangs on one PDU alone, says that the PDU delivers: it is in no class any more,
+// though every BMC behind it is silent.
+func TestALitLampSpeaksForTheOnlyPDUThatFeedsIt(t *testing.T) {
+	inv, err := inventory.Load(inventory.Document{Name: "only", Data: []byte(onlyPDU())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := topology.New(inv)
+	var rows []topology.Observation
+	for _, c := range inv.Components() {
+		r, power := topology.Up, topology.Up
+		if c.Rack == "k0" {
+			r, power = topology.Down, topology.Unknown
+		}
+		switch c.Kind {
+		case inventory.KindServer:
+			rows = append(rows, at(c.ID, topology.ProbeTCP, "v", r, noon), at(c.ID, topology.ProbePower, "v", power, noon))
+		case inventory.KindSwitch, inventory.KindPDU:
+			rows = append(rows, at(c.ID, topology.ProbeICMP, "v", r, noon))
+		}
+	}
+	if inf := g.Infer(rows); !slices.Equal(named(inf), []string{"k0-pdu"}) {
+		t.Fatalf("before anybody looked: %s", story(&inf))
+	}
+	for _, tt := range []struct {
+		component string
+		probe     topology.Probe
+		peer      string
+		says      string
+	}{
+		{"k0-m0", topology.ProbePower, "", "people on site saw a lamp lit on k0-m0"},
+		{"k0-m0", topology.ProbePSU, "k0-pdu", "people on site saw the lamp of k0-m0's supply on k0-pdu lit"},
+		{"k0-sw", topology.ProbePower, "", "people on site saw a lamp lit on k0-sw"},
+		{"k0", topology.ProbePower, "", "people on site saw a lamp lit in k0"},
+	} {
+		answer := topology.Observation{Component: tt.component, Probe: tt.probe, Peer: tt.peer, Vantage: topology.Hands, At: noon, Result: topology.Up}
+		inf := g.Infer(append(slices.Clone(rows), answer))
+		if !slices.Equal(named(inf), []string{"k0-sw"}) || len(inf.Findings[0].AmbiguousWith) > 0 {
+			t.Errorf("%s of %s is lit: %s, want the switch and nothing else", tt.probe, tt.component, story(&inf))
+			continue
+		}
+		var said []string
+		for _, e := range inf.Findings[0].Evidence {
+			if e.Hands {
+				said = append(said, e.Text)
+			}
+			if e.Probe == topology.ProbePower && !e.Hands && e.Result != topology.Unknown {
+				t.Errorf("%s is lit: evidence %q, which no BMC said", tt.component, e.Text)
+			}
+		}
+		if !slices.Equal(said, []string{tt.says}) {
+			t.Errorf("%s is lit: people said %q, want %q", tt.component, said, tt.says)
+		}
+	}
+}
+
+// onlyPDU is an estate of three racks with one PDU and one switch each.
+func onlyPDU() string {
+	var b strings.Builder
+	b.WriteString("version: 1\nsites: [{id: s, timezone: UTC}]\nclients: [{id: c, language: en, timezone: UTC, contacts: [{id: d, addresses: {telegram: \"1\"}}]}]\ncomponents:\n  - {id: r, kind: room, in: s}\n")
+	for k := range 3 {
+		fmt.Fprintf(&b, "  - {id: k%[1]d, kind: rack, in: r}\n  - {id: k%[1]d-pdu, kind: pdu, in: k%[1]d}\n  - {id: k%[1]d-sw, kind: switch, in: k%[1]d, needs: {power: [k%[1]d-pdu]}}\n", k)
+		for m := range 8 {
+			fmt.Fprintf(&b, "  - {id: k%[1]d-m%[2]d, kind: server, in: k%[1]d, client: c, needs: {power: [k%[1]d-pdu], network: [k%[1]d-sw]}}\n", k, m)
+		}
+	}
+	return b.String()
+}
+
+// Who sees no lamp lit is no BMC that says "off": nobody is told that the machine was switched off.
+func TestADarkMachineIsNotSaidToBeSwitchedOff(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 2, servers: 10, clients: 1}.load(t)
+	const id = "srv-000003"
+	var rows []topology.Observation
+	for _, o := range newWorld(inv).look(servers) {
+		if o.Component == id {
+			o.Result = topology.Down
+			if o.Probe == topology.ProbePower {
+				o.Result = topology.Unknown
+			}
+		}
+		rows = append(rows, o)
+	}
+	dark := at(id, topology.ProbePower, topology.Hands, topology.Down, noon.Add(time.Minute))
+	inf := topology.New(inv).Infer(append(rows, dark))
+	if !slices.Equal(named(inf), []string{id}) {
+		t.Fatalf("%s, want %s", story(&inf), id)
+	}
+	f := inf.Findings[0]
+	if f.PowerOff {
+		t.Error("its BMC is said to tell that it is off")
+	}
+	texts := make([]string, 0, len(f.Evidence))
+	for _, e := range f.Evidence {
+		texts = append(texts, e.Text)
+	}
+	if !slices.Contains(texts, "people on site saw no lamp lit on "+id) || !slices.Contains(texts, "BMC does not answer") {
+		t.Errorf("evidence %q", texts)
+	}
+	if next := topology.Advice(inv, f, inventory.English); next != "have somebody check its outlets and cables, then its power supplies" {
+		t.Errorf("next: %q, though somebody has looked at its lamps", next)
+	}
+}

@@ -40,9 +40,8 @@ func (r *reporter) sharedEvidence(h int32, broken []int32) []Evidence {
 			}
 		case sight.silent():
 			silent++
-			for _, v := range sight.power {
-				power[results[v.result]]++
-				break
+			if at := slices.IndexFunc(sight.power, byBMC); at >= 0 {
+				power[results[sight.power[at].result]]++
 			}
 		case sight.answeredIn(r.t.state[r.local[n]]):
 			answered++
@@ -73,6 +72,7 @@ func (r *reporter) sharedEvidence(h int32, broken []int32) []Evidence {
 			"management addresses of %s behind it do not answer", count(components, "component"))})
 	}
 	out = append(out, r.survivors(h)...)
+	out = append(out, r.onSiteEvidence(h, broken)...)
 	if answered > 0 {
 		out = append(out, Evidence{Result: Up, Count: answered, Text: fmt.Sprintf(
 			"against it: %s that should be down by it answer", count(answered, "server"))})
@@ -88,15 +88,19 @@ func (r *reporter) managementEvidence(id int32) []Evidence {
 	}
 	c := r.g.nodes[id].c
 	for _, v := range slices.Concat(sight.reach, sight.power) {
-		switch v.result {
-		case isDown:
-			return []Evidence{{c.ID, probes[v.ask], Down, 0, "management address of " + c.ID + " does not answer"}}
-		case isUp:
-			return []Evidence{{c.ID, probes[v.ask], Up, 0, "against it: management address of " + c.ID + " answers"}}
+		switch {
+		case v.hands: // see onSiteEvidence
+		case v.result == isDown:
+			return []Evidence{{Component: c.ID, Probe: probes[v.ask], Result: Down, Text: "management address of " + c.ID + " does not answer"}}
+		case v.result == isUp:
+			return []Evidence{{Component: c.ID, Probe: probes[v.ask], Result: Up, Text: "against it: management address of " + c.ID + " answers"}}
 		}
 	}
 	return nil
 }
+
+// byBMC says that the machine's own BMC told it, and not somebody who looked.
+func byBMC(v verdict) bool { return !v.hands }
 
 // partners are the other failed members of redundant groups that h belongs to.
 func (r *reporter) partners(h int32) []int32 {
@@ -150,13 +154,14 @@ func (r *reporter) ownEvidence(id int32) []Evidence {
 	c := r.g.nodes[id].c
 	sight := r.seen[id]
 	var out []Evidence
-	for _, v := range sight.power {
+	if at := slices.IndexFunc(sight.power, byBMC); at >= 0 {
+		result := sight.power[at].result
 		text := [...]string{
 			isDown: "BMC says PowerState Off", isUp: "BMC says PowerState On", isUnknown: "BMC does not answer", isAlive: "BMC answers",
-		}[v.result]
-		out = append(out, Evidence{c.ID, ProbePower, results[v.result], 0, text})
-		break
+		}[result]
+		out = append(out, Evidence{Component: c.ID, Probe: ProbePower, Result: results[result], Text: text})
 	}
+	out = append(out, r.onSiteEvidence(r.local[id], []int32{id})...)
 	var told [asks]bool
 	for _, v := range sight.reach {
 		if v.result != isDown || told[v.ask] {
@@ -172,7 +177,7 @@ func (r *reporter) ownEvidence(id int32) []Evidence {
 		if v.run > 1 {
 			text += fmt.Sprintf(", %d times in a row", v.run)
 		}
-		out = append(out, Evidence{c.ID, probes[v.ask], Down, 0, text})
+		out = append(out, Evidence{Component: c.ID, Probe: probes[v.ask], Result: Down, Text: text})
 	}
 	if k := r.beside(r.local[id]); k > 0 {
 		out = append(out, Evidence{Result: Up, Count: k, Text: fmt.Sprintf(

@@ -236,7 +236,7 @@ func (r *reporter) shared(h int32) Finding {
 	f.LogOdds = -alternatives[0].delta // taking it out is always among them
 	r.class(&f, alternatives)
 	if sight := r.seen[id]; sight != nil && r.g.isServer(id) {
-		f.PowerOff = sight.powerIs(isDown)
+		f.PowerOff = sight.switchedOff()
 	}
 	f.Evidence = r.sharedEvidence(h, broken)
 	r.noteScore(h, alternatives)
@@ -358,7 +358,7 @@ func (r *reporter) lone(shared []Finding, rows *chronicle) (findings []Finding, 
 		c := r.g.nodes[id].c
 		f := Finding{
 			Component: c.ID, Kind: c.Kind, Probability: own / weight, LogOdds: next,
-			Explains: []string{c.ID}, PowerOff: r.seen[id].powerIs(isDown), Evidence: r.ownEvidence(id),
+			Explains: []string{c.ID}, PowerOff: r.seen[id].switchedOff(), Evidence: r.ownEvidence(id),
 		}
 		if f.Probability >= certain {
 			class = nil

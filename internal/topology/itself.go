@@ -20,7 +20,7 @@ func (r *reporter) ratherItself(f Finding) Finding {
 	c, own := r.g.nodes[n].c, f.Alternatives[at].Probability
 	out := Finding{
 		Component: c.ID, Kind: c.Kind, Probability: own, LogOdds: math.Log(own / f.Probability),
-		Explains: []string{c.ID}, PowerOff: r.seen[n].powerIs(isDown), Evidence: r.ownEvidence(n),
+		Explains: []string{c.ID}, PowerOff: r.seen[n].switchedOff(), Evidence: r.ownEvidence(n),
 	}
 	class := slices.Delete(slices.Clone(f.Alternatives), at, at+1)
 	out.classed(append(class, Alternative{Components: []string{f.Component}, Probability: f.Probability}))

@@ -131,7 +131,7 @@ var gearPower = [states]told{
 // handsGear is what somebody sees who looks whether it is lit.
 func handsGear(kind inventory.Kind, s state) told {
 	lit := [states]float64{.997, .997, .997, .997, .997, .003, .03, .03}[s]
-	if s >= failed && kind != inventory.KindPDU && kind != inventory.KindPhase && kind != inventory.KindFeed {
+	if s >= failed && kind != inventory.KindPDU && kind != inventory.KindPhase && kind != inventory.KindFeed && !isPlace(kind) {
 		lit = .4 // lit, and hung
 	}
 	return told{lit, 1 - lit, 1, 1}
@@ -350,7 +350,7 @@ func (l *likelihood) beside(about []verdict) {
 		for s := range states {
 			down := besideGear[v.ask][s]
 			if v.hands {
-				down = min(.997, max(.003, 3*down-1))
+				down = min(.999, max(.003, 3*down-1)) // a lamp that is lit is no mistake; a dark one may be broken
 			}
 			if v.result == isUp {
 				down = 1 - down

@@ -241,9 +241,10 @@ func Advice(inv *inventory.Inventory, f Finding, lang inventory.Language) string
 
 func adviceOnServer(inv *inventory.Inventory, f Finding) say {
 	c, ok := inv.Component(f.Component)
-	told := func(r Result) bool {
-		return slices.ContainsFunc(f.Evidence, func(e Evidence) bool { return e.Probe == ProbePower && e.Result == r })
+	power := func(hands bool, r Result) bool {
+		return slices.ContainsFunc(f.Evidence, func(e Evidence) bool { return e.Probe == ProbePower && e.Hands == hands && e.Result == r })
 	}
+	told := func(r Result) bool { return power(false, r) }
 	switch hasBMC := ok && c.Probe.BMC.Given(); {
 	case f.Unserving() != "":
 		return say{"look at the service itself: the machine answers", "посмотреть сам сервис: машина отвечает"}
@@ -253,6 +254,10 @@ func adviceOnServer(inv *inventory.Inventory, f Finding) say {
 		return say{"have somebody switch it on, unless its owner switched it off", "попросить на площадке включить его, если только его не выключил владелец"}
 	case told(Up) && hasBMC:
 		return say{"look at its console, then restart it by its BMC", "посмотреть его консоль и перезапустить через BMC"}
+	case power(true, Down):
+		return say{"have somebody check its outlets and cables, then its power supplies", "попросить на площадке проверить его розетки и кабели, затем блоки питания"}
+	case power(true, Up):
+		return say{"have somebody look at its screen, then restart it", "попросить на площадке посмотреть, что на его экране, и перезапустить его"}
 	case told(Unknown) || told(Down):
 		return say{"have somebody look at the lamps of its power supplies", "попросить на площадке посмотреть, горят ли лампы его блоков питания"}
 	}

@@ -57,6 +57,11 @@ func (s *sighting) powerIs(result uint8) bool {
 	return s.lit&(1<<result) != 0
 }
 
+// switchedOff says that its BMC tells so; who looks and sees no lamp can't tell that from a dead supply.
+func (s *sighting) switchedOff() bool {
+	return slices.ContainsFunc(s.power, func(v verdict) bool { return v.result == isDown && byBMC(v) })
+}
+
 // silentIn says that what was seen is silence such as that state makes: one
 // that is isolated may well answer within its site.
 func (s *sighting) silentIn(st state) bool {
@@ -135,6 +140,7 @@ func (g *Graph) look(obs []Observation) *view {
 	if t.peers {
 		v.tellPeers(g, all)
 	}
+	v.tellSupplies(g, all)
 	v.findStrays(g)
 	return v
 }

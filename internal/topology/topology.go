@@ -67,6 +67,7 @@ type Evidence struct {
 	Probe     Probe  `json:"probe,omitempty"`
 	Result    Result `json:"result,omitempty"`
 	Count     int    `json:"count,omitempty"` // > 1: Text is about that many components
+	Hands     bool   `json:"hands,omitempty"` // people saw it who were sent to look
 	Text      string `json:"text"`            // English, one line, no trailing period
 }
 
