@@ -191,15 +191,20 @@ func (a *app) explainSweep(ctx context.Context, w io.Writer, sweep string) error
 // printScores shows what each finding weighs, from what, and against which
 // other explanations. All are natural logs.
 func printScores(w io.Writer, inf topology.Inference) error {
-	t := newTable(w, "COMPONENT", "KIND", "MODE", "SURE", "LOG-ODDS", "PRIOR", "+ SERVERS", "+ EQUIPMENT", "= SCORE", "EXPLAINS", "AGAINST")
+	t := newTable(w, "COMPONENT", "KIND", "MODE", "SURE", "LOG-ODDS", "PRIOR", "+ SERVERS", "+ EQUIPMENT", "+ LATELY", "= SCORE", "EXPLAINS", "AGAINST")
 	for i, f := range inf.Findings {
 		s := inf.Scores[i]
 		t.row(f.Component, string(f.Kind), string(f.Mode), fmt.Sprintf("%.4f", f.Confidence), fmt.Sprintf("%.2f", f.LogOdds),
-			fmt.Sprintf("%.2f", s.Prior), fmt.Sprintf("%+.2f", s.Servers), fmt.Sprintf("%+.2f", s.Equipment),
-			fmt.Sprintf("%.2f", s.Prior+s.Servers+s.Equipment), fmt.Sprint(len(f.Explains)), fmt.Sprint(len(f.Contradicts)))
+			fmt.Sprintf("%.2f", s.Prior), fmt.Sprintf("%+.2f", s.Servers), fmt.Sprintf("%+.2f", s.Equipment), fmt.Sprintf("%+.2f", s.Lately),
+			fmt.Sprintf("%.2f", s.Prior+s.Servers+s.Equipment+s.Lately), fmt.Sprint(len(f.Explains)), fmt.Sprint(len(f.Contradicts)))
 	}
 	if err := t.flush(); err != nil {
 		return fmt.Errorf("print the score table: %w", err)
+	}
+	for _, s := range inf.Scores {
+		if s.Lately < 0 {
+			fmt.Fprintf(w, "LATELY: %s answered a short while ago, and that it has failed since is %.0f times rarer\n", s.Component, math.Exp(-s.Lately))
+		}
 	}
 	if len(inf.Findings) == 0 {
 		return nil

@@ -133,6 +133,7 @@ func (r *reporter) justNow(f *Finding) {
 		return
 	}
 	f.LogOdds -= math.Log(rarer)
+	r.noteLately(f.Component, math.Log(rarer))
 	f.Probability /= f.Probability + (1-f.Probability)*rarer
 	f.Confidence = f.Probability
 }

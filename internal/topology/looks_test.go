@@ -2,6 +2,7 @@ package topology_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -181,6 +182,32 @@ func TestASpareThatAnsweredAMinuteAgoIsAskedAgain(t *testing.T) {
 	inf = topology.New(inv).Infer(rows[7*len(rows)/8:])
 	if len(inf.Findings) != 1 || inf.Findings[0].Component != "s-up1" {
 		t.Errorf("want s-up1 named at the only look: %s", story(&inf))
+	}
+}
+
+// The score table shows the odds that were used: what answered a quarter of an hour ago is half as likely to have failed.
+func TestScoresShowWhatAnAnswerAShortWhileAgoTakesOff(t *testing.T) {
+	inv := hall(t)
+	but := func(id string) func(string) bool { return func(c string) bool { return c != id } }
+	for _, id := range []string{"s-up1", "s-k1-m0"} {
+		looks := slices.Concat(pings(inv, "s-in", noon, in("s"), all), pings(inv, "s-in", minute(14), in("s"), all))
+		for _, k := range []int{29, 30} {
+			looks = append(looks, pings(inv, "s-in", minute(k), in("s"), but(id))...)
+		}
+		inf := topology.New(inv).Infer(looks)
+		if len(inf.Findings) != 1 || inf.Findings[0].Component != id {
+			t.Fatalf("want %s: %s", id, story(&inf))
+		}
+		f, s := inf.Findings[0], inf.Scores[0]
+		if want := -math.Log(30. / 16); math.Abs(s.Lately-want) > 1e-6 {
+			t.Errorf("%s: %.3f for having answered lately, want %.3f", id, s.Lately, want)
+		}
+		if best := s.Rivals[0].Delta; math.Abs(best+f.LogOdds) > 1e-6 {
+			t.Errorf("%s: the best explanation without it is %.3f worse, and its log odds are %.3f", id, -best, f.LogOdds)
+		}
+		if sum := s.Prior + s.Servers + s.Equipment + s.Lately; math.Abs(sum-f.LogOdds) > 1e-6 {
+			t.Errorf("%s: the score is %.3f, and the log odds %.3f", id, sum, f.LogOdds)
+		}
 	}
 }
 

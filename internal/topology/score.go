@@ -12,6 +12,7 @@ type Score struct {
 	Prior     float64 // how rare such a failure is
 	Servers   float64 // what the servers' observations bring
 	Equipment float64 // what those of other components' own addresses bring
+	Lately    float64 // less for having answered a short while ago: since then it has failed that more rarely
 	// Rivals are the best explanations without it, best first: what they have
 	// instead, and how much worse than the best they are. Nothing instead
 	// stands for chance and for faults of the machines themselves.
@@ -53,6 +54,19 @@ func (r *reporter) noteScore(h int32, alternatives []alternative) {
 	r.scores = append(r.scores, s)
 }
 
+// noteLately takes off what a component is less likely for having answered a short while ago:
+// the explanations without it are that much better.
+func (r *reporter) noteLately(component string, less float64) {
+	for i := range r.scores {
+		if s := &r.scores[i]; s.Component == component && s.Mode == "" {
+			s.Lately -= less
+			for k := range s.Rivals {
+				s.Rivals[k].Delta += less
+			}
+		}
+	}
+}
+
 // scoresOf puts the scores into the order of the findings. Machines by themselves
 // have their faults summed over in their own likelihood, so that all they have is a prior.
 func (r *reporter) scoresOf(findings []Finding) []Score {
@@ -68,7 +82,10 @@ func (r *reporter) scoresOf(findings []Finding) []Score {
 		if f.Mode == Flapping {
 			s.Prior = math.Log(flappingServer)
 		}
-		s.Servers = f.LogOdds - s.Prior
+		if f.Mode == "" {
+			s.Lately = -math.Log(max(1, r.table.rarer(r.g.index[f.Component])))
+		}
+		s.Servers = f.LogOdds - s.Prior - s.Lately
 		s.Rivals = []Rival{{Instead: f.AmbiguousWith, Delta: -f.LogOdds}}
 		out = append(out, s)
 	}
