@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vakhta/activities/records"
+	"vakhta/internal/inventory"
 	"vakhta/internal/store"
 	"vakhta/internal/topology"
 )
@@ -34,7 +36,7 @@ func newInventoryDoubtsCommand(a *app) *cobra.Command {
 				return err
 			}
 			g := topology.New(inv)
-			cases, err := a.doubtCases(cmd.Context(), g, files, limit)
+			cases, err := a.doubtCases(cmd.Context(), g, inv, files, limit)
 			if err != nil {
 				return err
 			}
@@ -53,7 +55,7 @@ func newInventoryDoubtsCommand(a *app) *cobra.Command {
 }
 
 // doubtCases infers once more from each sweep: of the files, else of the stored incidents.
-func (a *app) doubtCases(ctx context.Context, g *topology.Graph, files []string, limit int) ([]topology.Case, error) {
+func (a *app) doubtCases(ctx context.Context, g *topology.Graph, inv *inventory.Inventory, files []string, limit int) ([]topology.Case, error) {
 	var cases []topology.Case
 	add := func(name string, obs []topology.Observation) {
 		sifted := g.Sift(obs, nil)
@@ -83,6 +85,9 @@ func (a *app) doubtCases(ctx context.Context, g *topology.Graph, files []string,
 			obs, err := st.Observations(ctx, in.Sweep)
 			if err != nil {
 				return unavailable("read the observations of incident %s: %w", in.ID, err)
+			}
+			if obs, err = records.News(ctx, st, inv, g, in.OpenedAt, obs); err != nil {
+				return unavailable("read what was so before incident %s: %w", in.ID, err)
 			}
 			if len(obs) > 0 {
 				add(in.ID, obs)

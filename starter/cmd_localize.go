@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"vakhta/internal/inventory"
 	"vakhta/workflows"
 )
 
@@ -18,10 +19,12 @@ func newLocalizeCommand(a *app) *cobra.Command {
 	var in workflows.LocalizeInput
 	var watch, explain bool
 	var timeout time.Duration
+	var language string
 	cmd := &cobra.Command{
 		Use:   "localize",
 		Short: "Sweep machines and name the point of failure",
 		Example: `  vakhta localize --client romashka --watch
+  vakhta localize --client romashka --language ru
   vakhta localize --component msk-r1-k01,msk-r1-k02
   vakhta localize --all --json
   vakhta localize --all --full`,
@@ -30,6 +33,9 @@ func newLocalizeCommand(a *app) *cobra.Command {
 			scope, err := localizeScope(in)
 			if err != nil {
 				return err
+			}
+			if language != string(inventory.Russian) && language != string(inventory.English) {
+				return usageError("--language %q: use ru or en", language)
 			}
 			if cmd.Flags().Changed("timeout") && (timeout < leastTimeout || timeout > mostTimeout) {
 				return usageError("--timeout is %v; give %v to %v", timeout, leastTimeout, mostTimeout)
@@ -48,10 +54,11 @@ func newLocalizeCommand(a *app) *cobra.Command {
 						return err
 					}
 				}
+				inv := a.configured()
 				if a.json {
-					return printJSON(cmd.OutOrStdout(), result)
+					return printJSON(cmd.OutOrStdout(), toldResult{tell(inv, result.Findings), result})
 				}
-				return printFindings(cmd.OutOrStdout(), result, a.configured())
+				return printFindings(cmd.OutOrStdout(), result, inv, inventory.Language(language))
 			})
 		},
 	}
@@ -63,6 +70,7 @@ func newLocalizeCommand(a *app) *cobra.Command {
 	flags.BoolVar(&in.Full, "full", false, "with --all: ask everything of every machine, not of some of each failure domain")
 	flags.BoolVar(&watch, "watch", false, "show the sweep as it runs")
 	flags.BoolVar(&explain, "explain", false, "print the score table to stderr; needs the configuration")
+	flags.StringVar(&language, "language", string(inventory.English), "of the findings' sentences: ru, en; needs the configuration")
 	flags.DurationVar(&timeout, "timeout", 0, "budget of one probe; default: the worker's")
 	cmd.AddCommand(newReplayCommand(a))
 	return cmd

@@ -47,9 +47,12 @@ func newReplayCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			g := topology.New(inv)
 			var obs []topology.Observation
 			if incidentID != "" {
-				obs, err = a.incidentObservations(cmd.Context(), incidentID)
+				left := 0
+				obs, left, err = a.incidentObservations(cmd.Context(), g, inv, incidentID, false)
+				printNoNews(cmd.ErrOrStderr(), left)
 			} else {
 				obs, err = readObservations(args[0])
 			}
@@ -62,7 +65,6 @@ func newReplayCommand(a *app) *cobra.Command {
 					return err
 				}
 			}
-			g := topology.New(inv)
 			sifted := g.Sift(obs, earlier)
 			printSifted(cmd.ErrOrStderr(), len(obs), sifted)
 			inf := g.InferSifted(&sifted)
@@ -71,7 +73,7 @@ func newReplayCommand(a *app) *cobra.Command {
 					return err
 				}
 			}
-			return printJSON(cmd.OutOrStdout(), inf)
+			return printJSON(cmd.OutOrStdout(), toldInference{tell(inv, inf.Findings), inf})
 		},
 	}
 	flags := cmd.Flags()

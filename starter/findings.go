@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"time"
 
 	"vakhta/activities/records"
 	"vakhta/internal/inventory"
@@ -56,7 +57,7 @@ func (p page) item(mark, under, text string, st style) {
 }
 
 // printFindings draws findings as a tree: the sentence, then its evidence.
-func printFindings(out io.Writer, r workflows.LocalizeResult, inv *inventory.Inventory) error {
+func printFindings(out io.Writer, r workflows.LocalizeResult, inv *inventory.Inventory, lang inventory.Language) error {
 	page := page{out, newProgress(out)}
 	s := r.Progress
 	page.item("", "", fmt.Sprintf("%d of %d machines checked, %d down", max(0, s.Total-s.Unknown()), s.Total, s.Down), stylePlain)
@@ -71,7 +72,7 @@ func printFindings(out io.Writer, r workflows.LocalizeResult, inv *inventory.Inv
 	for _, v := range r.Blind {
 		text := "vantage " + v + " sees nothing of what others see: what it says doesn't count"
 		if inv != nil {
-			text = topology.DescribeBlind(inv, v, inventory.English)
+			text = topology.DescribeBlind(inv, v, lang)
 		}
 		page.item("! ", "  ", text, styleFact)
 	}
@@ -80,7 +81,7 @@ func printFindings(out io.Writer, r workflows.LocalizeResult, inv *inventory.Inv
 		return nil
 	}
 	for i := range r.Findings {
-		page.finding(&r.Findings[i], inv)
+		page.finding(&r.Findings[i], inv, lang)
 	}
 	if n := max(r.UnexplainedCount, len(r.Unexplained)); n > 0 {
 		fmt.Fprintln(out)
@@ -132,10 +133,10 @@ func (p page) nothing(s workflows.LocalizeProgress, unwell bool) {
 	}
 }
 
-func (p page) finding(f *topology.Finding, inv *inventory.Inventory) {
+func (p page) finding(f *topology.Finding, inv *inventory.Inventory, lang inventory.Language) {
 	text := strings.TrimSpace(fmt.Sprintf("%s %s has failed %s", f.Kind, f.Component, f.Mode))
 	if inv != nil {
-		text = topology.Sentence(inv, *f, inventory.English)
+		text = topology.Sentence(inv, *f, lang)
 	}
 	fmt.Fprintln(p.out)
 	p.item("● ", "  ", text, styleBad)
@@ -184,7 +185,11 @@ func (a *app) explainSweep(ctx context.Context, w io.Writer, sweep string) error
 		if err != nil {
 			return unavailable("read the observations of sweep %s: %w", sweep, err)
 		}
-		return printScores(w, topology.New(inv).Infer(obs))
+		g := topology.New(inv)
+		if obs, err = records.News(ctx, st, inv, g, time.Now(), obs); err != nil {
+			return unavailable("read what was so before: %w", err)
+		}
+		return printScores(w, g.Infer(obs))
 	})
 }
 

@@ -73,7 +73,7 @@ func TestNothingFoundIsNotAllIsWellWhereNobodyLooked(t *testing.T) {
 		"0 of 1 machines checked, 0 down\n? 1 of 1 machines can't be asked: the inventory gives them no address and nothing to ask (`probe`)\nnobody could look, so nothing is known: not that all is well\n": site(1, 0, 0),
 	} {
 		var out strings.Builder
-		must(t, printFindings(&out, workflows.LocalizeResult{Progress: s}, nil))
+		must(t, printFindings(&out, workflows.LocalizeResult{Progress: s}, nil, inventory.English))
 		if out.String() != want {
 			t.Errorf("%+v:\n%s\nwant\n%s", s, out.String(), want)
 		}
@@ -82,7 +82,7 @@ func TestNothingFoundIsNotAllIsWellWhereNobodyLooked(t *testing.T) {
 
 func TestEvenOddsHaveNoSign(t *testing.T) {
 	var out strings.Builder
-	must(t, printFindings(&out, workflows.LocalizeResult{Findings: []topology.Finding{{Component: "pdu-1", Kind: inventory.KindPDU, LogOdds: -0.01}}}, nil))
+	must(t, printFindings(&out, workflows.LocalizeResult{Findings: []topology.Finding{{Component: "pdu-1", Kind: inventory.KindPDU, LogOdds: -0.01}}}, nil, inventory.English))
 	if strings.Contains(out.String(), "-0") {
 		t.Error(out.String())
 	}
@@ -96,7 +96,7 @@ func TestServicesAreToldApartFromMachines(t *testing.T) {
 			{Component: "web", Probe: topology.ProbeHTTP, Unwell: true, Text: "port 80: status 503"},
 			{Component: "web", Probe: topology.ProbeTLS, Text: "port 443: certificate expires in 4 days"},
 		},
-	}, nil))
+	}, nil, inventory.English))
 	want := `2 of 2 machines checked, 0 down
 ! web answers, but not as it should by HTTP: port 80: status 503
 ! web: TLS: port 443: certificate expires in 4 days
@@ -118,7 +118,7 @@ func TestFindingsAreATreeWithEvidence(t *testing.T) {
 		}},
 		Unexplained: []string{"s99"},
 		Blind:       []string{"spb"},
-	}, nil)
+	}, nil, inventory.English)
 	must(t, err)
 	want := `24 of 24 machines checked, 13 down
 ! vantage spb sees nothing of what others see: what it says doesn't count

@@ -3,10 +3,20 @@ package records
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"vakhta/internal/inventory"
+	"vakhta/internal/store"
 	"vakhta/internal/topology"
 )
+
+// News are the rows of a sweep that inference looked at who looked at that time: those that say
+// something new, see Activities.news. It is for those who infer once more.
+func News(ctx context.Context, st *store.Store, inv *inventory.Inventory, graph *topology.Graph, at time.Time, obs []topology.Observation) ([]topology.Observation, error) {
+	a := &Activities{store: st, inv: inv, graph: func() *topology.Graph { return graph }, opts: Options{Now: func() time.Time { return at }}}
+	kept, _, err := a.news(ctx, obs)
+	return kept, err
+}
 
 // news leaves out the rows that say nothing new: of what never answers, of what
 // ceased to answer long ago, of what planned work takes down now. They count as

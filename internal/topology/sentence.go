@@ -198,7 +198,7 @@ var todo = map[inventory.Kind]say{
 	inventory.KindRoom:       {"send the site's crew to the room, power first", "отправить дежурных в зал, начать с питания"},
 	inventory.KindRack:       {"have somebody look at the rack: its PDUs, then its switch", "попросить на площадке осмотреть стойку: сначала PDU, потом коммутатор"},
 	inventory.KindFeed:       {"call the electricians: breaker, UPS and transfer switch of the feed", "звонить энергетикам: автомат, ИБП и АВР этого ввода"},
-	inventory.KindPDU:        {"have somebody see whether it is lit and its breaker closed", "попросить на площадке посмотреть, светится ли он и не выбит ли автомат"},
+	inventory.KindPDU:        {"have somebody see whether it is lit and its breaker closed", "попросить на площадке посмотреть, горят ли на нём лампы и не выбит ли автомат"},
 	inventory.KindPhase:      {"have somebody check the breaker and the load of this phase", "попросить на площадке проверить автомат и нагрузку этой фазы"},
 	inventory.KindUplink:     {"call the carrier", "звонить оператору связи"},
 	inventory.KindSwitch:     {"see by its console, or on site, whether it runs, then restart it", "посмотреть через консоль или на месте, работает ли он, и перезапустить"},

@@ -24,7 +24,7 @@ func TestSentenceSaysAllOfAFinding(t *testing.T) {
 	}{
 		{
 			topology.Finding{Component: "s0-r0-k00-pdu-a", Kind: inventory.KindPDU, Since: noon, Confidence: .7, Explains: many, Contradicts: []string{"srv-000022"}, AmbiguousWith: []string{"s0-r0-k00-sw"}},
-			"Отказ: PDU s0-r0-k00-pdu-a (s0, зал 0, стойка K00), самое позднее с 15:00:00 1 марта (MSK); из-за него лежит 21 сервер у 3 клиентов; вероятно (70 %), возможно также: s0-r0-k00-sw; против этого: отвечает 1 сервер, который должен лежать (srv-000022); дальше: попросить на площадке посмотреть, светится ли он и не выбит ли автомат.",
+			"Отказ: PDU s0-r0-k00-pdu-a (s0, зал 0, стойка K00), самое позднее с 15:00:00 1 марта (MSK); из-за него лежит 21 сервер у 3 клиентов; вероятно (70 %), возможно также: s0-r0-k00-sw; против этого: отвечает 1 сервер, который должен лежать (srv-000022); дальше: попросить на площадке посмотреть, горят ли на нём лампы и не выбит ли автомат.",
 			"PDU s0-r0-k00-pdu-a (s0, room 0, rack K00) has failed, at least since 15:00:00 on 1 March (MSK); 21 servers of 3 clients are down by it; likely (70%), it may also be s0-r0-k00-sw; against it: 1 server that should be down answers (srv-000022); next: have somebody see whether it is lit and its breaker closed.",
 		},
 		{
