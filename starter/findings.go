@@ -140,7 +140,7 @@ func (p page) finding(f *topology.Finding, inv *inventory.Inventory, lang invent
 	}
 	fmt.Fprintln(p.out)
 	p.item("● ", "  ", text, styleBad)
-	leaves := []string{fmt.Sprintf("component %s (%s), confidence %d %%, log-odds %.1f", f.Component, f.Kind, topology.Percent(f.Itself()), math.RoundToEven(10*f.LogOdds)/10+0)} // and no "-0.0"
+	leaves := []string{fmt.Sprintf("component %s (%s), confidence %d%%, log-odds %.1f", f.Component, f.Kind, topology.Percent(f.Itself()), math.RoundToEven(10*f.LogOdds)/10+0)} // and no "-0.0"
 	for _, e := range f.Evidence {
 		leaves = append(leaves, e.Text)
 	}
@@ -151,7 +151,7 @@ func (p page) finding(f *topology.Finding, inv *inventory.Inventory, lang invent
 		leaves = append(leaves, fmt.Sprintf("contradicted by %d up: %s", f.Against(), someOf(f.Contradicts, f.Against())))
 	}
 	if len(f.AmbiguousWith) > 0 {
-		leaves = append(leaves, fmt.Sprintf("can't be told from %s; one of these with confidence %d %%", someOf(f.AmbiguousWith, len(f.AmbiguousWith)), topology.Percent(f.Confidence)))
+		leaves = append(leaves, fmt.Sprintf("can't be told from %s; one of these with confidence %d%%", rivalsOf(f), topology.Percent(f.Confidence)))
 	}
 	for i, leaf := range leaves {
 		branch, under := "  ├─ ", "  │  "
@@ -160,6 +160,18 @@ func (p page) finding(f *topology.Finding, inv *inventory.Inventory, lang invent
 		}
 		p.item(branch, under, leaf, stylePlain)
 	}
+}
+
+// rivalsOf names what may have failed in place of the finding, what failed together in one.
+func rivalsOf(f *topology.Finding) string {
+	names := make([]string, 0, len(f.Alternatives))
+	for _, a := range f.Alternatives {
+		names = append(names, fmt.Sprintf("%s (%d%%)", strings.Join(a.Components, " + "), topology.Percent(a.Probability)))
+	}
+	if len(names) == 0 {
+		names = f.AmbiguousWith
+	}
+	return someOf(names, len(names))
 }
 
 // someOf names the first of so many, of which ids may be only some.
@@ -196,6 +208,10 @@ func (a *app) explainSweep(ctx context.Context, w io.Writer, sweep string) error
 // printScores shows what each finding weighs, from what, and against which
 // other explanations. All are natural logs.
 func printScores(w io.Writer, inf topology.Inference) error {
+	if len(inf.Findings) == 0 {
+		fmt.Fprintln(w, "nothing is found that could be weighed")
+		return nil
+	}
 	t := newTable(w, "COMPONENT", "KIND", "MODE", "SURE", "LOG-ODDS", "PRIOR", "+ SERVERS", "+ EQUIPMENT", "+ LATELY", "= SCORE", "EXPLAINS", "AGAINST")
 	for i, f := range inf.Findings {
 		s := inf.Scores[i]
@@ -210,9 +226,6 @@ func printScores(w io.Writer, inf topology.Inference) error {
 		if s.Lately < 0 {
 			fmt.Fprintf(w, "LATELY: %s answered a short while ago, and that it has failed since is %.0f times rarer\n", s.Component, math.Exp(-s.Lately))
 		}
-	}
-	if len(inf.Findings) == 0 {
-		return nil
 	}
 	fmt.Fprintln(w)
 	t = newTable(w, "WITHOUT", "THERE WOULD BE", "DIFFERENCE", "SHARE")

@@ -84,4 +84,3 @@ func TestTheScoreTableSaysWhatALateAnswerTakesOff(t *testing.T) {
 		}
 	}
 }
-

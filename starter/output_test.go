@@ -124,10 +124,10 @@ func TestFindingsAreATreeWithEvidence(t *testing.T) {
 ! vantage spb sees nothing of what others see: what it says doesn't count
 
 ● pdu pdu-1 has failed
-  ├─ component pdu-1 (pdu), confidence 60 %, log-odds 7.2
+  ├─ component pdu-1 (pdu), confidence 60%, log-odds 7.2
   ├─ 12 servers behind it do not answer
   ├─ explains 12: s01, s02, s03, s04, s05, s06, s07, s08, s09, s10 and 2 more
-  └─ can't be told from feed-a; one of these with confidence 98 %
+  └─ can't be told from feed-a; one of these with confidence 98%
 
 ? 1 down that nothing explains: s99
 `

@@ -81,7 +81,7 @@ func printIncident(out io.Writer, s shownIncident, now time.Time) error {
 	if f := inc.Finding; f.Component != "" && !inc.Provisional {
 		fmt.Fprintf(out, "\npoint of failure: %s (%s), confidence %d %%\n", f.Component, f.Kind, topology.Percent(f.Itself()))
 		if len(f.AmbiguousWith) > 0 {
-			fmt.Fprintf(out, "  it may also be %s\n", strings.Join(f.AmbiguousWith, ", "))
+			fmt.Fprintf(out, "  it may also be %s\n", rivalsOf(&f))
 		}
 		for _, e := range f.Evidence {
 			fmt.Fprintln(out, "  - "+e.Text)

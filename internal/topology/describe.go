@@ -19,8 +19,8 @@ func Describe(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 	var b strings.Builder
 	b.WriteString(Headline(inv, f, lang) + impact(nil, f, lang))
 	fmt.Fprintf(&b, "; %s (%d%%)", sureness(f.Itself(), inventory.English), Percent(f.Itself()))
-	if n := len(f.AmbiguousWith); n > 0 {
-		fmt.Fprintf(&b, ", it may also be %s", listed(f.AmbiguousWith, "or", "others"))
+	if len(f.AmbiguousWith) > 0 {
+		b.WriteString(", it may also be " + rivals(&f, inventory.English))
 	}
 	return b.String() + "."
 }
@@ -104,7 +104,11 @@ func kindAndName(inv *inventory.Inventory, f Finding, lang inventory.Language) s
 	if name == f.Component {
 		return word + " " + name
 	}
-	if !strings.HasPrefix(strings.ToLower(name), strings.ToLower(word)) {
+	noun, _, _ := strings.Cut(word, " ") // "ввод A" says as much as "ввод питания ввод A"
+	if lang != inventory.Russian {
+		noun = word
+	}
+	if !strings.HasPrefix(strings.ToLower(name), strings.ToLower(noun)) {
 		name = word + " " + name
 	}
 	return name + " " + f.Component
@@ -114,8 +118,8 @@ func describeRussian(inv *inventory.Inventory, f Finding) string {
 	var b strings.Builder
 	b.WriteString(Headline(inv, f, inventory.Russian) + impact(nil, f, inventory.Russian))
 	fmt.Fprintf(&b, "; %s (%d %%)", sureness(f.Itself(), inventory.Russian), Percent(f.Itself()))
-	if n := len(f.AmbiguousWith); n > 0 {
-		fmt.Fprintf(&b, ", возможно также: %s", listed(f.AmbiguousWith, "или", "другие"))
+	if len(f.AmbiguousWith) > 0 {
+		b.WriteString(", возможно также: " + rivals(&f, inventory.Russian))
 	}
 	return b.String() + "."
 }
@@ -140,7 +144,7 @@ func Percent(p float64) int { return min(99, max(1, int(math.Round(100*p)))) }
 func sureness(p float64, lang inventory.Language) string {
 	words := [4]string{"almost certain", "very likely", "likely", "uncertain"}
 	if lang == inventory.Russian {
-		words = [4]string{"почти наверняка", "весьма вероятно", "вероятно", "не наверняка"}
+		words = [4]string{"почти наверняка", "весьма вероятно", "вероятно", "под вопросом"}
 	}
 	switch {
 	case p >= .97:
@@ -151,6 +155,28 @@ func sureness(p float64, lang inventory.Language) string {
 		return words[2]
 	}
 	return words[3]
+}
+
+// rivals names what may have failed in a finding's place, the likeliest first: what only failed
+// together stands together.
+func rivals(f *Finding, lang inventory.Language) string {
+	or, and, together, others := "or", "and", "together", "others"
+	if lang == inventory.Russian {
+		or, and, together, others = "или", "и", "вместе", "другие"
+	}
+	var names []string
+	for _, a := range f.Alternatives {
+		switch name := listed(a.Components, and, others); {
+		case len(a.Components) > 1:
+			names = append(names, name+" "+together)
+		default:
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 { // found by those who don't tell
+		names = f.AmbiguousWith
+	}
+	return listed(names, or, others)
 }
 
 // listed joins at most three ids.

@@ -53,29 +53,34 @@ func (r *reporter) sharedEvidence(h int32, broken []int32) []Evidence {
 	}
 	if silent > 0 {
 		out = append(out, Evidence{Probe: ProbeTCP, Result: Down, Count: silent, Text: fmt.Sprintf(
-			"%d of %s %s %s do not answer", silent, count(silent+answered, "server"), leans[c.Kind].on, names)})
+			"%d of %s %s %s %s not answer", silent, count(silent+answered, "server"), leans[c.Kind].on, names, verb(silent, "does", "do"))})
 	}
 	for _, p := range []struct {
 		result Result
-		text   string
+		one    string
+		more   string
 	}{
-		{Unknown, "BMCs of %d of these do not answer"},
-		{Up, "BMCs of %d of these answer: power is on"},
-		{Down, "BMCs of %d of these say PowerState Off"},
+		{Unknown, "the BMC of 1 of these does not answer", "BMCs of %d of these do not answer"},
+		{Up, "the BMC of 1 of these answers: power is on", "BMCs of %d of these answer: power is on"},
+		{Down, "the BMC of 1 of these says PowerState Off", "BMCs of %d of these say PowerState Off"},
 	} {
-		if n := power[p.result]; n > 0 {
-			out = append(out, Evidence{Probe: ProbePower, Result: p.result, Count: n, Text: fmt.Sprintf(p.text, n)})
+		switch n := power[p.result]; n {
+		case 0:
+		case 1:
+			out = append(out, Evidence{Probe: ProbePower, Result: p.result, Count: n, Text: p.one})
+		default:
+			out = append(out, Evidence{Probe: ProbePower, Result: p.result, Count: n, Text: fmt.Sprintf(p.more, n)})
 		}
 	}
 	if components > 0 {
 		out = append(out, Evidence{Result: Down, Count: components, Text: fmt.Sprintf(
-			"management addresses of %s behind it do not answer", count(components, "component"))})
+			"%s of %s behind it %s not answer", verb(components, "the management address", "management addresses"), count(components, "component"), verb(components, "does", "do"))})
 	}
 	out = append(out, r.survivors(h)...)
 	out = append(out, r.onSiteEvidence(h, broken)...)
 	if answered > 0 {
 		out = append(out, Evidence{Result: Up, Count: answered, Text: fmt.Sprintf(
-			"against it: %s that should be down by it answer", count(answered, "server"))})
+			"against it: %s that should be down %s", count(answered, "server"), verb(answered, "answers", "answer"))})
 	}
 	return out
 }
@@ -146,7 +151,7 @@ func (r *reporter) survivors(h int32) []Evidence {
 		where = " in the same rack"
 	}
 	return []Evidence{{Result: Up, Count: alive, Text: fmt.Sprintf(
-		"%s%s with a second %s answer", count(alive, "server"), where, leans[c.Kind].second)}}
+		"%s%s with a second %s %s", count(alive, "server"), where, leans[c.Kind].second, verb(alive, "answers", "answer"))}}
 }
 
 // ownEvidence says what speaks for a fault of the server itself, by the graph's number.
@@ -181,7 +186,7 @@ func (r *reporter) ownEvidence(id int32) []Evidence {
 	}
 	if k := r.beside(r.local[id]); k > 0 {
 		out = append(out, Evidence{Result: Up, Count: k, Text: fmt.Sprintf(
-			"%s beside it, behind the same equipment, answer", count(k, "other server"))})
+			"%s beside it, behind the same equipment, %s", count(k, "other server"), verb(k, "answers", "answer"))})
 	}
 	return out
 }
@@ -226,4 +231,12 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// verb is the form that goes with so many.
+func verb(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
 }

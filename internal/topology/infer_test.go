@@ -129,12 +129,12 @@ func TestDescribeReadsAsOneSentence(t *testing.T) {
 		{
 			topology.Finding{Component: "s0-r0-k00-pdu-a", Kind: inventory.KindPDU, Confidence: .7, Explains: []string{"a", "b"}, AmbiguousWith: []string{"s0-r0-k00-sw"}},
 			"Отказ: PDU s0-r0-k00-pdu-a (s0, зал 0, стойка K00); из-за него лежат 2 сервера; вероятно (70 %), возможно также: s0-r0-k00-sw.",
-			"PDU s0-r0-k00-pdu-a (s0, room 0, rack K00) has failed; 2 servers are down by it; likely (70%), it may also be s0-r0-k00-sw.",
+			"PDU s0-r0-k00-pdu-a (s0, room 0, rack K00) has failed; 2 servers are down because of it; likely (70%), it may also be s0-r0-k00-sw.",
 		},
 		{
 			topology.Finding{Component: "s0-r0", Kind: inventory.KindRoom, Confidence: 1, Explains: make([]string, 21)},
 			"s0, зал 0: не работает целиком; из-за него лежит 21 сервер; почти наверняка (99 %).",
-			"s0, room 0 is down as a whole; 21 servers are down by it; almost certain (99%).",
+			"s0, room 0 is down as a whole; 21 servers are down because of it; almost certain (99%).",
 		},
 	} {
 		if got := topology.Describe(inv, c.f, inventory.Russian); got != c.ru {

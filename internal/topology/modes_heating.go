@@ -153,7 +153,7 @@ func (m *modes) heatOf(place int32, down []int32, rate rates) (cause, bool) {
 	x.evidence = []Evidence{{Result: Down, Count: len(down), Text: fmt.Sprintf(
 		"%s went one after another, at %d moments or more within %s", count(len(down), "server"), moments, span.Round(time.Second))}}
 	if answer > 0 {
-		x.evidence = append(x.evidence, Evidence{Result: Up, Count: answer, Text: count(answer, "server") + " there still answer"})
+		x.evidence = append(x.evidence, Evidence{Result: Up, Count: answer, Text: count(answer, "server") + " there still " + verb(answer, "answers", "answer")})
 	}
 	return x, true
 }

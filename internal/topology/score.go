@@ -83,7 +83,9 @@ func (r *reporter) scoresOf(findings []Finding) []Score {
 			s.Prior = math.Log(flappingServer)
 		}
 		if f.Mode == "" {
-			s.Lately = -math.Log(max(1, r.table.rarer(r.g.index[f.Component])))
+			if rarer := r.table.rarer(r.g.index[f.Component]); rarer > 1 {
+				s.Lately = -math.Log(rarer)
+			}
 		}
 		s.Servers = f.LogOdds - s.Prior - s.Lately
 		s.Rivals = []Rival{{Instead: f.AmbiguousWith, Delta: -f.LogOdds}}

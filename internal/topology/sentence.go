@@ -23,7 +23,7 @@ func Sentence(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 	if lang == inventory.Russian {
 		fmt.Fprintf(&b, "; %s (%d %%)", sureness(f.Itself(), lang), Percent(f.Itself()))
 		if len(f.AmbiguousWith) > 0 {
-			b.WriteString(", возможно также: " + listed(f.AmbiguousWith, "или", "другие"))
+			b.WriteString(", возможно также: " + rivals(&f, lang))
 		}
 		if n := len(f.Contradicts); n > 0 {
 			fmt.Fprintf(&b, "; против этого: %s %d %s, %s лежать (%s)", agree(n, "отвечает", "отвечают"), n, russianServers(n),
@@ -33,14 +33,10 @@ func Sentence(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 	} else {
 		fmt.Fprintf(&b, "; %s (%d%%)", sureness(f.Itself(), lang), Percent(f.Itself()))
 		if len(f.AmbiguousWith) > 0 {
-			b.WriteString(", it may also be " + listed(f.AmbiguousWith, "or", "others"))
+			b.WriteString(", it may also be " + rivals(&f, lang))
 		}
 		if n := len(f.Contradicts); n > 0 {
-			verb := "answer"
-			if n == 1 {
-				verb = "answers"
-			}
-			fmt.Fprintf(&b, "; against it: %s that should be down %s (%s)", count(n, "server"), verb, listed(f.Contradicts, "and", "others"))
+			fmt.Fprintf(&b, "; against it: %s that should be down %s (%s)", count(n, "server"), verb(n, "answers", "answer"), listed(f.Contradicts, "and", "others"))
 		}
 		b.WriteString("; next: ")
 	}
@@ -123,36 +119,32 @@ func impact(inv *inventory.Inventory, f Finding, lang inventory.Language) string
 		if clients > 0 {
 			whose = fmt.Sprintf(" у %d %s", clients, agree(clients, "клиента", "клиентов"))
 		}
-		verb := agree(n, "лежит", "лежат")
+		how := agree(n, "лежит", "лежат")
 		switch f.Mode {
 		case Lossy:
-			verb = agree(n, "отвечает не на всё", "отвечают не на всё")
+			how = agree(n, "отвечает не на все запросы", "отвечают не на все запросы")
 		case Flapping:
-			verb = agree(n, "пропадает", "пропадают")
+			how = agree(n, "то пропадает, то появляется", "то пропадают, то появляются")
 		case Heating:
 			return fmt.Sprintf("; уже %s %d %s%s", agree(n, "отключился", "отключились"), n, russianServers(n), whose)
 		}
-		return fmt.Sprintf("; из-за %s %s %d %s%s", it, verb, n, russianServers(n), whose)
+		return fmt.Sprintf("; из-за %s %s %d %s%s", it, how, n, russianServers(n), whose)
 	}
 	if n == 0 {
-		return "; no server is down by it"
+		return "; no server is down because of it"
 	}
 	whose := ""
 	if clients > 0 {
 		whose = " of " + count(clients, "client")
 	}
-	be := "are"
-	if n == 1 {
-		be = "is"
-	}
-	how := be + " down by it"
+	how := verb(n, "is", "are") + " down because of it"
 	switch f.Mode {
 	case Lossy:
-		how = map[bool]string{true: "misses", false: "miss"}[n == 1] + " probes by it"
+		how = verb(n, "misses", "miss") + " probes because of it"
 	case Flapping:
-		how = map[bool]string{true: "comes and goes", false: "come and go"}[n == 1] + " with it"
+		how = verb(n, "comes and goes", "come and go") + " with it"
 	case Heating:
-		how = be + " down already"
+		how = verb(n, "is", "are") + " down already"
 	}
 	return fmt.Sprintf("; %s%s %s", count(n, "server"), whose, how)
 }

@@ -25,7 +25,7 @@ func TestSentenceSaysAllOfAFinding(t *testing.T) {
 		{
 			topology.Finding{Component: "s0-r0-k00-pdu-a", Kind: inventory.KindPDU, Since: noon, Confidence: .7, Explains: many, Contradicts: []string{"srv-000022"}, AmbiguousWith: []string{"s0-r0-k00-sw"}},
 			"Отказ: PDU s0-r0-k00-pdu-a (s0, зал 0, стойка K00), самое позднее с 15:00:00 1 марта (MSK); из-за него лежит 21 сервер у 3 клиентов; вероятно (70 %), возможно также: s0-r0-k00-sw; против этого: отвечает 1 сервер, который должен лежать (srv-000022); дальше: попросить на площадке посмотреть, горят ли на нём лампы и не выбит ли автомат.",
-			"PDU s0-r0-k00-pdu-a (s0, room 0, rack K00) has failed, at least since 15:00:00 on 1 March (MSK); 21 servers of 3 clients are down by it; likely (70%), it may also be s0-r0-k00-sw; against it: 1 server that should be down answers (srv-000022); next: have somebody see whether it is lit and its breaker closed.",
+			"PDU s0-r0-k00-pdu-a (s0, room 0, rack K00) has failed, at least since 15:00:00 on 1 March (MSK); 21 servers of 3 clients are down because of it; likely (70%), it may also be s0-r0-k00-sw; against it: 1 server that should be down answers (srv-000022); next: have somebody see whether it is lit and its breaker closed.",
 		},
 		{
 			topology.Finding{Component: "srv-000001", Kind: inventory.KindServer, Since: noon, Confidence: .99, PowerOff: true, Explains: []string{"srv-000001"}},
@@ -39,8 +39,8 @@ func TestSentenceSaysAllOfAFinding(t *testing.T) {
 		},
 		{
 			topology.Finding{Component: "s0-up0", Kind: inventory.KindUplink, Mode: topology.Lossy, Confidence: .5, Explains: many[:2], AmbiguousWith: []string{"s0-up1"}},
-			"Магистральный канал s0-up0 (s0) теряет часть пакетов; из-за него отвечают не на всё 2 сервера у 2 клиентов; не наверняка (50 %), возможно также: s0-up1; дальше: вывести его из маршрутизации и звонить оператору связи.",
-			"Uplink s0-up0 (s0) loses a part of its packets; 2 servers of 2 clients miss probes by it; uncertain (50%), it may also be s0-up1; next: take it out of routing and call the carrier.",
+			"Магистральный канал s0-up0 (s0) теряет часть пакетов; из-за него отвечают не на все запросы 2 сервера у 2 клиентов; под вопросом (50 %), возможно также: s0-up1; дальше: вывести его из маршрутизации и звонить оператору связи.",
+			"Uplink s0-up0 (s0) loses a part of its packets; 2 servers of 2 clients miss probes because of it; uncertain (50%), it may also be s0-up1; next: take it out of routing and call the carrier.",
 		},
 		{
 			topology.Finding{Component: "s0-r0-k00", Kind: inventory.KindRack, Mode: topology.Heating, Confidence: .94, Explains: many[:1]},
@@ -50,12 +50,20 @@ func TestSentenceSaysAllOfAFinding(t *testing.T) {
 		{
 			topology.Finding{Component: "s0-r0-k00-sw", Kind: inventory.KindSwitch, Mode: topology.Partial, Confidence: .94, Explains: many[:5]},
 			"Частичный отказ: коммутатор s0-r0-k00-sw (s0, зал 0, стойка K00); из-за него лежат 5 серверов у 3 клиентов; весьма вероятно (94 %); дальше: посмотреть, какие порты лежат, и переставить их линейную карту.",
-			"A part of switch s0-r0-k00-sw (s0, room 0, rack K00) has failed; 5 servers of 3 clients are down by it; very likely (94%); next: look at which of its ports are down, then reseat their line card.",
+			"A part of switch s0-r0-k00-sw (s0, room 0, rack K00) has failed; 5 servers of 3 clients are down because of it; very likely (94%); next: look at which of its ports are down, then reseat their line card.",
 		},
 		{
 			topology.Finding{Component: "s0-r0-k00", Kind: inventory.KindRack, Confidence: 1, Explains: many[:11]},
 			"s0, зал 0, стойка K00: не работает целиком; из-за неё лежат 11 серверов у 3 клиентов; почти наверняка (99 %); дальше: попросить на площадке осмотреть стойку: сначала PDU, потом коммутатор.",
-			"s0, room 0, rack K00 is down as a whole; 11 servers of 3 clients are down by it; almost certain (99%); next: have somebody look at the rack: its PDUs, then its switch.",
+			"s0, room 0, rack K00 is down as a whole; 11 servers of 3 clients are down because of it; almost certain (99%); next: have somebody look at the rack: its PDUs, then its switch.",
+		},
+		{
+			topology.Finding{
+				Component: "s0-r0", Kind: inventory.KindRoom, Confidence: .99, Probability: .7, Explains: many, AmbiguousWith: []string{"s0-r0-k00-sw", "s0-r0-k00-pdu-a", "s0-r0-k00-pdu-b"},
+				Alternatives: []topology.Alternative{{Components: []string{"s0-r0-k00-pdu-a", "s0-r0-k00-pdu-b"}, Probability: .2}, {Components: []string{"s0-r0-k00-sw"}, Probability: .09}},
+			},
+			"s0, зал 0: не работает целиком; из-за него лежит 21 сервер у 3 клиентов; вероятно (70 %), возможно также: s0-r0-k00-pdu-a и s0-r0-k00-pdu-b вместе или s0-r0-k00-sw; дальше: отправить дежурных в зал, начать с питания.",
+			"s0, room 0 is down as a whole; 21 servers of 3 clients are down because of it; likely (70%), it may also be s0-r0-k00-pdu-a and s0-r0-k00-pdu-b together or s0-r0-k00-sw; next: send the site's crew to the room, power first.",
 		},
 	} {
 		if got := topology.Sentence(inv, c.f, inventory.Russian); got != c.ru {
@@ -67,6 +75,27 @@ func TestSentenceSaysAllOfAFinding(t *testing.T) {
 	}
 	if got := topology.DescribeBlind(inv, "s0-in", inventory.Russian); !strings.HasPrefix(got, "Точка наблюдения s0-in (s0) не видит ничего") {
 		t.Errorf("blind: %s", got)
+	}
+}
+
+// A name that begins with the noun of its kind does not have it said twice: "ввод A", not "ввод питания ввод A".
+func TestAKindIsNotSaidTwice(t *testing.T) {
+	inv, err := inventory.Load(inventory.Document{Name: "feed.yaml", Data: []byte(`version: 1
+sites: [{id: s, name: {ru: Москва, en: Moscow}, timezone: Europe/Moscow}]
+clients: [{id: c, language: ru, timezone: UTC, contacts: [{id: d, addresses: {telegram: "1"}}]}]
+components:
+  - {id: r, kind: room, in: s, name: {ru: зал 1, en: room 1}}
+  - {id: f-a, kind: feed, in: r, name: {ru: ввод A, en: power feed A}}
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := topology.Finding{Component: "f-a", Kind: inventory.KindFeed}
+	if got, want := topology.Headline(inv, f, inventory.Russian), "Отказ: ввод A f-a (Москва, зал 1)"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := topology.Headline(inv, f, inventory.English), "Power feed A f-a (Moscow, room 1) has failed"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
