@@ -82,7 +82,7 @@ from its workflow, the timeline from the store; what is away is left out, and sa
 			if a.json {
 				return printJSON(cmd.OutOrStdout(), shown)
 			}
-			return printIncident(cmd.OutOrStdout(), shown, time.Now())
+			return printIncident(cmd.OutOrStdout(), shown, a.configured(), time.Now())
 		},
 	}
 }

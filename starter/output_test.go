@@ -149,10 +149,22 @@ func TestIncidentIsShownWithStepsTeamsAndTimeline(t *testing.T) {
 			Teams: map[string]workflows.EscalateStatus{"network": {State: "acknowledged", Round: 1, Level: 2, Paged: []string{"ivan"}, AcknowledgedBy: "ivan", Via: "call"}},
 		},
 		Timeline: []incident.Entry{{At: now, Kind: "note", Actor: "ivan", Via: "cli", Text: "a\nb"}},
-	}, now))
+	}, nil, now))
 	for _, says := range []string{"sev2, identified, 1 of 2 machines back, network taken by ivan", "lasts 1 min;", "waits for you", "ivan (cli)", "a b\n"} {
 		if !strings.Contains(out.String(), says) {
 			t.Errorf("output does not say %q:\n%s", says, out.String())
 		}
+	}
+}
+
+// What was found is said in its sentence: where it is, since when, what to do next.
+func TestAnIncidentIsShownWithItsFindingsSentence(t *testing.T) {
+	inv, err := inventory.Load(inventory.Document{Name: "estate.yaml", Data: []byte(testEstate)})
+	must(t, err)
+	f := topology.Finding{Component: "msk-k1", Kind: inventory.KindRack, Confidence: .7, Explains: []string{"srv-0001"}}
+	var out strings.Builder
+	must(t, printIncident(&out, shownIncident{IncidentStatus: workflows.IncidentStatus{Incident: incident.Incident{ID: "k1-1", Finding: f}}}, inv, time.Now()))
+	if want := "  " + topology.Sentence(inv, f, inventory.English) + "\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("does not say %q:\n%s", want, out.String())
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vakhta/internal/incident"
+	"vakhta/internal/inventory"
 	"vakhta/internal/ledger"
 	"vakhta/internal/postmortem"
 	"vakhta/internal/topology"
@@ -68,7 +69,8 @@ func printIncidents(out io.Writer, list []incident.Incident, now time.Time) erro
 	return t.flush()
 }
 
-func printIncident(out io.Writer, s shownIncident, now time.Time) error {
+// printIncident shows all of an incident; with an inventory it says what was found in a sentence.
+func printIncident(out io.Writer, s shownIncident, inv *inventory.Inventory, now time.Time) error {
 	inc := s.Incident
 	fmt.Fprintf(out, "%s  %s\n", inc.ID, inc.Title)
 	fmt.Fprintln(out, strings.TrimPrefix(incidentLine(s.IncidentStatus), inc.ID+": "))
@@ -79,7 +81,10 @@ func printIncident(out io.Writer, s shownIncident, now time.Time) error {
 	fmt.Fprintf(out, "opened %s, lasts %s; clients: %s\n", local(inc.OpenedAt),
 		postmortem.Span(end.Sub(inc.OpenedAt).Round(time.Second)), strings.Join(inc.Clients, ", "))
 	if f := inc.Finding; f.Component != "" && !inc.Provisional {
-		fmt.Fprintf(out, "\npoint of failure: %s (%s), confidence %d %%\n", f.Component, f.Kind, topology.Percent(f.Itself()))
+		fmt.Fprintf(out, "\npoint of failure: %s (%s), confidence %d%%\n", f.Component, f.Kind, topology.Percent(f.Itself()))
+		if inv != nil {
+			fmt.Fprintln(out, "  "+topology.Sentence(inv, f, inventory.English))
+		}
 		if len(f.AmbiguousWith) > 0 {
 			fmt.Fprintf(out, "  it may also be %s\n", rivalsOf(&f))
 		}
