@@ -231,8 +231,8 @@ func (b *broadcast) finish(ctx workflow.Context) error {
 	// One task for the same people, however many updates don't reach them.
 	key := "unreachable/" + who.Digest
 	if b.in.Work != "" {
-		text := fmt.Sprintf("Clients %s could not be told of planned work %s, or did not confirm: tell them by hand, then: vakhta maintenance told %s CLIENT%s",
-			someOf(who.Names, who.Total), b.in.Work, b.in.Work, listedBy(who, "--work "+b.in.Work))
+		text := fmt.Sprintf("%s %s could not be told of planned work %s, or did not confirm: tell them by hand, then: vakhta maintenance told %s CLIENT%s",
+			form(who.Total, "Client", "Clients"), someOf(who.Names, who.Total), b.in.Work, b.in.Work, listedBy(who, "--work "+b.in.Work))
 		return handTask(ctx, b.progress.Subject, key, b.in.Team, text, normal)
 	}
 	text := fmt.Sprintf("No channel reaches %s about incident %s: tell them by hand%s", someOf(who.Names, who.Total), b.in.Incident, listedBy(who, "--incident "+b.in.Incident))

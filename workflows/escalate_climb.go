@@ -73,7 +73,7 @@ func (e *escalation) exhausted(ctx workflow.Context, rounds int) error {
 	if err := e.askLedger(ctx); err != nil || e.over() {
 		return err
 	}
-	text := fmt.Sprintf("Nobody of team %s picked up in %d rounds; paging the fallback", e.team.ID, rounds)
+	text := fmt.Sprintf("Nobody of team %s picked up in %s; paging the fallback", e.team.ID, agreed(rounds, "round", "rounds"))
 	if err := e.note(ctx, fmt.Sprintf("exhausted-%d", e.status.Round), "exhausted", "vakhta", "", text); err != nil {
 		return err
 	}

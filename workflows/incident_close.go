@@ -34,7 +34,7 @@ func (r *incidentRun) resolve(ctx workflow.Context, by Act, why string) error {
 	}
 	p, err := startBroadcast(ctx, BroadcastInput{Incident: r.rec.ID, Event: "incident.restored", Step: "restored", Revision: revision, Critical: true})
 	if err == nil {
-		err = noteIncident(ctx, r.rec.ID, fmt.Sprintf("told/%d", revision), "update", "vakhta", "", fmt.Sprintf("Told %d contacts that their machines are back", p.Accepted))
+		err = noteIncident(ctx, r.rec.ID, fmt.Sprintf("told/%d", revision), "update", "vakhta", "", fmt.Sprintf("Told %s that their machines are back", agreed(p.Accepted, "contact", "contacts")))
 	}
 	r.endPages(ctx)
 	r.endQuestions(ctx)

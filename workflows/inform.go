@@ -192,7 +192,7 @@ func (b *beat) tell(ctx workflow.Context, except []string, changed bool) error {
 		// One update that could not be made doesn't end the beat.
 		workflow.GetLogger(ctx).Error("An update could not be broadcast", "incident", b.in.Incident, "error", err)
 	case err == nil && p.Contacts > 0:
-		text := fmt.Sprintf("Update %d reached %d of %d contacts", b.status.Updates, p.Accepted, p.Contacts)
+		text := fmt.Sprintf("Update %d reached %d of %s", b.status.Updates, p.Accepted, agreed(p.Contacts, "contact", "contacts"))
 		if err := noteIncident(ctx, b.in.Incident, fmt.Sprintf("update/%d", b.status.Updates), "update", "vakhta", "", text); err != nil {
 			return err
 		}

@@ -70,7 +70,7 @@ func Maintenance(ctx workflow.Context, in MaintenanceInput) (MaintenanceStatus, 
 	if err := m.plan(ctx, in.planner()); err != nil {
 		return m.status, err
 	}
-	if err := m.save(ctx, "planned", in.Act, fmt.Sprintf("Planned: %d machines of %d clients lose service", m.status.Servers, m.status.Clients)); err != nil {
+	if err := m.save(ctx, "planned", in.Act, fmt.Sprintf("Planned: service stops for %s of %s", agreed(m.status.Servers, "machine", "machines"), agreed(m.status.Clients, "client", "clients"))); err != nil {
 		return m.status, err
 	}
 	err := m.live(ctx)

@@ -98,7 +98,7 @@ func (m *maintained) begin(ctx workflow.Context, by Act) error {
 	case !swept:
 		text = "Begun; what it touches could not be swept before"
 	case m.status.DownThen > 0:
-		text = fmt.Sprintf("Begun; of what it touches %d machines were down before", m.status.DownThen)
+		text = fmt.Sprintf("Begun; of what it touches %s down before", agreed(m.status.DownThen, "machine was", "machines were"))
 	}
 	if err := m.save(ctx, "begun", by, text); err != nil {
 		return err

@@ -165,7 +165,7 @@ func (r *report) check(ctx workflow.Context) error {
 	case len(found.Findings) > 0:
 		return r.found(ctx, found)
 	case found.Progress.allUp() && found.unwell() == "":
-		return r.finish(ctx, "healthy", "report.healthy", fmt.Sprintf("All %d machines answer", found.Progress.Checked), nil)
+		return r.finish(ctx, "healthy", "report.healthy", form(found.Progress.Checked, "The machine answers", fmt.Sprintf("All %d machines answer", found.Progress.Checked)), nil)
 	default:
 		return r.unclear(ctx, found)
 	}
@@ -244,7 +244,7 @@ func (r *report) found(ctx workflow.Context, found LocalizeResult) error {
 func summary(findings []topology.Finding) string {
 	parts := make([]string, 0, len(findings))
 	for _, f := range findings {
-		parts = append(parts, fmt.Sprintf("%s (%s), %d %%, %d machines", f.Component, f.Kind, topology.Percent(f.Itself()), f.Impact()))
+		parts = append(parts, fmt.Sprintf("%s (%s), %d%%, %s", f.Component, f.Kind, topology.Percent(f.Itself()), agreed(f.Impact(), "machine", "machines")))
 	}
 	return "Point of failure: " + strings.Join(parts, "; ")
 }

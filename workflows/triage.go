@@ -85,7 +85,7 @@ func (t *triage) handle(ctx workflow.Context, batch []string) error {
 	if _, err := t.settleRaised(ctx, records.SettleRaisedParams{RequestKey: "failed/" + batch[0], IDs: batch, All: true}); err != nil {
 		return err
 	}
-	text := fmt.Sprintf("%d alerts could not be turned into incidents; look at %s", len(batch), some(batch))
+	text := fmt.Sprintf("%s could not be turned into incidents; look at %s", agreed(len(batch), "alert", "alerts"), some(batch))
 	return t.task(ctx, "failed/"+batch[0], text)
 }
 
@@ -113,7 +113,7 @@ func (t *triage) group(ctx workflow.Context, ids []string) error {
 		return err
 	}
 	if len(scope.Unknown) > 0 {
-		text := fmt.Sprintf("%d alerts name nothing in the inventory; look at %s", len(scope.Unknown), some(scope.Unknown))
+		text := fmt.Sprintf("%s nothing in the inventory; look at %s", agreed(len(scope.Unknown), "alert names", "alerts name"), some(scope.Unknown))
 		if err := t.task(ctx, "unknown/"+scope.Unknown[0], text); err != nil {
 			return err
 		}

@@ -97,7 +97,7 @@ func (r *incidentRun) seen(ctx workflow.Context, w *watching) error {
 	back, gone := minus(all, r.rec.Restored), minus(r.rec.Restored, all)
 	var entries []incident.Entry
 	if len(back) > 0 {
-		entries = append(entries, r.entry("restored", "vakhta", "", fmt.Sprintf("%d of %d servers answer again: %s", len(all), r.rec.Affected(), some(back))))
+		entries = append(entries, r.entry("restored", "vakhta", "", fmt.Sprintf("%d of %s again: %s", len(all), agreed(r.rec.Affected(), "server answers", "servers answer"), some(back))))
 	}
 	if len(gone) > 0 {
 		entries = append(entries, r.entry("lost", "vakhta", "", "No longer answer: "+some(gone)))

@@ -31,13 +31,22 @@ var inPart = map[topology.Mode]map[inventory.Language]string{
 // named is the kind's word and the name, without saying the kind twice.
 func named(kind inventory.Kind, name string, lang inventory.Language) string {
 	word := kind.Word(lang)
-	if first, rest, _ := strings.Cut(name, " "); strings.EqualFold(first, word) {
-		name = rest
+	said := word
+	if noun, _, several := strings.Cut(word, " "); several && lang == inventory.Russian && !begins(name, word) {
+		said = noun // "ввод A" of an "ввод питания"
+	}
+	if begins(name, said) {
+		name = strings.TrimSpace(name[len(said):])
 	}
 	if name == "" {
 		return word
 	}
 	return word + " " + name
+}
+
+// begins says that the name begins with these words.
+func begins(name, words string) bool {
+	return len(name) >= len(words) && strings.EqualFold(name[:len(words)], words) && (len(name) == len(words) || name[len(words)] == ' ')
 }
 
 // Cause says a finding to a client, for [Data.Finding]: what failed and where,

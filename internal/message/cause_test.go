@@ -86,3 +86,28 @@ func TestAClientIsToldTheCauseAndNothingOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// A kind that a name says already is not said again.
+func TestAClientReadsAKindOnce(t *testing.T) {
+	inv, err := inventory.Load(inventory.Document{Name: "estate.yaml", Data: []byte(`version: 1
+sites: [{id: msk, name: {ru: Москва, en: Moscow}, timezone: Europe/Moscow}]
+components:
+  - {id: up, kind: uplink, in: msk, name: {ru: магистральный канал 1, en: uplink 1}}
+  - {id: feed, kind: feed, in: msk, name: {ru: ввод A, en: power feed A}}
+  - {id: other, kind: feed, in: msk, name: {ru: Северный, en: North}}
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string][2]string{
+		"up":    {"отказ магистрального канала 1: Москва", "uplink 1 has failed: Moscow"},
+		"feed":  {"отказ ввода питания A: Москва", "power feed A has failed: Moscow"},
+		"other": {"отказ ввода питания Северный: Москва", "power feed North has failed: Moscow"},
+	} {
+		c, _ := inv.Component(id)
+		f := topology.Finding{Component: id, Kind: c.Kind, Confidence: .99}
+		if ru, en := message.Cause(inv, f, inventory.Russian), message.Cause(inv, f, inventory.English); ru != want[0] || en != want[1] {
+			t.Errorf("%q and %q, want %q", ru, en, want)
+		}
+	}
+}

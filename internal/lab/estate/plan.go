@@ -89,7 +89,7 @@ func (p *plan) addSite(o Options, s sitePlan, owners []string) {
 		uplinks = append(uplinks, id)
 		p.add(inventory.Component{
 			ID: id, Kind: inventory.KindUplink, In: s.id,
-			Name:  inventory.Text{inventory.Russian: fmt.Sprintf("аплинк %d", n), inventory.English: fmt.Sprintf("uplink %d", n)},
+			Name:  inventory.Text{inventory.Russian: fmt.Sprintf("магистральный канал %d", n), inventory.English: fmt.Sprintf("uplink %d", n)},
 			Probe: managed(o, s, 0, n),
 		})
 	}
