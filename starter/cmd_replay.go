@@ -235,7 +235,7 @@ func printSifted(w io.Writer, read int, s topology.Sifted) {
 		why string
 	}{
 		{s.Strangers, "about components that the inventory does not know"},
-		{s.Unreadable, "of probes that inference does not know"},
+		{s.Unreadable, "that say nothing: of an unknown probe, or about a peer that is not given"},
 		{s.Doubled, "doubled"},
 		{s.Stale, "stale"},
 		{s.WasSo, "as in the earlier sweep, so no news"},

@@ -330,3 +330,37 @@ func TestADarkMachineIsNotSaidToBeSwitchedOff(t *testing.T) {
 		t.Errorf("next: %q, though somebody has looked at its lamps", next)
 	}
 }
+
+// Agents that were asked and are as silent as all else in their rack are not asked again in place of people.
+func TestPeopleAreAskedWhereTheAgentsAreSilent(t *testing.T) {
+	doc := strings.ReplaceAll(onlyPDU(), "kind: pdu, in: k0}", `kind: pdu, in: k0, probe: {address: 10.0.0.1, icmp: true, snmp: {address: "10.0.0.1:161", credentials: "env:X", outlets: {"1": k0-m0, "2": k0-m1}}}}`)
+	doc = strings.ReplaceAll(doc, "kind: switch, in: k0,", `kind: switch, in: k0, probe: {address: 10.0.0.2, icmp: true, snmp: {address: "10.0.0.2:161", credentials: "env:X", ports: {"1": k0-m0, "2": k0-m1}}},`)
+	inv, err := inventory.Load(inventory.Document{Name: "agents", Data: []byte(doc)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []topology.Observation
+	for _, c := range inv.Components() {
+		if r := topology.Down; c.Kind == inventory.KindServer {
+			if c.Rack != "k0" {
+				r = topology.Up
+			}
+			rows = append(rows, at(c.ID, topology.ProbeTCP, "v", r, noon))
+		}
+	}
+	people := func(inf topology.Inference) bool {
+		return slices.ContainsFunc(inf.Next, func(n topology.ProbeRequest) bool { return n.Vantage == topology.Hands })
+	}
+	for _, id := range []string{"k0-pdu", "k0-sw"} {
+		rows = append(rows, at(id, topology.ProbeICMP, "v", topology.Down, noon))
+	}
+	if inf := topology.New(inv).Infer(rows); people(inf) {
+		t.Fatalf("people are asked before the agents: %+v", inf.Next)
+	}
+	for _, id := range []string{"k0-pdu", "k0-sw"} {
+		rows = append(rows, at(id, topology.ProbeSNMP, "v", topology.Down, noon))
+	}
+	if inf := topology.New(inv).Infer(rows); !people(inf) {
+		t.Errorf("nobody is asked to look: %+v", inf.Next)
+	}
+}

@@ -17,7 +17,7 @@ func (r *reporter) besideOf(down []string) []ProbeRequest {
 		for i := range r.g.nodes[r.g.index[id]].groups {
 			for _, m := range r.g.nodes[r.g.index[id]].groups[i].members {
 				c := r.g.nodes[m].c
-				if c.Probe.SNMP == nil || r.toldOf(m, r.g.index[id]) {
+				if c.Probe.SNMP == nil || r.toldOf(m, r.g.index[id]) || r.agentSilent(m) {
 					continue
 				}
 				switch {
@@ -39,6 +39,12 @@ func leadsTo(ends map[string]string, id string) bool {
 		}
 	}
 	return false
+}
+
+// agentSilent says that the agent of n was asked, and tells nothing: it would tell nothing of what
+// stands beside it either, and only people who look can.
+func (r *reporter) agentSilent(n int32) bool {
+	return r.seen[n] != nil && slices.ContainsFunc(r.seen[n].reach, func(v verdict) bool { return v.ask == askSNMP && v.result == isDown })
 }
 
 // toldOf says that n was asked of the peer already.
