@@ -96,7 +96,7 @@ func TestReplayToleratesWhatSaysNothing(t *testing.T) {
 	if have, err := json.Marshal(got); err != nil || !bytes.Equal(have, want) {
 		t.Errorf("muddled rows gave\n%s\nwant\n%s", have, want)
 	}
-	for _, says := range []string{"1 about components", "1 of probes", "1 doubled", "3 stale", "2 as in"} {
+	for _, says := range []string{"1 about components", "1 that say nothing", "1 doubled", "3 stale", "2 as in"} {
 		if !strings.Contains(errOut, says) {
 			t.Errorf("stderr does not say %q:\n%s", says, errOut)
 		}

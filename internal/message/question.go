@@ -97,10 +97,14 @@ func Ask(inv *inventory.Inventory, component string, probe topology.Probe, peer 
 		return Question{Text: component, Short: component, What: component}
 	}
 	words := seen[probe][lang]
-	if probe == topology.ProbePower && (c.Kind == inventory.KindRack || c.Kind == inventory.KindRoom || c.Kind == inventory.KindSite) {
+	if probe == topology.ProbePower && isPlace(c.Kind) {
 		words = litWithin[lang]
 	}
-	q := Question{Text: words[0], Short: words[1], What: thing(inv, c, lang), Label: c.Label, Place: inv.Place(component, lang), Spot: spot(inv, c, lang)}
+	at := component
+	if isPlace(c.Kind) && c.In != "" {
+		at = c.In // a rack is what to look at, and the room where it is
+	}
+	q := Question{Text: words[0], Short: words[1], What: thing(inv, c, lang), Label: c.Label, Place: inv.Place(at, lang), Spot: spot(inv, c, lang)}
 	if p, ok := inv.Component(peer); ok {
 		other := thing(inv, p, lang)
 		if lang == inventory.Russian && probe == topology.ProbePSU {
@@ -114,6 +118,10 @@ func Ask(inv *inventory.Inventory, component string, probe topology.Probe, peer 
 		*text = strings.ReplaceAll(strings.ReplaceAll(*text, " (%s)", ""), "%s", peer)
 	}
 	return q
+}
+
+func isPlace(k inventory.Kind) bool {
+	return k == inventory.KindRack || k == inventory.KindRoom || k == inventory.KindSite
 }
 
 // thing names a component by its kind and name, without saying the kind twice.

@@ -54,6 +54,11 @@ func TestEachProbeThatPeopleCanMakeIsAQuestion(t *testing.T) {
 			}
 		}
 	}
+	for _, c := range inv.Components() {
+		if q := message.Ask(inv, c.ID, topology.ProbePower, "", inventory.Russian); strings.Contains(q.Place, q.What) {
+			t.Errorf("%s: %q is said to be in %q", c.ID, q.What, q.Place)
+		}
+	}
 	q := message.Ask(inv, "srv-1", topology.ProbePSU, "pdu-a", inventory.Russian)
 	if q.Label != "VK-0107" || q.Spot != "стойка 1.01 U7 VK-0107" || q.Short != "лампа БП от PDU A горит?" || !strings.Contains(q.Place, "юнит 7") {
 		t.Errorf("%+v", q)

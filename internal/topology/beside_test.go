@@ -234,20 +234,7 @@ func TestALitLampSpeaksForTheOnlyPDUThatFeedsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := topology.New(inv)
-	var rows []topology.Observation
-	for _, c := range inv.Components() {
-		r, power := topology.Up, topology.Up
-		if c.Rack == "k0" {
-			r, power = topology.Down, topology.Unknown
-		}
-		switch c.Kind {
-		case inventory.KindServer:
-			rows = append(rows, at(c.ID, topology.ProbeTCP, "v", r, noon), at(c.ID, topology.ProbePower, "v", power, noon))
-		case inventory.KindSwitch, inventory.KindPDU:
-			rows = append(rows, at(c.ID, topology.ProbeICMP, "v", r, noon))
-		}
-	}
+	g, rows := topology.New(inv), darkRack(inv)
 	if inf := g.Infer(rows); !slices.Equal(named(inf), []string{"k0-pdu"}) {
 		t.Fatalf("before anybody looked: %s", story(&inf))
 	}
@@ -281,6 +268,42 @@ func TestALitLampSpeaksForTheOnlyPDUThatFeedsIt(t *testing.T) {
 			t.Errorf("%s is lit: people said %q, want %q", tt.component, said, tt.says)
 		}
 	}
+}
+
+// Of a rack with two PDUs somebody says by a lit lamp that they have not both failed, and not the rack as a whole.
+func TestALitLampInARackWithTwoPDUsClearsBothTogether(t *testing.T) {
+	doc := strings.NewReplacer("power: [k0-pdu]", "power: [k0-pdu, k0-pdu-b]", "  - {id: k0-sw,", "  - {id: k0-pdu-b, kind: pdu, in: k0}\n  - {id: k0-sw,").Replace(onlyPDU())
+	inv, err := inventory.Load(inventory.Document{Name: "two", Data: []byte(doc)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, rows := topology.New(inv), darkRack(inv)
+	before := g.Infer(rows)
+	if f := before.Findings; len(f) == 0 || !slices.Contains(append(f[0].AmbiguousWith, f[0].Component), "k0-pdu-b") {
+		t.Fatalf("before anybody looked the PDUs are in no class: %s", story(&before))
+	}
+	inf := g.Infer(append(slices.Clone(rows), at("k0", topology.ProbePower, topology.Hands, topology.Up, noon)))
+	if !slices.Equal(named(inf), []string{"k0-sw"}) || len(inf.Findings[0].AmbiguousWith) > 0 {
+		t.Errorf("%s, want the switch and nothing else", story(&inf))
+	}
+}
+
+// darkRack is a look at an estate of which all in rack k0 is silent.
+func darkRack(inv *inventory.Inventory) []topology.Observation {
+	var rows []topology.Observation
+	for _, c := range inv.Components() {
+		r, power := topology.Up, topology.Up
+		if c.Rack == "k0" {
+			r, power = topology.Down, topology.Unknown
+		}
+		switch c.Kind {
+		case inventory.KindServer:
+			rows = append(rows, at(c.ID, topology.ProbeTCP, "v", r, noon), at(c.ID, topology.ProbePower, "v", power, noon))
+		case inventory.KindSwitch, inventory.KindPDU:
+			rows = append(rows, at(c.ID, topology.ProbeICMP, "v", r, noon))
+		}
+	}
+	return rows
 }
 
 // onlyPDU is an estate of three racks with one PDU and one switch each.

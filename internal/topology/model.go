@@ -97,6 +97,9 @@ func powerAnswers(c condition, v *verdict, mute, lies float64) float64 {
 	return told{(1 - lies) * well, lies * well, mute, well}[v.result]
 }
 
+// litInTheDark is how likely somebody sees a lamp lit where nothing has power.
+const litInTheDark = .001
+
 // handsPower is what somebody sees who looks whether it is lit.
 var handsPower = [conditions]told{
 	isOn: {.997, .003, 1, 1}, isHung: {.99, .01, 1, 1}, isOff: {.02, .98, 1, 1},
@@ -254,6 +257,10 @@ func (r *habits) conditions(seen *sighting) [conditions]float64 {
 			case v.result == isUnknown: // a hypervisor that says nothing of its guest: see unheardOf
 			case v.hands && v.ask == askPSU && c != isOn:
 				p *= told{1 - down, down}[v.result]
+			case v.hands && v.ask == askFeed && v.result == isUp: // or something else that hangs on the same: see tellSupplies
+				if c == isDark {
+					p *= litInTheDark
+				}
 			case v.result == isUp:
 				p *= 1 - down
 			default:

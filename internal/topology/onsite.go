@@ -7,65 +7,79 @@ import (
 	"vakhta/internal/inventory"
 )
 
-// tellSupplies hands on that somebody saw a lamp lit: whatever a thing, or all that stands in a rack, gets
-// its power from alone delivers.
+// tellSupplies hands on that somebody saw a lamp lit: what a thing, or all that stands in a rack, gets
+// its power from alone delivers; of several, one does.
 func (v *view) tellSupplies(g *Graph, all []sighting) {
 	for n := range all {
 		if v.seen[n] == nil {
 			continue
 		}
 		for _, d := range all[n].power {
-			supply := g.onlySupply(int32(n))
-			if !d.hands || d.result != isUp || supply == noNode {
+			if !d.hands || d.result != isUp {
 				continue
 			}
-			d.ask, d.peer = askPSU, int32(n)
-			all[supply].about = append(slices.Clip(all[supply].about), d)
-			v.seen[supply] = &all[supply]
+			d.peer = int32(n)
+			about, ask := g.poweredBy(int32(n))
+			if d.ask = ask; about == noNode {
+				continue
+			}
+			all[about].about = append(slices.Clip(all[about].about), d)
+			v.seen[about] = &all[about]
 		}
 	}
 }
 
-// onlySupply is the PDU or feed that the node hangs on, or all that stands in that rack; noNode: there
-// are several, or the inventory doesn't say of everything what feeds it.
-func (g *Graph) onlySupply(n int32) int32 {
-	if g.nodes[n].c.Kind != inventory.KindRack {
-		only, _ := g.supplyOf(n)
-		return only
-	}
-	only := int32(noNode)
-	for i := range g.nodes {
-		if c := g.nodes[i].c; int32(i) == n || c.Rack != g.id(n) || c.Kind == inventory.KindPDU || c.Kind == inventory.KindPhase {
-			continue
+// poweredBy is about what a lamp that is lit on the node, or in that rack, speaks, and what it answers: the one PDU
+// or feed that feeds all of it, or else a machine that hangs on all that do, and has power while one of them
+// delivers. noNode: there is none, or the inventory doesn't say of everything what feeds it.
+func (g *Graph) poweredBy(n int32) (about int32, answers ask) {
+	var supplies []int32
+	var stands []int32
+	if g.nodes[n].c.Kind == inventory.KindRack {
+		for i := range g.nodes {
+			if c := g.nodes[i].c; int32(i) != n && c.Rack == g.id(n) && c.Kind != inventory.KindPDU && c.Kind != inventory.KindPhase {
+				stands = append(stands, int32(i))
+			}
 		}
-		switch supply, lamps := g.supplyOf(int32(i)); {
+	} else {
+		stands = []int32{n}
+	}
+	for _, i := range stands {
+		of, lamps := g.suppliesOf(i)
+		switch {
 		case !lamps:
-		case supply == noNode || only != noNode && only != supply:
-			return noNode
+		case len(of) == 0:
+			return noNode, askPSU
 		default:
-			only = supply
+			supplies = merge(supplies, of)
 		}
 	}
-	return only
+	if len(supplies) == 1 {
+		return supplies[0], askPSU
+	}
+	for _, i := range stands {
+		if of, _ := g.suppliesOf(i); len(supplies) > 0 && len(stands) > 1 && g.server[i] && slices.Equal(of, supplies) {
+			return i, askFeed
+		}
+	}
+	return noNode, askPSU
 }
 
-// supplyOf is the one thing that feeds a node, or noNode, and whether it has lamps: a guest has none.
-func (g *Graph) supplyOf(n int32) (only int32, lamps bool) {
-	only = noNode
+// suppliesOf are what feeds a node in one group, each enough, in order, and whether it has lamps: a guest has none.
+func (g *Graph) suppliesOf(n int32) (supplies []int32, lamps bool) {
 	for i := range g.nodes[n].groups {
 		grp := &g.nodes[n].groups[i]
 		if g.nodes[grp.members[0]].c.Kind == inventory.KindHypervisor {
-			return noNode, false
+			return nil, false
 		}
-		switch {
-		case !grp.power:
-		case only != noNode || len(grp.members) > 1:
-			return noNode, true
-		default:
-			only = grp.members[0]
+		if grp.power && supplies != nil {
+			return nil, true // it needs several at once
+		}
+		if grp.power {
+			supplies = slices.Sorted(slices.Values(grp.members))
 		}
 	}
-	return only, true
+	return supplies, true
 }
 
 // mostOnSite is how many answers of people on site a finding's evidence holds.
