@@ -22,6 +22,7 @@ import (
 	"vakhta/internal/incident"
 	"vakhta/internal/inventory"
 	"vakhta/internal/store"
+	"vakhta/internal/topology"
 )
 
 // watch stands for the workflows: it remembers what it was asked, and does an
@@ -232,6 +233,11 @@ func TestAnEngineerWorksOnAnIncidentFromHisPhone(t *testing.T) {
 	srv := httptest.NewServer(pages(t, st, Options{Watch: wa, Key: func() string { return "K" }, Password: ""}))
 	defer srv.Close()
 	path := openOne(t, st)
+	_, err := st.PutQuestion(t.Context(), incident.Question{
+		Incident: strings.TrimPrefix(path, "/incidents/"), Number: 1, Component: "msk-r2-k07-pdu-a", Probe: topology.ProbePower, Site: "msk", Team: "msk-hands",
+		AskedBy: "vakhta", AskedAt: now, Deadline: now.Add(time.Hour),
+	})
+	require.NoError(t, err)
 	follow := func(selector string) {
 		t.Helper()
 		_, err := chromedp.RunResponse(ctx, chromedp.Click(selector))
@@ -251,6 +257,9 @@ func TestAnEngineerWorksOnAnIncidentFromHisPhone(t *testing.T) {
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, int(height), least, "%s is for a thumb", selector)
 	}
+	seen, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.querySelector("a[href*='/answer?']").getBoundingClientRect().right <= window.innerWidth`))
+	require.NoError(t, err)
+	require.True(t, seen, "who has the answer sees where to give it")
 
 	follow(".watch .paging .take")
 	fits("take")

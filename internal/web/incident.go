@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -218,9 +219,7 @@ func (p *Pages) viewIncident(inc incident.Incident, entries []incident.Entry, se
 	for _, e := range f.Evidence {
 		v.Evidence = append(v.Evidence, e.Text)
 	}
-	for _, id := range f.AmbiguousWith {
-		v.Ambiguous = append(v.Ambiguous, p.names.Component(id))
-	}
+	v.Ambiguous = p.rivals(f)
 	for _, e := range slices.Backward(entries) { // news first
 		who := ""
 		if e.Actor != "" {
@@ -233,6 +232,32 @@ func (p *Pages) viewIncident(inc incident.Incident, entries []incident.Entry, se
 		v.Notifications = v.Notifications[:notificationsShown]
 	}
 	return v
+}
+
+// rivals name what may have failed in the finding's place; what only failed together in one.
+func (p *Pages) rivals(f topology.Finding) []string {
+	class := f.Alternatives
+	if len(class) == 0 {
+		for _, id := range f.AmbiguousWith {
+			class = append(class, topology.Alternative{Components: []string{id}})
+		}
+	}
+	out := make([]string, 0, len(class))
+	for _, a := range class {
+		names := make([]string, 0, len(a.Components))
+		for _, id := range a.Components {
+			names = append(names, p.names.Component(id))
+		}
+		text := strings.Join(names, " and ")
+		if len(names) > 1 {
+			text += " together"
+		}
+		if a.Probability > 0 {
+			text += fmt.Sprintf(", %d%%", topology.Percent(a.Probability))
+		}
+		out = append(out, text)
+	}
+	return out
 }
 
 // viewClients groups the affected machines by client, the most affected first.

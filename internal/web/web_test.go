@@ -67,8 +67,9 @@ func night(t *testing.T) *store.Store {
 	open, _, err := st.OpenIncident(ctx, "one", incident.Incident{
 		Component: "pdu-k07-a", Title: "PDU pdu-k07-a has failed", Site: "msk", Severity: incident.Sev2, Status: incident.Identified,
 		Finding: topology.Finding{
-			Component: "pdu-k07-a", Kind: inventory.KindPDU, Confidence: 0.98, AmbiguousWith: []string{"feed-msk-a"},
-			Evidence: []topology.Evidence{{Text: "24 servers on it do not answer, 0 answer", Count: 24}, {Text: "BMC of srv-a: no answer"}},
+			Component: "pdu-k07-a", Kind: inventory.KindPDU, Confidence: 0.98, AmbiguousWith: []string{"feed-msk-a", "feed-msk-b"},
+			Alternatives: []topology.Alternative{{Components: []string{"feed-msk-a", "feed-msk-b"}, Probability: .02}},
+			Evidence:     []topology.Evidence{{Text: "24 servers on it do not answer, 0 answer", Count: 24}, {Text: "BMC of srv-a: no answer"}},
 		},
 		Servers: servers, Clients: []string{"romashka", "vasilek"}, Restored: []string{"srv-a"}, ETA: now.Add(time.Hour), OpenedAt: now.Add(-5 * time.Minute),
 	})
