@@ -50,7 +50,7 @@ func newReplayCommand(a *app) *cobra.Command {
 			g := topology.New(inv)
 			var obs []topology.Observation
 			if incidentID != "" {
-				left := 0
+				var left int
 				obs, left, err = a.incidentObservations(cmd.Context(), g, inv, incidentID, false)
 				printNoNews(cmd.ErrOrStderr(), left)
 			} else {

@@ -128,7 +128,7 @@ func (r *reporter) seenBy(n int32, row *row) Evidence {
 		}
 	}
 	up := row.result == isUp
-	text := ""
+	var text string
 	switch row.ask {
 	case askPSU:
 		text = fmt.Sprintf("saw the lamp of %s's supply on %s %s", what, peer, either(up, "lit", "dark"))
