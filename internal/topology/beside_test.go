@@ -387,3 +387,32 @@ func TestPeopleAreAskedWhereTheAgentsAreSilent(t *testing.T) {
 		t.Errorf("nobody is asked to look: %+v", inf.Next)
 	}
 }
+
+// A machine hangs while a switch elsewhere is dead. It may stand behind that one, unless its own switch has a link to it.
+func TestAMachineWhosePortHasLinkStandsWhereItIsWrittenDown(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 2, servers: 25, clients: 1}.load(t)
+	w := newWorld(inv, "s0-r0-k01-sw")
+	const hung = "srv-000003"
+	w.hung[hung] = true
+	var rows, before []topology.Observation
+	for _, o := range w.look(nil) {
+		for k := range 4 {
+			o.At = minute(k)
+			rows = append(rows, o)
+		}
+	}
+	for _, o := range newWorld(inv).look(nil) {
+		o.At = o.At.Add(-24 * time.Hour)
+		before = append(before, o)
+	}
+	g := topology.New(inv)
+	if inf := g.InferAfter(rows, before); !slices.Contains(inf.Unexplained, hung) {
+		t.Errorf("%s, want %s unexplained: it may stand behind the dead switch", story(&inf), hung)
+	}
+	port := told("s0-r0-k00-sw", topology.ProbePort, hung, topology.Up)
+	port.At = minute(3)
+	inf := g.InferAfter(append(rows, port), before)
+	if !slices.Contains(named(inf), hung) {
+		t.Errorf("%s, want %s named: its port has link", story(&inf), hung)
+	}
+}

@@ -14,17 +14,18 @@ const (
 	ownOff  = 0.001  // it is switched off
 	ownDead = 0.001  // not even its BMC answers
 
-	falseDown      = 0.01 // a server that is well misses all attempts of a probe
-	falseUp        = 0.0005
-	serviceDown    = 0.05  // a program on a server that is well does not answer
-	confirmed      = 0.02  // a repetition with the same result is this much less likely to be chance
-	mostConfirmed  = 3     // further repetitions say nothing new
-	bmcMute        = 0.03  // a BMC that has power does not answer
-	bmcLies        = 0.001 // it says of a machine that is on that it is off
-	leastBMCLies   = 0.0002
-	wrongInventory = 0.01
-	strayWrong     = 0.999 // of what only another site's vantage asks: there are hundreds, and each has a say on its site
-	neverAnswers   = 0.02  // a server never answers, by policy
+	falseDown       = 0.01 // a server that is well misses all attempts of a probe
+	falseUp         = 0.0005
+	serviceDown     = 0.05  // a program on a server that is well does not answer
+	confirmed       = 0.02  // a repetition with the same result is this much less likely to be chance
+	mostConfirmed   = 3     // further repetitions say nothing new
+	bmcMute         = 0.03  // a BMC that has power does not answer
+	bmcLies         = 0.001 // it says of a machine that is on that it is off
+	leastBMCLies    = 0.0002
+	wrongInventory  = 0.01
+	linkedElsewhere = 0.05  // the port that it is written down with has link, though it stands elsewhere: something else is plugged in
+	strayWrong      = 0.999 // of what only another site's vantage asks: there are hundreds, and each has a say on its site
+	neverAnswers    = 0.02  // a server never answers, by policy
 
 	ownFalseUp        = 0.02 // it answers though the component does not do its work
 	managedCutOff     = 0.9  // it answers though cut off, unless tonight's racks tell otherwise: where management hangs on what it manages, that is a part of the hypothesis; see behind.go
@@ -202,8 +203,11 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 	}
 	power, unheard := r.conditions(seen), unheardOf(seen)
 	wrong := r.wrong
-	if seen.stray {
+	switch {
+	case seen.stray:
 		wrong = max(wrong, strayWrong)
+	case seen.linked():
+		wrong *= linkedElsewhere
 	}
 	off := max(r.off, float64(seen.off)/stepsOfOffRate)
 	own := unreachable * (r.hung*power[isHung] + off*power[isOff] + r.dead*power[isDead])
@@ -240,6 +244,16 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 		of[isolated], of[remote] = own*unheard[isolated], beyond*unheard[remote]
 	}
 	return seal(sum, of, wrong, r)
+}
+
+// linked says that the switch that it is written down with has a link to it.
+func (s *sighting) linked() bool {
+	for i := range s.about {
+		if v := &s.about[i]; v.ask == askPort && v.result == isUp {
+			return true
+		}
+	}
+	return false
 }
 
 // conditions is P(what is told of the machine's power and link | its condition).
