@@ -1,5 +1,6 @@
 // Package pace keeps probes from becoming a storm: it bounds how many leave a
 // worker per second, how many go to one address, and how many into one network.
+// Workers that have their limits in common keep an equal share each.
 package pace
 
 import (
@@ -12,7 +13,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limits of one worker; a zero sets none.
+// Limits of one worker, or of those that share them; a zero sets none.
 type Limits struct {
 	PerSecond  float64 // probes of all kinds
 	PerTarget  int     // probes within any second to one address
@@ -36,7 +37,8 @@ const (
 // Pacer applies the limits over everything that a worker does; safe for
 // concurrent use.
 type Pacer struct {
-	all *rate.Limiter
+	limits Limits
+	all    *rate.Limiter
 
 	mu        sync.Mutex
 	seed      maphash.Seed
@@ -49,14 +51,41 @@ type Pacer struct {
 // New returns a pacer.
 func New(l Limits) *Pacer {
 	p := &Pacer{
-		all: rate.NewLimiter(rate.Inf, leastBurst), seed: maphash.MakeSeed(), began: time.Now(),
+		limits: l, all: rate.NewLimiter(rate.Inf, leastBurst), seed: maphash.MakeSeed(), began: time.Now(),
 		target: newWindow(l.PerTarget), network: newWindow(l.PerNetwork),
 	}
 	if l.PerSecond > 0 {
 		p.all.SetLimit(rate.Limit(l.PerSecond))
-		p.all.SetBurst(int(max(1, min(max(l.PerSecond*burstSeconds, leastBurst), l.PerSecond))))
+		p.all.SetBurst(burst(l.PerSecond, 1))
 	}
 	return p
+}
+
+// burst is how many probes one of n workers may send at once.
+func burst(perSecond float64, n int) int {
+	return int(max(1, min(max(perSecond*burstSeconds, leastBurst), perSecond)/float64(n)))
+}
+
+// Share makes the limits those of n workers, of which this is one. One that joins
+// the others sends nothing at once: what they may, they may have sent just now.
+// Only of single addresses it is believed that they ask others.
+func (p *Pacer) Share(n int, joins bool) {
+	n = max(n, 1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Since(p.began)
+	p.target.share(n, now)
+	p.network.share(n, now)
+	if p.limits.PerSecond > 0 {
+		p.all.SetLimit(rate.Limit(p.limits.PerSecond / float64(n)))
+		p.all.SetBurst(burst(p.limits.PerSecond, n))
+	}
+	if joins && n > 1 {
+		p.network.empty(now)
+		if left := int(p.all.Tokens()); left > 0 && p.limits.PerSecond > 0 {
+			p.all.AllowN(time.Now(), left)
+		}
+	}
 }
 
 // Wait waits until one more probe may leave the worker.
@@ -64,12 +93,17 @@ func (p *Pacer) Wait(ctx context.Context) error { return p.all.Wait(ctx) }
 
 // WaitN waits until n more probes may leave the worker.
 func (p *Pacer) WaitN(ctx context.Context, n int) error {
-	for burst := p.all.Burst(); n > burst; n -= burst {
-		if err := p.all.WaitN(ctx, burst); err != nil {
+	for n > 0 {
+		some := min(n, p.all.Burst())
+		err := p.all.WaitN(ctx, some)
+		switch {
+		case err == nil:
+			n -= some
+		case ctx.Err() != nil || some <= p.all.Burst():
 			return err
-		}
+		} // else the share has become smaller than what was asked for at once
 	}
-	return p.all.WaitN(ctx, n)
+	return ctx.Err()
 }
 
 // Owe counts n probes that leave at once, because those before them left already: others wait
@@ -145,9 +179,11 @@ func networkOf(a netip.Addr) netip.Prefix {
 // once, and half of it is refilled within a second, so that no second sees more
 // than the whole. Keys are hashes: two that collide share one allowance.
 type window struct {
+	whole time.Duration // that one probe uses up where nobody shares the limit
 	step  time.Duration // that one probe uses up
 	depth time.Duration // that may be used up at once
 	full  map[uint64]time.Duration
+	floor time.Duration // no key is full before
 }
 
 func newWindow(limit int) window {
@@ -155,11 +191,26 @@ func newWindow(limit int) window {
 		return window{}
 	}
 	half := max(float64(limit)/2, 1)
-	return window{
-		step: time.Duration(float64(time.Second) / half), depth: time.Second,
-		full: map[uint64]time.Duration{},
-	}
+	step := time.Duration(float64(time.Second) / half)
+	return window{whole: step, step: step, depth: time.Second, full: map[uint64]time.Duration{}}
 }
+
+// share gives this worker an n-th of the limit. What was used up stays used up.
+func (w *window) share(n int, now time.Duration) {
+	step := time.Duration(n) * w.whole
+	if w.full == nil || step == w.step {
+		return
+	}
+	for key, full := range w.full {
+		if full > now {
+			w.full[key] = now + time.Duration(float64(full-now)*float64(step)/float64(w.step))
+		}
+	}
+	w.step = step
+}
+
+// empty uses up what any key might take at once.
+func (w *window) empty(now time.Duration) { w.floor = now + w.depth }
 
 // wait is how long the key must wait for n. More than fits at all waits for an
 // empty bucket.
@@ -167,12 +218,12 @@ func (w *window) wait(key uint64, n int, now time.Duration) time.Duration {
 	if w.full == nil {
 		return 0
 	}
-	return max(0, w.full[key]+min(time.Duration(n)*w.step, w.depth)-now-w.depth)
+	return max(0, max(w.full[key], w.floor)+min(time.Duration(n)*w.step, w.depth)-now-w.depth)
 }
 
 func (w *window) take(key uint64, n int, now time.Duration) {
 	if w.full != nil {
-		w.full[key] = max(w.full[key], now) + time.Duration(n)*w.step
+		w.full[key] = max(w.full[key], w.floor, now) + time.Duration(n)*w.step
 	}
 }
 
