@@ -72,7 +72,7 @@ func newParts(ctx context.Context, cfg config.Config, m *metrics) (*parts, error
 		probe: func(vantage string) *probe.Activities {
 			return probe.New(inv, st, probe.Options{
 				Vantage: vantage, Rate: float64(cfg.Probe.Rate), Concurrency: cfg.Probe.Concurrency, BMCTimeout: cfg.Probe.BMCTimeout, SNMPTimeout: cfg.Probe.SNMPTimeout,
-				Timeout: cfg.Probe.Timeout, Attempts: cfg.Probe.Attempts, Observed: m.observed, Plans: st, Habits: st,
+				Timeout: cfg.Probe.Timeout, Attempts: cfg.Probe.Attempts, Observed: m.observed, Plans: st, Habits: st, Crew: st,
 				PerTarget: cfg.Probe.PerTarget, PerNetwork: cfg.Probe.PerNetwork, ServiceTimeout: cfg.Probe.ServiceTimeout,
 				GapFloor: cfg.Probe.GapFloor, GapCeiling: cfg.Probe.GapCeiling,
 			})

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
+	"vakhta/activities/probe"
 	"vakhta/workflows"
 )
 
@@ -28,13 +29,14 @@ const sticky = 2 * time.Second
 // a sweep that nobody waits for any more stops within twice that.
 const heartbeat = 400 * time.Millisecond
 
-// newWorkers makes one worker per task queue that the roles ask for.
-func newWorkers(f flags, c client.Client, p *parts) []worker.Worker {
+// newWorkers makes one worker per task queue that the roles ask for. Call end
+// when they have stopped.
+func newWorkers(f flags, c client.Client, p *parts) (out []worker.Worker, end func()) {
 	base := worker.Options{
 		WorkerStopTimeout: f.drain, StickyScheduleToStartTimeout: sticky,
 		MaxHeartbeatThrottleInterval: time.Second, DefaultHeartbeatThrottleInterval: time.Second,
 	}
-	var out []worker.Worker
+	var probers []*probe.Activities
 	if f.has(roleWorkflows) || f.has(roleRecords) {
 		o := base
 		o.DisableWorkflowWorker = !f.has(roleWorkflows)
@@ -58,11 +60,16 @@ func newWorkers(f flags, c client.Client, p *parts) []worker.Worker {
 		base.MaxHeartbeatThrottleInterval, base.DefaultHeartbeatThrottleInterval = heartbeat, heartbeat
 		for _, v := range f.vantages {
 			w := worker.New(c, workflows.ProbeQueue(v), base)
-			w.RegisterActivity(p.probe(v))
+			probers = append(probers, p.probe(v))
+			w.RegisterActivity(probers[len(probers)-1])
 			out = append(out, w)
 		}
 	}
-	return out
+	return out, func() {
+		for _, a := range probers {
+			probe.Leave(a)
+		}
+	}
 }
 
 // serve runs the workers until ctx ends, then lets them finish what they do.
@@ -81,7 +88,8 @@ func serve(ctx context.Context, f flags, c client.Client, p *parts, m *metrics, 
 	heralds.Go(func() { p.herald.run(heralding, c, log) })
 	defer heralds.Wait()
 	defer hush()
-	workers := newWorkers(f, c, p)
+	workers, end := newWorkers(f, c, p)
+	defer end()
 	for i, w := range workers {
 		if err := w.Start(); err != nil {
 			for _, started := range workers[:i] {

@@ -30,15 +30,15 @@ type Sink interface {
 	PutObservations(ctx context.Context, sweep string, round int, obs []topology.Observation) error
 }
 
-// Options are the worker's own limits; the zero value is good for one worker.
+// Options are limits and what a worker needs; the zero value is good for one worker.
 type Options struct {
 	// Vantage is the worker's vantage, for parameters that name none.
 	Vantage string
-	// Rate is how many connection attempts and echo requests the worker starts
-	// per second, over all its activities; 0 is 5,000.
+	// Rate is how many connection attempts and echo requests leave the vantage
+	// per second, over all activities; 0 is 5,000.
 	Rate float64
-	// PerTarget and PerNetwork bound the probes within any second to one address
-	// and to one /24 (IPv6: /64); 0 is 40 and 4,000.
+	// PerTarget and PerNetwork bound the vantage's probes within any second to one
+	// address and to one /24 (IPv6: /64); 0 is 40 and 4,000.
 	PerTarget  int
 	PerNetwork int
 	// Concurrency bounds the components that one activity connects to at once; 0 is 512.
@@ -73,6 +73,9 @@ type Options struct {
 	GapCeiling time.Duration
 	// Observed is told of the observations of every sweep; nil drops it. For metrics.
 	Observed func(vantage string, obs []topology.Observation)
+	// Crew knows the other workers of the vantage, which share its limits; nil: there
+	// are none.
+	Crew Crew
 	// Plans reads planned shards; nil: the worker makes none.
 	Plans Plans
 	// Credentials resolves a credential reference to user and password; nil
@@ -144,6 +147,8 @@ type Activities struct {
 	sink Sink
 	opts Options
 	pace *pace.Pacer
+	// share is this worker's part of the limits.
+	share *share
 	// turns are the devices that are asked just now.
 	turns turns
 }
@@ -152,5 +157,10 @@ type Activities struct {
 func New(inv Inventory, sink Sink, opts Options) *Activities {
 	opts = opts.withDefaults()
 	limits := pace.Limits{PerSecond: opts.Rate, PerTarget: opts.PerTarget, PerNetwork: opts.PerNetwork}
-	return &Activities{inv: inv, sink: sink, opts: opts, pace: pace.New(limits)}
+	p := pace.New(limits)
+	return &Activities{inv: inv, sink: sink, opts: opts, pace: p, share: newShare(opts.Crew, opts.Vantage, p)}
 }
+
+// Leave tells the vantage's other workers that this one has ended. (What Temporal
+// registers of Activities are all its methods, so that this is none.)
+func Leave(a *Activities) { a.share.close() }

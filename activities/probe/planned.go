@@ -58,7 +58,10 @@ func (a *Activities) SweepShard(ctx context.Context, p ShardParams) (ShardResult
 	if err != nil {
 		return ShardResult{}, err
 	}
+	joins := make(chan func(), 1)
+	go func() { joins <- a.share.join(ctx) }() // while the plan is read
 	plan, err := a.opts.Plans.Shard(ctx, p.Sweep, p.Round, p.Shard)
+	defer (<-joins)()
 	if err != nil {
 		return ShardResult{}, fmt.Errorf("read the plan of shard %d: %w", p.Shard, err)
 	}

@@ -87,6 +87,7 @@ func (a *Activities) Sweep(ctx context.Context, p SweepParams) (SweepResult, err
 	if err != nil {
 		return SweepResult{}, err
 	}
+	defer a.share.join(ctx)()
 	started := time.Now()
 	s.probe(ctx, func(done, total int) { activity.RecordHeartbeat(ctx, Progress{done, total}) })
 	if err := ctx.Err(); err != nil {

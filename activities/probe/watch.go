@@ -57,6 +57,7 @@ func (a *Activities) Watch(ctx context.Context, p WatchParams) (WatchResult, err
 	if err != nil {
 		return WatchResult{}, err
 	}
+	defer a.share.join(ctx)()
 	w := newWatch(p)
 	if activity.HasHeartbeatDetails(ctx) {
 		var last watchState

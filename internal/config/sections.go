@@ -12,7 +12,7 @@ import (
 type Probe struct {
 	Timeout     time.Duration `yaml:"timeout"`     // budget of one probe
 	Attempts    int           `yaml:"attempts"`    // inside that budget
-	Rate        int           `yaml:"rate"`        // packets or connections per second of one worker
+	Rate        int           `yaml:"rate"`        // packets or connections per second of one vantage
 	Concurrency int           `yaml:"concurrency"` // connections open at once
 	PerTarget   int           `yaml:"perTarget"`   // probes within a second to one address
 	PerNetwork  int           `yaml:"perNetwork"`  // probes within a second to one /24 or /64
