@@ -39,6 +39,9 @@ const (
 type Pacer struct {
 	limits Limits
 	all    *rate.Limiter
+	// line holds one token: only the first of those who wait has its time, so that
+	// a share that becomes smaller holds for all behind it.
+	line chan struct{}
 
 	mu        sync.Mutex
 	seed      maphash.Seed
@@ -51,7 +54,7 @@ type Pacer struct {
 // New returns a pacer.
 func New(l Limits) *Pacer {
 	p := &Pacer{
-		limits: l, all: rate.NewLimiter(rate.Inf, leastBurst), seed: maphash.MakeSeed(), began: time.Now(),
+		limits: l, all: rate.NewLimiter(rate.Inf, leastBurst), line: make(chan struct{}, 1), seed: maphash.MakeSeed(), began: time.Now(),
 		target: newWindow(l.PerTarget), network: newWindow(l.PerNetwork),
 	}
 	if l.PerSecond > 0 {
@@ -89,10 +92,16 @@ func (p *Pacer) Share(n int, joins bool) {
 }
 
 // Wait waits until one more probe may leave the worker.
-func (p *Pacer) Wait(ctx context.Context) error { return p.all.Wait(ctx) }
+func (p *Pacer) Wait(ctx context.Context) error { return p.WaitN(ctx, 1) }
 
 // WaitN waits until n more probes may leave the worker.
 func (p *Pacer) WaitN(ctx context.Context, n int) error {
+	select {
+	case p.line <- struct{}{}:
+		defer func() { <-p.line }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for n > 0 {
 		some := min(n, p.all.Burst())
 		err := p.all.WaitN(ctx, some)

@@ -1,7 +1,9 @@
 package pace
 
 import (
+	"context"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,6 +142,33 @@ func TestAWorkerThatJoinsOthersSendsNothingAtOnce(t *testing.T) {
 		alone.Share(1, true)
 		if alone.Admit(netip.MustParseAddr("192.0.2.1"), 20) != 0 || alone.all.Tokens() < 512 {
 			t.Error("there was nobody to join")
+		}
+	})
+}
+
+// Hundreds of connections wait for their turn when another worker begins.
+func TestASmallerShareHoldsForThoseWhoWaitAlready(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(Limits{PerSecond: 100})
+		if err := p.WaitN(t.Context(), 100); err != nil { // what may go at once
+			t.Fatal(err)
+		}
+		var went atomic.Int32
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for range 500 {
+			go func() {
+				if p.Wait(ctx) == nil {
+					went.Add(1)
+				}
+			}()
+		}
+		synctest.Wait()
+		p.Share(4, false)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := went.Load(); n < 49 || n > 51 {
+			t.Errorf("%d of those who waited went within two seconds, want 50 at a fourth of 100 a second", n)
 		}
 	})
 }
