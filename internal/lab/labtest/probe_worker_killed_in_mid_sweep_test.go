@@ -40,6 +40,17 @@ func TestKillingTheProbesInMidSweepAsksOnlyWhatWasInFlightAgain(t *testing.T) {
 		before, err = sweep.shards(ctx)
 		return len(before.done) > 0 && before.open > 0 && before.started == before.open, err
 	})
+	s.Await(t, "the worker to be counted at each vantage that is asked yet, whose limits it may have to share", func() (bool, error) {
+		counted := 0
+		for _, v := range estate.Vantages {
+			probers, err := s.Store.Probers(ctx, v)
+			if err != nil {
+				return false, err
+			}
+			counted += len(probers)
+		}
+		return counted >= before.open, nil
+	})
 	killed := time.Now()
 	require.NoError(t, s.KillWorker(ctx))
 	got := sweep.result(t)
