@@ -49,13 +49,11 @@ type supply struct {
 // tells late or not at all is unknown; what it told before stands.
 func (a *Activities) askBMC(ctx context.Context, c *inventory.Component, wants bmcWants) []answer {
 	bmc := c.Probe.BMC
-	ctx, cancel := context.WithTimeout(ctx, a.opts.BMCTimeout)
-	defer cancel()
 	user, password, err := a.credentials(bmc.Credentials)
 	if err != nil {
 		return []answer{notAsked(err.Error())}
 	}
-	leave, trouble := a.turn(ctx, cmp.Or(bmc.URL, bmc.IPMI), "the BMC")
+	ctx, leave, trouble := a.turn(ctx, cmp.Or(bmc.URL, bmc.IPMI), "the BMC", a.opts.BMCTimeout)
 	var got bmcReading
 	switch {
 	case trouble != "":

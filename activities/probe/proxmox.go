@@ -19,8 +19,6 @@ import (
 // askProxmox asks a hypervisor's API which of its guests run, within BMCTimeout:
 // GET /api2/json/nodes/{node}/qemu with an API token (Proxmox VE API).
 func (a *Activities) askProxmox(ctx context.Context, p *inventory.Proxmox) []answer {
-	ctx, cancel := context.WithTimeout(ctx, a.opts.BMCTimeout)
-	defer cancel()
 	token, err := a.opts.Secret(p.Credentials)
 	if err == nil && (token == "" || strings.ContainsAny(token, "\r\n")) {
 		err = fmt.Errorf("credentials %s don't hold USER@REALM!TOKENID=SECRET", p.Credentials)
@@ -28,7 +26,7 @@ func (a *Activities) askProxmox(ctx context.Context, p *inventory.Proxmox) []ans
 	if err != nil {
 		return []answer{notAsked(err.Error())}
 	}
-	leave, trouble := a.turn(ctx, p.URL, "the hypervisor's API")
+	ctx, leave, trouble := a.turn(ctx, p.URL, "the hypervisor's API", a.opts.BMCTimeout)
 	defer leave()
 	if trouble != "" {
 		return []answer{notAsked(trouble)}

@@ -56,9 +56,7 @@ type agent struct {
 // askSNMP has one conversation with the device's agent, within SNMPTimeout:
 // does it answer, and what does it say of its ports, or of its outlets and feeds.
 func (a *Activities) askSNMP(ctx context.Context, c *inventory.Component, asked []topology.Probe) []answer {
-	ctx, cancel := context.WithTimeout(ctx, a.opts.SNMPTimeout)
-	defer cancel()
-	leave, trouble := a.turn(ctx, c.Probe.SNMP.Address, "the SNMP agent")
+	ctx, leave, trouble := a.turn(ctx, c.Probe.SNMP.Address, "the SNMP agent", a.opts.SNMPTimeout)
 	defer leave()
 	if trouble != "" {
 		return []answer{notAsked(trouble)}

@@ -11,28 +11,34 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 )
 
 // conversation is as how many probes a conversation with a device counts: what
 // it sends at least until it knows something.
 const conversation = 5
 
-// turn waits until the device is free and the limits of the worker, of its
-// address and of its network let a conversation begin, no longer than ctx. Call
-// leave in any case. trouble says why it can't be asked; empty: it can.
-func (a *Activities) turn(ctx context.Context, endpoint, name string) (leave func(), trouble string) {
-	leave, free := a.turns.take(ctx, endpoint)
-	if !free {
-		return leave, busy(ctx, name)
+// turn waits until the device is free and the limits of the vantage, of its
+// address and of its network let a conversation begin, no longer than budget. The
+// conversation has the whole budget again, in talk: a device is not to be called
+// silent because it had to wait for us. Call leave in any case. trouble says why
+// it can't be asked; empty: it can.
+func (a *Activities) turn(ctx context.Context, endpoint, name string, budget time.Duration) (talk context.Context, leave func(), trouble string) {
+	waiting, stop := context.WithTimeout(ctx, budget)
+	defer stop()
+	free, mine := a.turns.take(waiting, endpoint)
+	if !mine {
+		return ctx, free, busy(waiting, name)
 	}
-	address, err := addressOf(ctx, endpoint)
+	address, err := addressOf(waiting, endpoint)
 	if err != nil {
-		return leave, name + " has a name that is not resolved"
+		return ctx, free, name + " has a name that is not resolved"
 	}
-	if a.pace.AdmitWait(ctx, address, conversation) != nil || a.pace.Wait(ctx) != nil {
-		return leave, busy(ctx, name)
+	if a.pace.AdmitWait(waiting, address, conversation) != nil || a.pace.Wait(waiting) != nil {
+		return ctx, free, busy(waiting, name)
 	}
-	return leave, ""
+	talk, end := context.WithTimeout(ctx, budget)
+	return talk, func() { end(); free() }, ""
 }
 
 // addressOf is where a device is: the inventory has a URL, or address and port.

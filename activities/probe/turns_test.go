@@ -25,7 +25,7 @@ func TestConversationsKeepToTheLimitsOfAddressAndNetwork(t *testing.T) {
 				a := New(&inventory.Inventory{}, &memory{}, c.limits)
 				began := time.Now()
 				for i, device := range c.devices {
-					leave, trouble := a.turn(t.Context(), device, "the device")
+					_, leave, trouble := a.turn(t.Context(), device, "the device", time.Minute)
 					leave()
 					// Half of the limit is one conversation, and as much is refilled in a second.
 					if took, want := time.Since(began), time.Duration(i)*time.Second; trouble != "" || took < want || took > want+want/10 {
@@ -35,6 +35,24 @@ func TestConversationsKeepToTheLimitsOfAddressAndNetwork(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A device that had to wait for its turn has its whole time then: else it would be called silent
+// because others were asked before it.
+func TestADeviceThatWaitedForItsTurnKeepsItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const budget = 2 * time.Second
+		a := New(&inventory.Inventory{}, &memory{}, Options{PerTarget: 2 * conversation})
+		_, leave, trouble := a.turn(t.Context(), "192.0.2.1:623", "the BMC", budget)
+		leave()
+		began := time.Now()
+		talk, leave, trouble2 := a.turn(t.Context(), "192.0.2.1:623", "the BMC", budget)
+		defer leave()
+		ends, _ := talk.Deadline()
+		if waited := time.Since(began); trouble+trouble2 != "" || waited != time.Second || time.Until(ends) != budget {
+			t.Errorf("%s%s: waited %v, has %v; want one second, and all of its two", trouble, trouble2, waited, time.Until(ends))
+		}
+	})
 }
 
 // Whatever is asked of devices waits for its turn no longer than its own budget. That we were
