@@ -199,9 +199,12 @@ func (d *decoder) profile(n *yaml.Node) Profile {
 		switch key {
 		case "address":
 			if s := d.text(value); s != "" {
-				if ip, err := netip.ParseAddr(s); err != nil || ip.Zone() != "" {
+				ip, err := netip.ParseAddr(s)
+				switch {
+				case err != nil || ip.Zone() != "":
 					d.wrong(value, "is not an IP address; write IPv4 or IPv6 without port, mask or zone")
-				} else {
+				case !d.ofOne(value, ip):
+				default:
 					p.Address = ip.Unmap().String()
 				}
 			}

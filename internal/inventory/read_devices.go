@@ -166,6 +166,12 @@ func (d *decoder) baseURL(n *yaml.Node, what string) string {
 		d.wrong(n, "is not %s; write http(s)://host:port without user, path or query", what)
 		return ""
 	}
+	if s == "" {
+		return ""
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && !d.ofOne(n, ip) {
+		return ""
+	}
 	return strings.TrimRight(s, "/")
 }
 
@@ -175,14 +181,29 @@ func (d *decoder) addressPort(n *yaml.Node, port uint16) string {
 	if s == "" {
 		return ""
 	}
-	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
-		return netip.AddrPortFrom(ip.Unmap(), port).String()
+	at, err := netip.ParseAddrPort(s)
+	if ip, alone := netip.ParseAddr(s); alone == nil {
+		at, err = netip.AddrPortFrom(ip, port), nil
 	}
-	if ap, err := netip.ParseAddrPort(s); err == nil && ap.Addr().Zone() == "" && ap.Port() != 0 {
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String()
+	switch {
+	case err != nil || at.Addr().Zone() != "" || at.Port() == 0:
+		d.wrong(n, "is not an IP address; write 192.0.2.7, 192.0.2.7:%d or [2001:db8::7]:%d", port, port)
+		return ""
+	case !d.ofOne(n, at.Addr()):
+		return ""
 	}
-	d.wrong(n, "is not an IP address; write 192.0.2.7, 192.0.2.7:%d or [2001:db8::7]:%d", port, port)
-	return ""
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String()
+}
+
+// ofOne says that an address may be one machine's own. Of the others some make
+// this machine answer (0.0.0.0), some a whole network.
+func (d *decoder) ofOne(n *yaml.Node, ip netip.Addr) bool {
+	ip = ip.Unmap()
+	if ip.IsUnspecified() || ip.IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		d.wrong(n, "is the address of no single machine (unspecified, multicast or broadcast); write the component's own, or leave it out")
+		return false
+	}
+	return true
 }
 
 // credentials reads a reference to a secret.
