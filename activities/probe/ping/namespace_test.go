@@ -186,6 +186,17 @@ func TestOurOwnRoutesAreNotTheHostsFault(t *testing.T) {
 	}
 }
 
+// A whole network that answers one request is a storm, and tells of no machine.
+func TestABroadcastAddressIsNotPinged(t *testing.T) {
+	broadcast := []netip.Addr{netip.MustParseAddr("10.63.0.3")}
+	for _, s := range behindRouter(t, IPv4) {
+		r := s.Ping(t.Context(), broadcast, Options{Attempts: 1, Linger: time.Second})[0]
+		if r.State != Untold || r.Sent != 0 || r.Detail != "the prober could not send: its routes forbid it, or it is a broadcast address" {
+			t.Errorf("raw %v: %+v, want it refused", s.Raw(), r)
+		}
+	}
+}
+
 // A raw socket is used where the kernel refuses the other kind.
 func TestRawSocketIsTheFallback(t *testing.T) {
 	namespace(t, func() error {

@@ -114,7 +114,7 @@ func reason(err error) string {
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EINVAL):
 		return "no route" // EINVAL is a blackhole route
 	case errors.Is(err, syscall.EACCES):
-		return "its routes forbid it"
+		return "its routes forbid it, or it is a broadcast address"
 	case errors.Is(err, syscall.EPERM):
 		return "a firewall on its machine forbids it"
 	case errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.ENOMEM):

@@ -127,7 +127,8 @@ func (s *Socket) prepare() error {
 		}
 		doubled, err := syscall.GetsockoptInt(int(fd), level, syscall.SO_RCVBUF) // the kernel counts its own overhead, too
 		s.buffer = doubled / 2
-		errs = append(errs, err, syscall.SetsockoptInt(int(fd), s.family.level, s.family.recvErr, 1))
+		errs = append(errs, err, syscall.SetsockoptInt(int(fd), s.family.level, s.family.recvErr, 1),
+			syscall.SetsockoptInt(int(fd), level, syscall.SO_BROADCAST, 0)) // which Go allows to raw sockets
 	})
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return fmt.Errorf("set up the ping socket: %w", err)
