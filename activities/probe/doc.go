@@ -12,6 +12,7 @@ package probe
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"vakhta/activities/probe/pace"
@@ -151,6 +152,8 @@ type Activities struct {
 	share *share
 	// turns are the devices that are asked just now.
 	turns turns
+	// crampedOnce has the log say once that pings lack a receive buffer.
+	crampedOnce sync.Once
 }
 
 // New returns the activities of a worker.

@@ -37,6 +37,7 @@ func (s *shard) pingFamily(ctx context.Context, f *ping.Family, tasks []int) {
 		return
 	}
 	defer socket.Close()
+	s.receivesInto(socket.ReceiveBuffer(), len(tasks))
 	addresses := make([]netip.Addr, len(tasks))
 	for n, i := range tasks {
 		addresses[n] = s.tasks[i].address
@@ -56,6 +57,20 @@ func (s *shard) pingFamily(ctx context.Context, f *ping.Family, tasks []int) {
 	for n, i := range tasks {
 		s.settle(i, pingAnswer(replies[n]))
 	}
+}
+
+// perReply is what a reply takes of the receive buffer while nobody has come to read it.
+const perReply = 800
+
+// receivesInto notes that the kernel granted the socket too little for the
+// replies of all hosts at once.
+func (s *shard) receivesInto(buffer, hosts int) {
+	if hosts*perReply <= buffer {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cramped = buffer
 }
 
 func pingAnswer(r ping.Reply) answer {

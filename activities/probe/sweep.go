@@ -183,6 +183,7 @@ type shard struct {
 
 	mu      sync.Mutex
 	stack   []byte             // of the last defect
+	cramped int                // receive buffer of a ping socket, bytes, where it is too small
 	unasked map[string]unasked // by why
 }
 

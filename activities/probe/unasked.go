@@ -46,6 +46,12 @@ func (s *shard) complain(ctx context.Context) {
 	if s.stack != nil {
 		activity.GetLogger(ctx).Error("A probe tripped over a defect of Vakhta: report it", "stack", string(s.stack), "vantage", s.vantage)
 	}
+	if s.cramped > 0 {
+		s.a.crampedOnce.Do(func() {
+			activity.GetLogger(ctx).Warn("The kernel grants ping too small a receive buffer: replies get lost, and cost further attempts; set net.core.rmem_max=16777216, or grant CAP_NET_ADMIN",
+				"KiB", s.cramped>>10, "vantage", s.vantage)
+		})
+	}
 	for _, why := range slices.Sorted(maps.Keys(s.unasked)) {
 		if why == cancelled.detail {
 			continue
