@@ -176,13 +176,14 @@ func (l *localization) probe(ctx workflow.Context, shards []records.ShardRef) er
 // shard is asked from the first of its vantages that answers. Where none does,
 // its machines are unknown, never down.
 func (l *localization) shard(ctx workflow.Context, s records.ShardRef) {
+	began := workflow.Now(ctx)
 	for i, v := range s.Vantages {
 		last := i == len(s.Vantages)-1
 		if !last && slices.Contains(l.progress.Absent, v) {
 			continue
 		}
 		var r probe.ShardResult
-		err := workflow.ExecuteActivity(withProbe(ctx, v, last && !s.Extra), look.SweepShard, probe.ShardParams{
+		err := workflow.ExecuteActivity(withProbe(ctx, v, patience(last && !s.Extra, workflow.Now(ctx).Sub(began))), look.SweepShard, probe.ShardParams{
 			Sweep: l.sweep, Round: l.progress.Round, Shard: s.Number, Vantage: v, TimeoutMs: l.in.TimeoutMillis,
 		}).Get(ctx, &r)
 		if err == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -104,6 +105,16 @@ func TestAnotherVantageTakesTheShardOfAnAbsentOne(t *testing.T) {
 		}
 	}
 	equal(t, "the shard was asked from", from, []string{"spb", "outside", "outside"})
+}
+
+// Where nobody is there at all, the answer is held as long as a restart takes, not longer the more
+// vantages there are.
+func TestTheLastResortIsNotWaitedForAnew(t *testing.T) {
+	first := patience(false, 0)
+	second := patience(false, first)
+	last := patience(true, first+second)
+	equal(t, "the waits for three vantages", []time.Duration{first, second, last}, []time.Duration{absentAfter, absentAfter, lastResort - 2*absentAfter})
+	equal(t, "the last of many, and the only one", []time.Duration{patience(true, time.Minute), patience(true, 0)}, []time.Duration{absentAfter, lastResort})
 }
 
 // A second view that nobody takes holds the answer for a second at most.

@@ -73,7 +73,8 @@ const (
 	// absentAfter, while another vantage can take the shard: far longer than a
 	// worker that is there takes, and not so long that the answer is held.
 	absentAfter = 2 * time.Second
-	// lastResort, where there is no other: long enough for a worker that restarts.
+	// lastResort, where there is no other: long enough for a worker that restarts,
+	// which it may have been doing while others were waited for.
 	lastResort = 8 * time.Second
 	// extraPatience is how much longer than the round a second view may take.
 	extraPatience = time.Second
@@ -82,11 +83,7 @@ const (
 // withProbe is for one shard of a sweep: an absent vantage is noticed by the
 // schedule-to-start time-out, a killed worker by the heartbeat, which a shard
 // sends several times a second whatever its probes are at.
-func withProbe(ctx workflow.Context, vantage string, last bool) workflow.Context {
-	patience := absentAfter
-	if last {
-		patience = lastResort
-	}
+func withProbe(ctx workflow.Context, vantage string, patience time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              ProbeQueue(vantage),
 		ScheduleToStartTimeout: patience,
@@ -94,6 +91,14 @@ func withProbe(ctx workflow.Context, vantage string, last bool) workflow.Context
 		HeartbeatTimeout:       3 * time.Second,
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 2 * time.Second, MaximumAttempts: 5},
 	})
+}
+
+// patience is how long a shard that has waited already waits for the next vantage.
+func patience(last bool, waited time.Duration) time.Duration {
+	if last {
+		return max(absentAfter, lastResort-waited)
+	}
+	return absentAfter
 }
 
 // watchFor is how long one watch activity looks before it hands back.
