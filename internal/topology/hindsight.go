@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"math"
 	"slices"
 
 	"vakhta/internal/inventory"
@@ -97,13 +98,16 @@ const (
 const (
 	sought     = 0.4 // machines that are down by themselves beside those that always are: what made somebody look
 	muteBeyond = 0.9 // so many silent ones are no policy
-	leastMutes = 0.1
+	leastMutes = 0.03
+	// Where two in a hundred never answer, hardly one alone of several hundred is silent; of a few dozen it may be.
+	muteOfFew, fewLooked = 0.15, 100
 )
 
 // firstMute is how often a machine never answers by policy, where that many of those looked at were never heard.
 func firstMute(silent float64, looked int) float64 {
-	own := ownHung + ownOff + ownDead
-	return own * max(leastMutes, silent-muteBeyond) / (sought + own*float64(looked))
+	own, n := ownHung+ownOff+ownDead, float64(looked)
+	one := leastMutes + muteOfFew*math.Exp(-n/fewLooked)
+	return own * max(one, silent-muteBeyond) / (sought + own*n)
 }
 
 // neverHeard is how many machines were silent in every row, one here and one there, beyond what chance
