@@ -40,9 +40,8 @@ const leastLooks = 2
 // looked again and again: they are as lost as what they last said is old. Clocks differ, so
 // that the time of the last look alone says nothing. Nor does a look that asks a part of what was asked
 // before, as the rounds of a sweep do which follow up what they found: it leaves vantages out on purpose.
-func (t *table) fellSilent() []bool {
-	out := make([]bool, len(t.vantages))
-	times := t.looks()
+func (t *table) fellSilent(times [][]int64) []bool {
+	out := make([]bool, len(times))
 	for v, own := range times {
 		step, regular := rhythm(own)
 		if !regular {

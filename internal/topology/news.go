@@ -47,7 +47,7 @@ func (g *Graph) Sift(obs, before []Observation) Sifted {
 			out.Strangers++
 		}
 	}
-	since := t.sweepStarts()
+	since := t.sweepStarts(g.silentVantages(t))
 	was := g.lastWords(before, t.vantages)
 	const (
 		kept = iota
@@ -106,7 +106,7 @@ func sameQuestion(a, b *row) bool {
 // the rows. A lone row from a clock gone mad makes no sweep. People who look
 // make none either: each answers when he gets there, and it holds until it is
 // asked again.
-func (t *table) sweepStarts() []int64 {
+func (t *table) sweepStarts(silent []bool) []int64 {
 	out := make([]int64, len(t.vantages))
 	first, last := make([]int64, len(out)), make([]int64, len(out))
 	count := make([]int, len(out))
@@ -117,7 +117,6 @@ func (t *table) sweepStarts() []int64 {
 		}
 		first[r.vantage], last[r.vantage] = min(first[r.vantage], r.at), max(last[r.vantage], r.at)
 	}
-	silent := t.fellSilent()
 	for v := range out {
 		switch {
 		case silent[v]:
