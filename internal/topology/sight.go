@@ -12,6 +12,8 @@ const (
 	// Of a site of which most is down one that sees still sees some, and there are many to ask.
 	seeingSome = .08
 	seeingMany = 50
+	leastAlone = 10 // rows of a site that nobody else asks
+	leastHeard = 6  // components, and seeingShare of what the other does not hear
 )
 
 // sees says that a vantage that so many answered sees, whatever else may be down.
@@ -45,6 +47,11 @@ func (g *Graph) sightOf(t *table) *sight {
 	}
 	for _, k := range g.tally(t) {
 		s.compare(g, k.asked, k.answered)
+		for v := range t.vantages {
+			if k.lonelyBlind(v) {
+				s.blind[v], s.dim = true, true
+			}
+		}
 	}
 	return s
 }
@@ -52,7 +59,6 @@ func (g *Graph) sightOf(t *table) *sight {
 // compare adds what follows from these counts, by vantage and site.
 func (s *sight) compare(g *Graph, asked, answered [][]int) {
 	t := s.t
-	alone := lonelyBlind(asked, answered)
 	for v, name := range t.vantages {
 		if name == Hands {
 			continue
@@ -71,7 +77,8 @@ func (s *sight) compare(g *Graph, asked, answered [][]int) {
 			}
 			dark++
 			for other, from := range t.vantages {
-				if other == v || asked[other][site] < leastRows || 2*asked[other][site] < asked[v][site] || !sees(answered[other][site], asked[other][site]) {
+				much := asked[other][site] >= leastRows && 2*asked[other][site] >= asked[v][site] && sees(answered[other][site], asked[other][site])
+				if other == v || !much && !g.hears(t, uint16(other), uint16(v), int32(site)) {
 					continue
 				}
 				// The two see the site by the same way, unless one of them stands within it.
@@ -81,9 +88,6 @@ func (s *sight) compare(g *Graph, asked, answered [][]int) {
 				if s.lost[v][site] = max(s.lost[v][site], lost); here == there || here || shut && there {
 					s.lost[v][site], sure = lostAll, true
 				}
-			}
-			if s.lost[v][site] == inView && alone == v {
-				s.lost[v][site], sure = lostAll, true
 			}
 			// Of another site one within asks what stands in its own, and may be as dark as that.
 			blind = blind || s.lost[v][site] == lostAll && (!inside || within == g.sites[site])
@@ -96,6 +100,37 @@ func (s *sight) compare(g *Graph, asked, answered [][]int) {
 		s.blind[v] = s.blind[v] || len(gone) > 0 && dark == looked && (blind || len(gone) == looked && (sure || inside || looked > 1) ||
 			!inside && slices.ContainsFunc(gone, func(site int) bool { return g.uplinkAnswers(t, site) }))
 	}
+}
+
+// hears says that the one vantage, by what it heard last, hears a fair share of what both asked and the other does not
+// hear, however little of the site it asks: what answers it is there for the other, too.
+func (g *Graph) hears(t *table, one, other uint16, site int32) bool {
+	asked, answered := 0, 0
+	for n := range g.nodes {
+		if g.siteNumber[n] != site {
+			continue
+		}
+		ears := [2]struct{ asked, up bool }{}
+		rows := t.of(int32(n))
+		for i := range rows {
+			r := &rows[i]
+			if !r.ask.reaches() || r.result == isUnknown || r.vantage != one && r.vantage != other || i > 0 && sameQuestion(r, &rows[i-1]) || r.at < t.since[r.vantage] {
+				continue
+			}
+			e := &ears[0]
+			if r.vantage == other {
+				e = &ears[1]
+			}
+			e.asked, e.up = true, e.up || r.result == isUp
+		}
+		if ears[0].asked && ears[1].asked && !ears[1].up {
+			asked++
+			if ears[0].up {
+				answered++
+			}
+		}
+	}
+	return answered >= leastHeard && float64(answered) >= seeingShare*float64(asked)
 }
 
 // shutIn says that a vantage within a site sees much of that and nothing of the others: it
@@ -119,33 +154,28 @@ func (g *Graph) shutIn(within int32, asked, answered []int) bool {
 	return abroad
 }
 
-// lonelyBlind is the only vantage that asked, if several sites are silent to it and none
-// answers: that is rather its own way out than all sites at once. -1: there is none.
-func lonelyBlind(asked, answered [][]int) int {
-	alone, silent := -1, 0
-	for v := range asked {
-		all := 0
-		for site, n := range asked[v] {
-			all += n
-			if float64(answered[v][site]) >= blindShare*float64(n) && n > 0 {
-				return -1
-			}
-			if n >= leastRows {
-				silent++
-			}
-		}
-		if all == 0 {
+// lonelyBlind says that the vantage alone asked several sites, be it for their BMCs, and that they are all silent
+// to it: that is rather its own way out than all sites at once.
+func (k *tallied) lonelyBlind(v int) bool {
+	silent := 0
+	for site := range k.asked[v] {
+		n := k.asked[v][site] + k.power[v][site]
+		if n == 0 {
 			continue
 		}
-		if alone >= 0 {
-			return -1
+		if float64(k.answered[v][site]+k.told[v][site]) >= blindShare*float64(n) {
+			return false
 		}
-		alone = v
+		for u := range k.asked {
+			if u != v && float64(k.asked[u][site]+k.power[u][site]) >= blindShare*float64(n) {
+				return false
+			}
+		}
+		if n >= leastAlone {
+			silent++
+		}
 	}
-	if silent < 2 {
-		return -1
-	}
-	return alone
+	return silent > 1
 }
 
 // uplinkAnswers says that an uplink of the site answers from within it: whoever
@@ -166,9 +196,19 @@ func (g *Graph) uplinkAnswers(t *table, site int) bool {
 }
 
 // tallied counts, by vantage and site, what was asked and answered.
-type tallied struct{ asked, answered [][]int }
+type tallied struct {
+	asked, answered [][]int
+	power, told     [][]int // the same of BMCs
+}
 
 func (k *tallied) note(r *row, site int32) {
+	if r.ask == askPower {
+		k.power[r.vantage][site]++
+		if r.result != isUnknown {
+			k.told[r.vantage][site]++
+		}
+		return
+	}
 	k.asked[r.vantage][site]++
 	if r.result == isUp {
 		k.answered[r.vantage][site]++
@@ -180,9 +220,11 @@ func (k *tallied) note(r *row, site int32) {
 func (g *Graph) tally(t *table) []tallied {
 	out := make([]tallied, 2)
 	for k := range out {
-		out[k] = tallied{make([][]int, len(t.vantages)), make([][]int, len(t.vantages))}
-		for v := range t.vantages {
-			out[k].asked[v], out[k].answered[v] = make([]int, len(g.sites)), make([]int, len(g.sites))
+		for _, counts := range []*[][]int{&out[k].asked, &out[k].answered, &out[k].power, &out[k].told} {
+			*counts = make([][]int, len(t.vantages))
+			for v := range *counts {
+				(*counts)[v] = make([]int, len(g.sites))
+			}
 		}
 	}
 	for n := range g.nodes {
@@ -193,7 +235,7 @@ func (g *Graph) tally(t *table) []tallied {
 		rows := t.of(int32(n))
 		for i := range rows {
 			r := &rows[i]
-			if !r.ask.reaches() || r.result == isUnknown {
+			if r.ask != askPower && (!r.ask.reaches() || r.result == isUnknown) {
 				continue
 			}
 			out[0].note(r, site)
