@@ -64,3 +64,44 @@ func TestAVantageThatHearsNoBMCOfAnotherSiteIsBlind(t *testing.T) {
 		}
 	}
 }
+
+// A vantage that alone tells of a loss, and hears nothing at all, may be blind: less is sure, unless the site's own
+// vantages fell silent with it, or it hears something else.
+func TestWhatOnlyAVantageThatHearsNothingTellsIsLessSure(t *testing.T) {
+	inv := hall(t)
+	g := topology.New(inv)
+	within := pings(inv, "s-in", noon, func(id string) bool { return in("s")(id) && !strings.HasPrefix(id, "s-up") }, all)
+	for _, tt := range []struct {
+		name string
+		rows []topology.Observation
+		sure bool
+	}{
+		{"it hears nothing", slices.Concat(within, pings(inv, "out", noon, in("s"), none)), false},
+		{"it hears another site", slices.Concat(within, pings(inv, "out", noon, in("s"), none), pings(inv, "out", noon, in("z"), all)), true},
+		{"another hears nothing of it, either", slices.Concat(within, pings(inv, "out", noon, in("s"), none), pings(inv, "way-out", noon, in("s"), none)), true},
+		{"the site's own fell silent", slices.Concat(within, pings(inv, "out", noon, in("s"), all), pings(inv, "out", minute(2), in("s"), none), pings(inv, "z-in", minute(2), in("z"), all)), true},
+	} {
+		sifted := g.Sift(tt.rows, nil)
+		inf := g.InferSifted(&sifted)
+		if len(inf.Findings) == 0 {
+			t.Errorf("%s: found nothing", tt.name)
+		}
+		for _, f := range inf.Findings {
+			doubted := slices.ContainsFunc(f.Evidence, func(e topology.Evidence) bool { return strings.Contains(e.Text, "out alone says so") })
+			if sure := f.Confidence > .9; sure != tt.sure || doubted == sure {
+				t.Errorf("%s: sure is %v, want %v: %s", tt.name, sure, tt.sure, story(&inf))
+			}
+		}
+	}
+}
+
+// The only vantage that there is tells all that is known.
+func TestTheOnlyVantageIsNotDoubted(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 3, servers: 10, clients: 1}.load(t)
+	rows := newWorld(inv).look(nil)
+	silence(rows, func(o *topology.Observation) bool { o.Vantage = "v"; return true })
+	inf := topology.New(inv).Infer(rows)
+	if len(inf.Findings) == 0 || inf.Findings[0].Confidence < .9 {
+		t.Errorf("want a sure finding: %s", story(&inf))
+	}
+}

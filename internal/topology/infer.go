@@ -70,6 +70,7 @@ func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 			continue
 		}
 		f := r.shared(h)
+		r.perhapsBlind(&f)
 		if len(f.Explains) == 0 {
 			r.justNow(&f)
 		}

@@ -35,6 +35,7 @@ type sight struct {
 	blind []bool    // by vantage: it sees nothing that others see
 	lost  [][]uint8 // by vantage and number of the site
 	dim   bool      // any of these
+	deaf  []bool    // by vantage: nothing of what it asked answers it
 }
 
 // sightOf compares what the vantages see of each site. One that gets no answer
@@ -45,9 +46,11 @@ func (g *Graph) sightOf(t *table) *sight {
 	for v := range t.vantages {
 		s.lost[v] = make([]uint8, len(g.sites))
 	}
+	s.deaf = make([]bool, len(t.vantages))
 	for _, k := range g.tally(t) {
 		s.compare(g, k.asked, k.answered)
 		for v := range t.vantages {
+			s.deaf[v] = k.deaf(v)
 			if k.lonelyBlind(v) {
 				s.blind[v], s.dim = true, true
 			}
@@ -176,6 +179,16 @@ func (k *tallied) lonelyBlind(v int) bool {
 		}
 	}
 	return silent > 1
+}
+
+// deaf says that nothing answers the vantage.
+func (k *tallied) deaf(v int) bool {
+	asked, heard := 0, 0
+	for site := range k.asked[v] {
+		asked += k.asked[v][site] + k.power[v][site]
+		heard += k.answered[v][site] + k.told[v][site]
+	}
+	return asked >= leastRows && float64(heard) < blindShare*float64(asked)
 }
 
 // uplinkAnswers says that an uplink of the site answers from within it: whoever
