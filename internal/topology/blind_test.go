@@ -105,3 +105,35 @@ func TestTheOnlyVantageIsNotDoubted(t *testing.T) {
 		t.Errorf("want a sure finding: %s", story(&inf))
 	}
 }
+
+// What a vantage of another site hears of this one stands in that: whoever does not hear it is cut off from this one only.
+func TestMachinesThatAnotherSitesVantageHearsProveNobodyBlind(t *testing.T) {
+	inv := hall(t)
+	strays := func(id string) bool { return strings.HasPrefix(id, "s-k1-m") || id == "s-k1-sw" }
+	rows := slices.Concat(pings(inv, "out", noon, all, in("z")), pings(inv, "z-in", noon, in("z"), all), pings(inv, "z-in", noon, strays, all),
+		pings(inv, "s-in", noon, func(id string) bool { return in("s")(id) && !strings.HasPrefix(id, "s-up") }, all))
+	inf := topology.New(inv).Infer(rows)
+	if len(uplinksOf(&inf, "s")) != 2 {
+		t.Errorf("want both uplinks of s: %s", story(&inf))
+	}
+}
+
+// One that hears next to nothing of a site, but half of what another asks of it, is not blind to that half.
+func TestAVantageThatHearsSomeOfWhatBothAskIsNotBlind(t *testing.T) {
+	inv := estate{sites: 1, rooms: 2, racks: 12, servers: 40, clients: 1}.load(t)
+	var rows []topology.Observation
+	for i, id := range inv.Servers() {
+		o := topology.Observation{Component: id, Probe: topology.ProbeTCP, Vantage: "out", At: noon, Result: topology.Down}
+		if i < 12 {
+			o.Result = topology.Up
+		}
+		rows = append(rows, o)
+		if o.Vantage, o.Result = "way-out", topology.Up; i < 24 {
+			rows = append(rows, o)
+		}
+	}
+	inf := topology.New(inv).Infer(rows)
+	if len(inf.Blind) > 0 {
+		t.Errorf("blind are %v: %s", inf.Blind, story(&inf))
+	}
+}

@@ -105,10 +105,13 @@ func (s *sight) compare(g *Graph, asked, answered [][]int) {
 	}
 }
 
-// hears says that the one vantage, by what it heard last, hears a fair share of what both asked and the other does not
-// hear, however little of the site it asks: what answers it is there for the other, too.
+// hears says that the one vantage, by what it heard last, hears a fair share of what both asked, of which the other
+// hears next to nothing, however little of the site that is: what answers it is there for the other, too.
 func (g *Graph) hears(t *table, one, other uint16, site int32) bool {
-	asked, answered := 0, 0
+	if stands, placed := g.stands(t.vantages[one]); placed && stands != g.sites[site] {
+		return false // what it asks of the site may stand in its own
+	}
+	asked, alone, both := 0, 0, 0
 	for n := range g.nodes {
 		if g.siteNumber[n] != site {
 			continue
@@ -126,14 +129,17 @@ func (g *Graph) hears(t *table, one, other uint16, site int32) bool {
 			}
 			e.asked, e.up = true, e.up || r.result == isUp
 		}
-		if ears[0].asked && ears[1].asked && !ears[1].up {
+		if ears[0].asked && ears[1].asked {
 			asked++
-			if ears[0].up {
-				answered++
+			switch {
+			case ears[1].up:
+				both++
+			case ears[0].up:
+				alone++
 			}
 		}
 	}
-	return answered >= leastHeard && float64(answered) >= seeingShare*float64(asked)
+	return alone >= leastHeard && float64(alone) >= seeingShare*float64(asked) && float64(both) < seesNoMore*float64(asked)
 }
 
 // shutIn says that a vantage within a site sees much of that and nothing of the others: it
