@@ -63,6 +63,8 @@ func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 	if s.together(v.seen) {
 		s.climb()
 	}
+	read.Wait()
+	s.oneAfterAnother(v.seen, rows)
 	out := Inference{Findings: []Finding{}, Blind: v.sight.blinded()}
 	var weak []Finding // that take nothing down, and may as well be chance: asked again, not named
 	for _, h := range slices.Clone(s.chosen) {
@@ -80,7 +82,6 @@ func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 			out.Findings = append(out.Findings, r.ratherItself(f))
 		}
 	}
-	read.Wait()
 	own, unexplained := r.lone(out.Findings, rows)
 	out.Findings = append(out.Findings, own...)
 	out.Findings, unexplained = r.inPart(out.Findings, unexplained, rows)

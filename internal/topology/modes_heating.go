@@ -1,7 +1,6 @@
 package topology
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -107,7 +106,7 @@ func (m *modes) fellBy(servers []string) *slow {
 
 // wentInTurn says that they went one after another.
 func (m *modes) wentInTurn(s *slow) bool {
-	moments, _, _ := m.spread(s.told)
+	moments, _, _ := m.rows.spread(s.told)
 	return moments >= leastMoments
 }
 
@@ -122,8 +121,8 @@ func momentsOf(servers int) int {
 // heatOf weighs that the place is too hot.
 func (m *modes) heatOf(place int32, down []int32, rate rates) (cause, bool) {
 	m.rows.gather(down)
-	moments, span, known := m.spread(down)
-	if moments < momentsOf(known) || span < leastHeatSpan || 2*known < len(down) || m.unsteady(down) {
+	moments, span, known := m.rows.spread(down)
+	if moments < momentsOf(known) || span < leastHeatSpan || 2*known < len(down) || m.rows.unsteady(down, m.noise) {
 		return cause{}, false
 	}
 	all := len(down)
@@ -150,96 +149,44 @@ func (m *modes) heatOf(place int32, down []int32, rate rates) (cause, bool) {
 	for _, n := range down {
 		x.score += rate.cost(m.seen[n])
 	}
-	x.evidence = []Evidence{{Result: Down, Count: len(down), Text: fmt.Sprintf(
-		"%s went one after another, at %d moments or more within %s", count(len(down), "server"), moments, span.Round(time.Second))}}
+	x.explains = merge(down, m.alsoHot(place, float64(len(down))/float64(all), moments))
+	x.evidence = []Evidence{{Result: Down, Count: len(x.explains), Text: fmt.Sprintf(
+		"%s went one after another, at %d moments or more within %s", count(len(x.explains), "server"), moments, span.Round(time.Second))}}
 	if answer > 0 {
 		x.evidence = append(x.evidence, Evidence{Result: Up, Count: answer, Text: count(answer, "server") + " there still " + verb(answer, "answers", "answer")})
 	}
 	return x, true
 }
 
-// unsteady says that the machines had missed many probes before they fell silent, and answered again:
-// something loses them, and they may be well.
-func (m *modes) unsteady(servers []int32) bool {
-	var before misses
-	for _, n := range servers {
-		for _, d := range m.rows.fell[n] {
-			for _, o := range m.rows.rows[n] {
-				if o.At.After(d.after) {
-					break
-				}
-				if o.Vantage == d.vantage && reaches(o.Probe) && o.Result != Unknown {
-					before.note(rank(o.Result))
-				}
-			}
-		}
-	}
-	return float64(before.missed) > (mostUnsteady+timesNoise*m.noise)*float64(before.asked)
-}
-
-// spread says at how many moments, at least, the servers must have gone, how
-// long the first is before the last, and of how many the time is known, by the
-// vantage that tells most. None are told where most may have gone at once.
-func (m *modes) spread(servers []int32) (moments int, span time.Duration, known int) {
-	views := map[string][]interval{}
-	for _, n := range servers {
-		for _, d := range m.rows.fell[n] {
-			if !d.after.IsZero() {
-				if views[d.vantage] == nil {
-					views[d.vantage] = make([]interval, 0, len(servers))
-				}
-				views[d.vantage] = append(views[d.vantage], interval{d.after.UnixNano(), d.seen.UnixNano()})
-			}
-		}
-	}
-	for _, v := range sortedKeys(views) {
-		list := views[v]
-		if float64(atOnce(list)) > mostAtOnce*float64(len(list)) {
+// alsoHot are the machines of a place that heats which something there seems to have taken, that answers itself: where
+// such a share of the others goes, at so many moments, those few went by the heat rather than by so rare a failure.
+func (m *modes) alsoHot(place int32, share float64, moments int) []int32 {
+	id := m.g.id(place)
+	var out []int32
+	for i := range m.findings {
+		f := &m.findings[i]
+		n := m.g.index[f.Component]
+		if c := m.g.nodes[n].c; f.Mode != "" || m.isLone(f) || isPlace(f.Kind) || c.Rack != id && c.Room != id || m.seen[n] == nil || !m.seen[n].answered() {
 			continue
 		}
-		k, s := stabs(list)
-		if k > moments || k == moments && s > span {
-			moments, span, known = k, s, len(list)
+		of := m.g.known(f.Explains)
+		outside := func(n int32) bool {
+			c := m.g.nodes[n].c
+			return m.rows.startedSilent(n) || silence(m.seen[n]) == silentDark || c.Rack != id && c.Room != id
 		}
-	}
-	return moments, span, known
-}
-
-// interval is between two instants, in nanoseconds.
-type interval struct{ from, to int64 }
-
-// stabs is the least number of moments of which each interval has one, and how
-// far the first of these is from the last.
-func stabs(list []interval) (n int, span time.Duration) {
-	slices.SortFunc(list, func(a, b interval) int { return cmp.Or(cmp.Compare(a.to, b.to), cmp.Compare(a.from, b.from)) })
-	var first, at int64
-	for _, d := range list {
-		if n > 0 && d.from <= at {
+		if len(of) == 0 || slices.ContainsFunc(of, outside) {
 			continue
 		}
-		at = d.to
-		if n == 0 {
-			first = at
+		m.rows.gather(of)
+		together := 0
+		for _, list := range m.rows.views(of) {
+			together = max(together, atOnce(list))
 		}
-		n++
-	}
-	return n, time.Duration(at - first)
-}
-
-// atOnce is the largest number of intervals that share a moment.
-func atOnce(list []interval) int {
-	begins, ends := make([]int64, len(list)), make([]int64, len(list))
-	for i, d := range list {
-		begins[i], ends[i] = d.from, d.to
-	}
-	slices.Sort(begins)
-	slices.Sort(ends)
-	most, over := 0, 0
-	for i, at := range begins { // what ends just then is over
-		for over < len(ends) && ends[over] <= at {
-			over++
+		heat := float64(len(of))*math.Log(share) - float64(max(0, together-1))*math.Log(float64(moments))
+		whole := logPrior[f.Kind] + math.Log(ownFalseUp) + float64(len(of)-together)*math.Log(outOfTurn)
+		if heat > whole+namedFrom {
+			out = merge(out, of)
 		}
-		most = max(most, i+1-over)
 	}
-	return most
+	return out
 }

@@ -41,8 +41,9 @@ type search struct {
 	marks   []int32   // stamps for walks
 	stamp   int32
 	habits  *habits
-	oftener []float64 // by node; see countFailures
-	heard   []int32   // sites whose own vantages tell something, by the graph's numbers
+	oftener []float64      // by node; see countFailures
+	late    map[int32]bool // what was taken back because its machines went one after another; see oneAfterAnother
+	heard   []int32        // sites whose own vantages tell something, by the graph's numbers
 
 	inBandShare  float64 // how often the management of a rack hangs on its own switch; see inBand
 	inBandBeyond float64 // and that of a room on those before its racks

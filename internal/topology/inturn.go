@@ -1,0 +1,200 @@
+package topology
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+)
+
+const (
+	leastInTurn    = 3    // machines last seen working at as many looks speak against one failure of them all,
+	someTogetherOf = .7   // if no more of them may have gone at once,
+	mostTogetherOf = .8   // and no vantage saw that so many did
+	outOfTurn      = 1e-3 // one that a whole failure takes was last seen working at another look than most
+	roundsInTurn   = 24   // a fuse: what is taken back may be replaced by what stands beside it, and that again
+)
+
+// oneAfterAnother takes back whole failures whose machines were last seen working at clearly different looks: what
+// fails as a whole takes all that hang on it at once. It looks again with what that says against each, until no
+// such is left.
+func (s *search) oneAfterAnother(seen []*sighting, rows *chronicle) {
+	for range roundsInTurn {
+		found := false
+		for _, h := range slices.Clone(s.chosen) {
+			if !s.isFailure(h) || s.g.isServer(s.global[h]) || s.late[h] {
+				continue
+			}
+			if late := rows.inTurn(s.onlyBy(h, seen), s.habits.noise); late > 0 {
+				if s.late == nil {
+					s.late = map[int32]bool{}
+				}
+				s.late[h], found = true, true
+				s.commit(h)
+				s.prior[h] += float64(late) * math.Log(outOfTurn)
+			}
+		}
+		if !found {
+			return
+		}
+		s.climb()
+	}
+}
+
+// onlyBy are the silent servers that would work if h did, by the graph's numbers.
+func (s *search) onlyBy(h int32, seen []*sighting) []int32 {
+	var out []int32
+	broken := s.brokenBy(h)
+	mark := len(s.t.trail)
+	s.t.flip(h)
+	for _, n := range broken {
+		if l := s.local[n]; l != noNode && s.g.isServer(n) && seen[n] != nil && seen[n].silent() && s.t.state[l] == works {
+			out = append(out, n)
+		}
+	}
+	s.t.undo(mark)
+	s.t.failed[h] = true
+	return out
+}
+
+// inTurn says how many of the servers went at another moment than most of them; 0 where they may all
+// have gone at once, for all that is known.
+func (c *chronicle) inTurn(servers []int32, noise float64) int {
+	var told []int32
+	for _, n := range servers {
+		if !c.startedSilent(n) {
+			told = append(told, n)
+		}
+	}
+	if len(told) < leastInTurn || 2*len(told) < len(servers) {
+		return 0
+	}
+	c.gather(told)
+	late := 0
+	for _, list := range c.views(told) {
+		if len(list) < leastInTurn {
+			continue
+		}
+		together := atOnce(list)
+		if float64(together) >= mostTogetherOf*float64(len(list)) {
+			return 0
+		}
+		if looksOf(list) >= leastInTurn && float64(together) <= someTogetherOf*float64(len(list)) {
+			late = max(late, len(list)-together)
+		}
+	}
+	if late == 0 || c.unsteady(told, noise) {
+		return 0
+	}
+	return late
+}
+
+// looksOf is at how many looks the servers were last seen working.
+func looksOf(list []interval) int {
+	slices.SortFunc(list, func(a, b interval) int { return cmp.Compare(a.from, b.from) })
+	looks, last := 0, int64(0)
+	for _, d := range list {
+		if looks == 0 || d.from-last > int64(lookEnds) {
+			looks++
+		}
+		last = d.from
+	}
+	return looks
+}
+
+// unsteady says that the machines had missed many probes before they fell silent, and answered again:
+// something loses them, and they may be well.
+func (c *chronicle) unsteady(servers []int32, noise float64) bool {
+	var before misses
+	for _, n := range servers {
+		for _, d := range c.fell[n] {
+			for _, o := range c.rows[n] {
+				if o.At.After(d.after) {
+					break
+				}
+				if o.Vantage == d.vantage && reaches(o.Probe) && o.Result != Unknown {
+					before.note(rank(o.Result))
+				}
+			}
+		}
+	}
+	return float64(before.missed) > (mostUnsteady+timesNoise*noise)*float64(before.asked)
+}
+
+// spread says at how many moments, at least, the servers must have gone, and how
+// long the first is before the last, by the vantage that tells most; and of how many the time is known,
+// by any. None are told where most may have gone at once.
+func (c *chronicle) spread(servers []int32) (moments int, span time.Duration, known int) {
+	views := c.views(servers)
+	for v, list := range views {
+		if float64(atOnce(list)) > mostAtOnce*float64(len(list)) {
+			delete(views, v)
+			continue
+		}
+		k, s := stabs(list)
+		if k > moments || k == moments && s > span {
+			moments, span = k, s
+		}
+	}
+	for _, n := range servers {
+		if slices.ContainsFunc(c.fell[n], func(d drop) bool { return !d.after.IsZero() && views[d.vantage] != nil }) {
+			known++
+		}
+	}
+	return moments, span, known
+}
+
+// views are, by vantage, between which instants the servers went.
+func (c *chronicle) views(servers []int32) map[string][]interval {
+	views := map[string][]interval{}
+	for _, n := range servers {
+		for _, d := range c.fell[n] {
+			if !d.after.IsZero() {
+				if views[d.vantage] == nil {
+					views[d.vantage] = make([]interval, 0, len(servers))
+				}
+				views[d.vantage] = append(views[d.vantage], interval{d.after.UnixNano(), d.seen.UnixNano()})
+			}
+		}
+	}
+	return views
+}
+
+// interval is between two instants, in nanoseconds: after the first, and not after the second.
+type interval struct{ from, to int64 }
+
+// stabs is the least number of moments of which each interval has one, and how
+// far the first of these is from the last.
+func stabs(list []interval) (n int, span time.Duration) {
+	slices.SortFunc(list, func(a, b interval) int { return cmp.Or(cmp.Compare(a.to, b.to), cmp.Compare(a.from, b.from)) })
+	var first, at int64
+	for _, d := range list {
+		if n > 0 && d.from < at {
+			continue
+		}
+		at = d.to
+		if n == 0 {
+			first = at
+		}
+		n++
+	}
+	return n, time.Duration(at - first)
+}
+
+// atOnce is the largest number of intervals that share a moment.
+func atOnce(list []interval) int {
+	begins, ends := make([]int64, len(list)), make([]int64, len(list))
+	for i, d := range list {
+		begins[i], ends[i] = d.from, d.to
+	}
+	slices.Sort(begins)
+	slices.Sort(ends)
+	most, over := 0, 0
+	for i, at := range begins { // what ends just then is over
+		for over < len(ends) && ends[over] <= at {
+			over++
+		}
+		most = max(most, i+1-over)
+	}
+	return most
+}

@@ -1,0 +1,128 @@
+package topology_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+// shots are looks at all that has a port, step apart; gone is the look from which on a component is silent.
+func shots(inv *inventory.Inventory, looks int, step time.Duration, gone map[string]int) []topology.Observation {
+	var out []topology.Observation
+	for k := range looks {
+		for _, c := range inv.Components() {
+			if len(c.Probe.TCP) == 0 {
+				continue
+			}
+			o := topology.Observation{Component: c.ID, Probe: topology.ProbeTCP, Vantage: "v", At: noon.Add(time.Duration(k) * step), Result: topology.Up}
+			if from, down := gone[c.ID]; down && k >= from {
+				o.Result = topology.Down
+			}
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func smallRoom(t *testing.T) *inventory.Inventory {
+	t.Helper()
+	return estate{sites: 1, rooms: 1, racks: 4, servers: 3, single: 3, management: true, clients: 1}.load(t)
+}
+
+// three are the machines of a rack, by its number, and the looks at which they go; 0: they stay.
+func three(t *testing.T, inv *inventory.Inventory, rack int, looks ...int) map[string]int {
+	t.Helper()
+	gone := map[string]int{}
+	ids := serversIn(inv, fmt.Sprintf("s0-r0-k%02d", rack))
+	if len(ids) != len(looks) {
+		t.Fatalf("%v stand in rack %d", ids, rack)
+	}
+	for i, id := range ids {
+		if looks[i] > 0 {
+			gone[id] = looks[i]
+		}
+	}
+	return gone
+}
+
+func sifted(inv *inventory.Inventory, rows, before []topology.Observation) topology.Inference {
+	g := topology.New(inv)
+	s := g.Sift(rows, before)
+	return g.InferSifted(&s)
+}
+
+// What a PDU or a switch takes goes at one look. Machines that go at three are no whole failure of what they share,
+// which answers all the time.
+func TestMachinesThatGoAtThreeLooksAreNoWholeFailure(t *testing.T) {
+	inv := smallRoom(t)
+	for _, tt := range []struct {
+		name  string
+		looks []int
+		whole bool
+	}{{"at one look", []int{3, 3, 3}, true}, {"one missed a probe just before", []int{3, 3, 2}, true}, {"at three looks", []int{2, 3, 4}, false}} {
+		inf := sifted(inv, shots(inv, 8, time.Minute, three(t, inv, 1, tt.looks...)), nil)
+		whole := slices.ContainsFunc(inf.Findings, func(f topology.Finding) bool { return f.Kind != inventory.KindServer })
+		if whole != tt.whole {
+			t.Errorf("%s: %s", tt.name, story(&inf))
+		}
+	}
+}
+
+// Where next to all machines of a small room go one after another, those of a rack that went at two looks only,
+// while its switch and PDU answer, went by the heat as well.
+func TestASmallRoomThatHeatsIsOneFinding(t *testing.T) {
+	inv := smallRoom(t)
+	for _, tt := range []struct {
+		name  string
+		looks [4][]int
+		off   bool // their BMCs say so
+	}{
+		{"all of a rack at three looks", [4][]int{{0, 5, 6}, {4, 5, 0}, {4, 2, 6}, {5, 0, 6}}, false},
+		{"all of a rack at two", [4][]int{{5, 0, 0}, {4, 5, 0}, {0, 2, 6}, {6, 6, 4}}, false},
+		{"switched off", [4][]int{{4, 5, 0}, {5, 6, 3}, {6, 6, 0}, {0, 0, 0}}, true},
+	} {
+		gone := map[string]int{}
+		for rack, at := range tt.looks {
+			for id, k := range three(t, inv, rack, at...) {
+				gone[id] = k
+			}
+		}
+		rows := shots(inv, 8, time.Minute, gone)
+		for _, o := range slices.Clone(rows) {
+			if c, _ := inv.Component(o.Component); tt.off && isServer(c) {
+				o.Probe = topology.ProbePower
+				rows = append(rows, o)
+			}
+		}
+		inf := sifted(inv, rows, nil)
+		if len(inf.Findings) != 1 || inf.Findings[0].Component != "s0-r0" || inf.Findings[0].Mode != topology.Heating || len(inf.Findings[0].Explains) != len(gone) {
+			t.Errorf("%s: want the room alone, heating: %s", tt.name, story(&inf))
+		}
+	}
+}
+
+// A vantage that asks a few of the machines, and tells of no less than the one that asks all, hides nothing.
+func TestHeatIsSeenThoughAnotherVantageAsksFew(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 10, servers: 12, single: 12, management: true, clients: 1}.load(t)
+	gone := map[string]int{}
+	for i, id := range inv.Servers() {
+		if i%2 == 0 {
+			gone[id] = 1 + i/2%5
+		}
+	}
+	rows := shots(inv, 7, time.Minute, gone)
+	for _, o := range slices.Clone(rows) {
+		if c, _ := inv.Component(o.Component); isServer(c) && inOrder(t, c.ID)%12 == 4 {
+			o.Vantage, o.At = "w", o.At.Add(5*time.Second+o.At.Sub(noon)/50) // its looks are further apart
+			rows = append(rows, o)
+		}
+	}
+	inf := sifted(inv, rows, nil)
+	if len(inf.Findings) != 1 || inf.Findings[0].Component != "s0-r0" || inf.Findings[0].Mode != topology.Heating {
+		t.Errorf("want the room heating: %s", story(&inf))
+	}
+}
