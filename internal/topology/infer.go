@@ -53,6 +53,10 @@ func (g *Graph) InferSifted(s *Sifted) Inference { return g.infer(s.Observations
 // infer is InferAfter; older are the nodes of the past rows, or nil.
 func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 	v := g.look(obs)
+	if older == nil {
+		older = g.rowNodes(past)
+	}
+	v.recall(g, past, older)
 	rows := &chronicle{g: g, obs: obs, past: past, older: older, table: v.table, sees: v.sight}
 	var read sync.WaitGroup
 	read.Go(func() { rows.prepare(v.seen) })
