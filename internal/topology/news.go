@@ -49,6 +49,10 @@ func (g *Graph) Sift(obs, before []Observation) Sifted {
 	}
 	since := t.sweepStarts(g.silentVantages(t))
 	was := g.lastWords(before, t.vantages)
+	var gone []bool
+	if was != nil {
+		gone = g.oldNews(t, was, since)
+	}
 	const (
 		kept = iota
 		doubled
@@ -64,7 +68,7 @@ func (g *Graph) Sift(obs, before []Observation) Sifted {
 				switch {
 				case r.at < since[r.vantage]:
 					fate[r.i] = stale
-				case r.result != isUp && was.silent(int32(n), r):
+				case r.result != isUp && (was.silent(int32(n), r) || gone != nil && was.gone(int32(n), r, gone)):
 					fate[r.i] = wasSo
 				case i > 0 && sameRow(r, &rows[i-1]):
 					fate[r.i] = doubled
@@ -199,6 +203,16 @@ func (w *words) silent(n int32, r *row) bool {
 		return true // it was down already; that it is off is why, though nobody asked, or its BMC didn't say
 	}
 	return had && (was == r.result || was == isDown && r.ask.reaches())
+}
+
+// gone says that the row is on what was down already in the earlier sweep, which did not ask that question.
+func (w *words) gone(n int32, r *row, gone []bool) bool {
+	if !gone[n] && (r.ask != askPSU || r.peer == noNode || !gone[r.peer]) {
+		return false
+	}
+	return !slices.ContainsFunc(w.table.of(n), func(a row) bool {
+		return a.ask == r.ask && a.peer == r.peer || gone[n] && a.ask.reaches() && a.result == isUp
+	})
 }
 
 // answeredNothing says that a machine was asked and did not answer at all.
