@@ -21,9 +21,10 @@ const (
 type hindsight struct {
 	usual, unknown habits // of servers that answered before, and of those that nobody saw answer
 	sites          []outage
-	placed         bool           // who is asked from within a site stands there
-	policy         bool           // so many were silent in every row that they don't answer by policy
-	moved          map[int32]bool // whom another site's vantage asked earlier, and its own did not
+	placed         bool             // who is asked from within a site stands there
+	policy         bool             // so many were silent in every row that they don't answer by policy
+	began          map[string]int64 // by vantage: when what is lost began to be, in nanoseconds; none where that is not known
+	moved          map[int32]bool   // whom another site's vantage asked earlier, and its own did not
 }
 
 // hindsight estimates how many servers stand elsewhere than the inventory has
@@ -60,6 +61,7 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 			strays++
 		}
 	}
+	h.began = r.beganToFail(rows)
 	h.placed = strays >= leastStrays && float64(strays) >= leastStrayShare*float64(seen)
 	living := max(.1, 1-float64(lost)/float64(max(1, seen))) // where they may really stand
 	h.usual.wrong = min(mostWrong, max(near.share(living, wrongInventory), far.share(living, 0)))
@@ -235,6 +237,9 @@ func (h *hindsight) server(n int32, seen *sighting, leaf bool, rows *chronicle, 
 	}
 	if h.placed && site != noNode && seen.asked&askedWithin != 0 {
 		of.downBy(&h.sites[site])
+	}
+	if rows.silentBefore(n, h.began) { // wherever it stands, what is lost now did not take it
+		of.dark, of.cut = leastDownAnyway, leastDownAnyway
 	}
 	return of.server(seen, leaf)
 }

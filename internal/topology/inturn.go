@@ -198,3 +198,54 @@ func atOnce(list []interval) int {
 	}
 	return most
 }
+
+// earlyOnes is the part of the machines that are lost which may have missed a probe before, or been lost with something small.
+const earlyOnes = 50
+
+// beganToFail is, by vantage, when nearly all that whole failures explain still answered. It is nil where that is
+// not known of some: they may have failed long ago.
+func (r *reporter) beganToFail(rows *chronicle) map[string]int64 {
+	all, untold := 0, 0
+	last := map[string][]int64{}
+	for _, n := range r.servers {
+		if !r.explained[n] || !r.seen[n].silent() {
+			continue
+		}
+		all++
+		told := false
+		if !rows.startedSilent(n) {
+			for _, d := range rows.fell[n] {
+				if !d.after.IsZero() {
+					told = true
+					last[d.vantage] = append(last[d.vantage], d.after.UnixNano())
+				}
+			}
+		}
+		if !told {
+			untold++
+		}
+	}
+	if all == 0 || earlyOnes*untold > all {
+		return nil
+	}
+	out := map[string]int64{}
+	for v, list := range last {
+		if len(list) >= leastRows {
+			slices.Sort(list)
+			out[v] = list[len(list)/earlyOnes]
+		}
+	}
+	return out
+}
+
+// silentBefore says that a vantage found the node silent before, and ever since: by that it is none of what was lost then.
+func (c *chronicle) silentBefore(n int32, began map[string]int64) bool {
+	if len(began) == 0 {
+		return false
+	}
+	c.gather([]int32{n})
+	return slices.ContainsFunc(c.fell[n], func(d drop) bool {
+		at, known := began[d.vantage]
+		return known && d.seen.UnixNano() < at
+	})
+}

@@ -126,3 +126,23 @@ func TestHeatIsSeenThoughAnotherVantageAsksFew(t *testing.T) {
 		t.Errorf("want the room heating: %s", story(&inf))
 	}
 }
+
+// A machine that was silent while what is lost now still worked is not lost with it, wherever it may stand.
+func TestAMachineThatWasSilentBeforeIsNotOfWhatIsLostNow(t *testing.T) {
+	inv := estate{sites: 2, rooms: 1, racks: 2, servers: 30, clients: 1}.load(t)
+	const id = "srv-000007" // in the first rack of the first site
+	for _, tt := range []struct {
+		name  string
+		since int
+		named bool
+	}{{"since the first look", 0, true}, {"since the others went", 4, false}} {
+		gone := map[string]int{id: tt.since}
+		for _, lost := range serversIn(inv, "s1-r0") {
+			gone[lost] = 4
+		}
+		inf := sifted(inv, shots(inv, 6, time.Minute, gone), nil)
+		if slices.Contains(named(inf), id) != tt.named {
+			t.Errorf("%s: %s", tt.name, story(&inf))
+		}
+	}
+}
