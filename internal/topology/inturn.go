@@ -238,9 +238,10 @@ func (r *reporter) beganToFail(rows *chronicle) map[string]int64 {
 	return out
 }
 
-// silentBefore says that a vantage found the node silent before, and ever since: by that it is none of what was lost then.
+// silentBefore says that a vantage found the node, which used to answer, silent before, and ever since: by that it is
+// none of what was lost then.
 func (c *chronicle) silentBefore(n int32, began map[string]int64) bool {
-	if len(began) == 0 {
+	if len(began) == 0 || c.neverUp(n) {
 		return false
 	}
 	c.gather([]int32{n})

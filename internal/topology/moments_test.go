@@ -140,7 +140,11 @@ func TestAMachineThatWasSilentBeforeIsNotOfWhatIsLostNow(t *testing.T) {
 		for _, lost := range serversIn(inv, "s1-r0") {
 			gone[lost] = 4
 		}
-		inf := sifted(inv, shots(inv, 6, time.Minute, gone), nil)
+		before := shots(inv, 1, 0, nil)
+		for i := range before {
+			before[i].At = before[i].At.Add(-24 * time.Hour)
+		}
+		inf := sifted(inv, shots(inv, 6, time.Minute, gone), before)
 		if slices.Contains(named(inf), id) != tt.named {
 			t.Errorf("%s: %s", tt.name, story(&inf))
 		}

@@ -47,35 +47,8 @@ func (g *Graph) Sift(obs, before []Observation) Sifted {
 			out.Strangers++
 		}
 	}
-	since := t.sweepStarts(g.silentVantages(t))
 	was := g.lastWords(before, t.vantages)
-	var gone []bool
-	if was != nil {
-		gone = g.oldNews(t, was, since)
-	}
-	const (
-		kept = iota
-		doubled
-		stale
-		wasSo
-	)
-	fate := make([]uint8, len(obs))
-	inChunks(len(g.nodes), func(from, to int) {
-		for n := from; n < to; n++ {
-			rows := t.of(int32(n))
-			for i := range rows {
-				r := &rows[i]
-				switch {
-				case r.at < since[r.vantage]:
-					fate[r.i] = stale
-				case r.result != isUp && (was.silent(int32(n), r) || gone != nil && was.gone(int32(n), r, gone)):
-					fate[r.i] = wasSo
-				case i > 0 && sameRow(r, &rows[i-1]):
-					fate[r.i] = doubled
-				}
-			}
-		}
-	})
+	fate := g.fates(t, was)
 	out.Observations = make([]Observation, 0, len(t.rows))
 	for i, n := range t.node {
 		switch {
@@ -95,6 +68,41 @@ func (g *Graph) Sift(obs, before []Observation) Sifted {
 	if was != nil {
 		out.past = append(out.past, was.table.node...)
 	}
+	return out
+}
+
+// What becomes of a row.
+const (
+	kept = iota
+	doubled
+	stale
+	wasSo
+)
+
+// fates says what becomes of each row.
+func (g *Graph) fates(t *table, was *words) []uint8 {
+	since := t.sweepStarts(g.silentVantages(t))
+	var gone []bool
+	if was != nil {
+		gone = g.oldNews(t, was, since)
+	}
+	out := make([]uint8, len(t.obs))
+	inChunks(len(g.nodes), func(from, to int) {
+		for n := from; n < to; n++ {
+			rows := t.of(int32(n))
+			for i := range rows {
+				r := &rows[i]
+				switch {
+				case r.at < since[r.vantage]:
+					out[r.i] = stale
+				case r.result != isUp && (was.silent(int32(n), r) || gone != nil && was.gone(int32(n), r, gone)):
+					out[r.i] = wasSo
+				case i > 0 && sameRow(r, &rows[i-1]):
+					out[r.i] = doubled
+				}
+			}
+		}
+	})
 	return out
 }
 
