@@ -79,6 +79,9 @@ func (v *view) words(n int32, past []Observation, older []int32) []word {
 
 func (v *view) recallOne(n int, words []word) {
 	s := v.seen[n]
+	if !slices.ContainsFunc(words, func(w word) bool { return w.result == isUp }) {
+		return // nobody ever heard it
+	}
 	habits, lasting := 0, 0
 	for i := range s.reach {
 		switch k := silentThough(&s.reach[i], words); {
@@ -107,14 +110,15 @@ func (v *view) recallOne(n int, words []word) {
 // silentThough counts the looks before the last at which the probe got no answer, and its vantage one to another; 0
 // of one that ever got one.
 func silentThough(d *verdict, words []word) int {
+	same := func(w *word) bool { return w.vantage == d.vantage && w.ask == d.ask }
+	if slices.ContainsFunc(words, func(w word) bool { return same(&w) && w.result == isUp }) {
+		return 0
+	}
 	count, latest := 0, true
 	for i := range words {
 		w := &words[i]
-		if w.vantage != d.vantage || w.ask != d.ask {
+		if !same(w) {
 			continue
-		}
-		if w.result == isUp {
-			return 0
 		}
 		if latest { // that is what is to be judged
 			latest = false
