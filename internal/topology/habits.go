@@ -10,6 +10,7 @@ type habits struct {
 	lies            float64  // it says of a machine that is on that it is off
 	hung, off, dead float64  // a server has such a fault of its own
 	mute            float64  // a server never answers, by policy
+	gone            float64  // of these: nor does its BMC
 	wrong           float64  // a server stands elsewhere than the inventory has it
 	switchCutOff    float64  // a switch answers though cut off
 	counts          counts

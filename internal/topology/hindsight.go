@@ -19,10 +19,10 @@ const (
 
 // hindsight are the habits of a night once it is known what failed in it.
 type hindsight struct {
-	usual, unknown habits // of servers that answered before, and of those that nobody saw answer
+	usual, unknown habits // of servers that answered before, and of those that nobody asked then
+	unheard        habits // of those that were asked again and again, and never answered
 	sites          []outage
 	placed         bool             // who is asked from within a site stands there
-	policy         bool             // so many were silent in every row that they don't answer by policy
 	began          map[string]int64 // by vantage: when what is lost began to be, in nanoseconds; none where that is not known
 	moved          map[int32]bool   // whom another site's vantage asked earlier, and its own did not
 }
@@ -79,13 +79,14 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 		h.unknown.mute = max(h.unknown.mute, min(mostMute, (float64(mute)+neverAnswers*weightOfMute)/(float64(told)+weightOfMute)))
 	}
 	silent, looked := r.neverHeard(rows)
+	h.unheard = h.usual
+	h.unheard.mute, h.unheard.gone = min(mostMute, firstMute(silent, looked)), goneOfMute
 	switch many := silent / float64(max(1, looked)); {
 	case silent >= leastMute && many > timesHung*ownHung:
-		h.policy = true
 		h.unknown.hung, h.unknown.mute = ownHung, max(h.unknown.mute, min(mostMute, many-ownHung))
-	case told == 0 && looked > 0:
-		h.policy = true
-		h.unknown.mute = min(mostMute, firstMute(silent, looked))
+		h.unheard = h.unknown
+	case told == 0:
+		h.unknown = h.unheard
 	}
 	return h
 }
@@ -103,6 +104,7 @@ const (
 	leastMutes = 0.03
 	// Where two in a hundred never answer, hardly one alone of several hundred is silent; of a few dozen it may be.
 	muteOfFew, fewLooked = 0.15, 100
+	goneOfMute           = 0.3 // of those that never answer so many have no BMC that does: they are in the inventory alone
 )
 
 // firstMute is how often a machine never answers by policy, where that many of those looked at were never heard.
@@ -124,7 +126,7 @@ func (r *reporter) neverHeard(rows *chronicle) (beyond float64, looked int) {
 			continue
 		}
 		looked++
-		if s.silent() && rows.neverUp(n) && !s.powerIs(isDown) && (len(s.power) == 0 || s.powerIs(isUp)) {
+		if s.silent() && rows.neverUp(n) && !s.powerIs(isDown) {
 			hoods[r.g.hood[n]]++
 		}
 	}
@@ -232,8 +234,11 @@ func (h *hindsight) server(n int32, seen *sighting, leaf bool, rows *chronicle, 
 		seen = &moved
 	}
 	of := h.usual
-	if rows.startedSilent(n) || h.policy && rows.neverUp(n) {
+	switch {
+	case rows.startedSilent(n):
 		of = h.unknown
+	case rows.neverUp(n):
+		of = h.unheard
 	}
 	if h.placed && site != noNode && seen.asked&askedWithin != 0 {
 		of.downBy(&h.sites[site])

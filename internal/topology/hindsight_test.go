@@ -63,3 +63,29 @@ func TestAFewThatNobodyEverHeardAreNamedOnceAnEarlierSweepHeardThem(t *testing.T
 		t.Errorf("heard yesterday: %s, want both named", story(&later))
 	}
 }
+
+// The same where it was looked again and again, for longer than rows are fresh, and where their BMCs don't answer either.
+func TestAFewThatWereNeverHeardInManyLooksStayUnexplained(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 4, servers: 20, management: true, clients: 1}.load(t)
+	g := topology.New(inv)
+	w := newWorld(inv)
+	silent := []string{"srv-000007", "srv-000047"}
+	for _, id := range silent {
+		w.hung[id] = true
+	}
+	for _, power := range []topology.Result{topology.Up, topology.Unknown} {
+		var rows []topology.Observation
+		for k := range 6 {
+			for _, o := range w.look(nil) {
+				if o.At = minute(4 * k); o.Probe == topology.ProbePower && slices.Contains(silent, o.Component) {
+					o.Result = power
+				}
+				rows = append(rows, o)
+			}
+		}
+		sifted := g.Sift(rows, nil)
+		if inf := g.InferSifted(&sifted); len(inf.Findings) > 0 || !slices.Equal(inf.Unexplained, silent) {
+			t.Errorf("BMCs %s: %s, want both unexplained", power, story(&inf))
+		}
+	}
+}

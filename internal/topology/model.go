@@ -223,8 +223,10 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 		}
 		return seal(sum, [states]float64{}, wrong, r)
 	}
-	mute, muteBeyond := r.mute*unreachable*power[isOn], r.mute*unreachable*power[isBeyond] // by policy
-	beyond := fault * unreachable * power[isBeyond]                                        // nobody out here can ask what ails it
+	// By policy, and those that are gone and that nobody took out of the inventory.
+	mute := r.mute * unreachable * ((1-r.gone)*power[isOn] + r.gone*power[isDead])
+	muteBeyond := r.mute * unreachable * power[isBeyond]
+	beyond := fault * unreachable * power[isBeyond] // nobody out here can ask what ails it
 	well := 1 - fault - r.mute
 	sum := [states]float64{
 		works:     well*reachable*power[isOn] + mute + own,
