@@ -10,6 +10,8 @@ import (
 const (
 	leastInTurn    = 3    // machines last seen working at as many looks speak against one failure of them all,
 	someTogetherOf = .7   // if no more of them may have gone at once,
+	manyAtOnce     = 10   // unless so many went at once,
+	timesOthers    = 2.5  // and so many times as many as at each of the other looks: what fails as a whole takes what went before, too
 	mostTogetherOf = .8   // and no vantage saw that so many did
 	outOfTurn      = 1e-3 // one that a whole failure takes was last seen working at another look than most
 	roundsInTurn   = 24   // a fuse: what is taken back may be replaced by what stands beside it, and that again
@@ -79,7 +81,8 @@ func (c *chronicle) inTurn(servers []int32, noise float64) int {
 		if float64(together) >= mostTogetherOf*float64(len(list)) {
 			return 0
 		}
-		if looksOf(list) >= leastInTurn && float64(together) <= someTogetherOf*float64(len(list)) {
+		looks := looksOf(list)
+		if looks >= leastInTurn && float64(together) <= someTogetherOf*float64(len(list)) && !outstanding(together, len(list), looks) {
 			late = max(late, len(list)-together)
 		}
 	}
@@ -87,6 +90,11 @@ func (c *chronicle) inTurn(servers []int32, noise float64) int {
 		return 0
 	}
 	return late
+}
+
+// outstanding says that those of all that went at once are many more than went at each of the other looks.
+func outstanding(together, all, looks int) bool {
+	return together >= manyAtOnce && float64(together*(looks-1)) >= timesOthers*float64(all-together)
 }
 
 // looksOf is at how many looks the servers were last seen working.

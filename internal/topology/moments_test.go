@@ -150,3 +150,24 @@ func TestAMachineThatWasSilentBeforeIsNotOfWhatIsLostNow(t *testing.T) {
 		}
 	}
 }
+
+// What fails as a whole takes what went one by one before it, too.
+func TestAWholeFailureMayFindManyMachinesGoneAlready(t *testing.T) {
+	inv := estate{sites: 2, rooms: 1, racks: 2, servers: 18, management: true, clients: 1}.load(t)
+	gone := map[string]int{"s0-up0": 7, "s0-up1": 7}
+	for i, id := range serversIn(inv, "s0-r0-k00") {
+		gone[id] = 1 + i/3
+	}
+	for _, id := range serversIn(inv, "s0-r0-k01") {
+		gone[id] = 7
+	}
+	for _, c := range inv.Components() {
+		if c.Site == "s0" && c.Kind != inventory.KindServer {
+			gone[c.ID] = 7
+		}
+	}
+	inf := sifted(inv, shots(inv, 9, time.Minute, gone), nil)
+	if got := named(inf); !slices.Contains(got, "s0-up0") && !slices.Contains(got, "s0") {
+		t.Errorf("named %v, want s0 or its uplinks: %s", got, story(&inf))
+	}
+}
