@@ -53,7 +53,7 @@ func (c *carriers) of(n int32) []carrier {
 func (c *carriers) find(n int32) []carrier {
 	key := [3]int32{noNode, noNode, noNode}
 	for i := range c.g.nodes[n].groups {
-		if grp := &c.g.nodes[n].groups[i]; grp.network || grp.name == "host" {
+		if grp := &c.g.nodes[n].groups[i]; c.g.carries(grp) {
 			members := grp.members
 			key = [3]int32{members[0], members[len(members)-1], int32(len(members))}
 		}
@@ -80,18 +80,23 @@ func (c *carriers) walk(n int32, part float64, share map[int32]float64, hops int
 	}
 	for i := range c.g.nodes[n].groups {
 		grp := &c.g.nodes[n].groups[i]
-		if !grp.network && grp.name != "host" {
+		if !c.g.carries(grp) {
 			continue
 		}
 		each := part / float64(len(grp.members))
 		for _, m := range grp.members {
 			switch c.g.nodes[m].c.Kind {
-			case inventory.KindSwitch, inventory.KindUplink:
+			case inventory.KindSwitch, inventory.KindCard, inventory.KindUplink:
 				share[m] += each
 			}
 			c.walk(m, each, share, hops+1)
 		}
 	}
+}
+
+// carries says that traffic goes by the group: a line card's by the switch that it is in, too.
+func (g *Graph) carries(grp *group) bool {
+	return grp.network || grp.name == "host" || g.nodes[grp.members[0]].c.Kind == inventory.KindSwitch
 }
 
 // crosses says that what the vantage asks of n goes through the carrier.
