@@ -140,24 +140,27 @@ type misses struct{ asked, missed int }
 
 // views counts, for each vantage, the probes of servers that answer anything.
 func (m *modes) views() []misses {
-	t := m.rows.table
-	out := make([]misses, len(t.vantages))
-	for k, s := range m.seen {
-		n := int32(k)
-		if s == nil || !m.g.isServer(n) {
-			continue // equipment may be behind the same path
-		}
-		if all, _ := m.crossings(n); !all.lives() {
-			continue
-		}
-		for i := range t.of(n) {
-			r := &t.of(n)[i]
-			if r.ask.reaches() && r.result != isUnknown && m.sight.believed(m.g, r.vantage, n) {
-				out[r.vantage].note(r.result)
-			}
+	out := make([]misses, len(m.rows.table.vantages))
+	for n, s := range m.seen {
+		if s != nil && m.g.isServer(int32(n)) { // equipment may be behind the same path
+			m.view(int32(n), noNode, out)
 		}
 	}
 	return out
+}
+
+// view adds the probes of a server that answers anything, by vantage; of those across c, if there is one.
+func (m *modes) view(n, c int32, views []misses) {
+	if all, _ := m.crossings(n); !all.lives() {
+		return
+	}
+	t := m.rows.table
+	for i := range t.of(n) {
+		r := &t.of(n)[i]
+		if r.ask.reaches() && r.result != isUnknown && m.sight.believed(m.g, r.vantage, n) && (c == noNode || m.crosses(c, n, t.vantages[r.vantage])) {
+			views[r.vantage].note(r.result)
+		}
+	}
 }
 
 func (k *misses) note(result uint8) {
@@ -185,16 +188,14 @@ func (m *modes) lossOf(c int32, carried load, all []misses) (cause, bool) {
 	}
 	var witnesses, silent []witness
 	sum := witness{views: make([]misses, len(all))}
-	here := witness{views: make([]misses, len(all))} // what views counts of these
+	here := make([]misses, len(all)) // what views counts of these, be they gone or not
 	room := make([]misses, len(behind)*len(all))
 	mixed := 0
 	for _, n := range behind {
 		w := witness{node: n, views: room[:len(all):len(all)]}
 		room = room[len(all):]
 		m.question(&w, c)
-		if all, _ := m.crossings(n); all.lives() {
-			here.add(&w)
-		}
+		m.view(n, c, here)
 		switch {
 		case w.asked == 0:
 		case w.missed == w.asked:
@@ -210,7 +211,7 @@ func (m *modes) lossOf(c int32, carried load, all []misses) (cause, bool) {
 	if mixed < leastMixed || sum.missed < leastMissed || !even(sum.views, sum.misses) || !even(sum.probes[:], sum.misses) || m.comesAndGoes(c, behind) > 0 {
 		return cause{}, false
 	}
-	x := cause{node: c, mode: Lossy, prior: math.Log(lossyOfAll * prior[m.g.nodes[c].c.Kind]), score: m.weighLoss(c, witnesses, share, here.views, all)}
+	x := cause{node: c, mode: Lossy, prior: math.Log(lossyOfAll * prior[m.g.nodes[c].c.Kind]), score: m.weighLoss(c, witnesses, share, here, all)}
 	rate := float64(sum.missed) / float64(sum.asked)
 	for _, w := range silent { // missed all by the same loss, rather than down by themselves
 		if math.Pow(rate, float64(w.asked)) > prior[inventory.KindServer] {
@@ -227,7 +228,7 @@ func (m *modes) lossOf(c int32, carried load, all []misses) (cause, bool) {
 	x.evidence = []Evidence{{Result: Down, Count: sum.missed, Text: fmt.Sprintf(
 		"%d of %d probes of what is behind it go unanswered, spread over %s", sum.missed, sum.asked, count(len(x.explains), "server"))}}
 	for v, name := range m.rows.table.vantages {
-		if sum.views[v].asked > 0 && all[v].asked-here.views[v].asked < leastRows {
+		if sum.views[v].asked > 0 && all[v].asked-here[v].asked < leastRows {
 			x.rival += lossyVantage / (lossyOfAll * prior[m.g.nodes[c].c.Kind])
 			x.evidence = append(x.evidence, Evidence{Text: fmt.Sprintf("against it: vantage %s sees nothing that is not behind it, so that its own path may lose them", name)})
 		}
