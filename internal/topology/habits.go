@@ -105,7 +105,9 @@ func (g *Graph) noiseOf(seen []*sighting) (all float64, at []noises) {
 		}
 		var sides [2]misses
 		for i := range sight.reach {
-			sides[sight.reach[i].side()].note(sight.reach[i].result)
+			if sight.reach[i].loss == 0 {
+				sides[sight.reach[i].side()].note(sight.reach[i].result)
+			}
 		}
 		for side, k := range sides {
 			if k.asked > 1 && k.missed < k.asked {

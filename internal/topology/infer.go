@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -58,18 +57,37 @@ func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 	}
 	v.recall(g, past, older)
 	rows := &chronicle{g: g, obs: obs, past: past, older: older, table: v.table, sees: v.sight}
-	var read sync.WaitGroup
-	read.Go(func() { rows.prepare(v.seen) })
+	ready := make(chan struct{})
+	go func() {
+		rows.prepare(v.seen)
+		close(ready)
+	}()
+	out, leaking := v.judge(g, rows, ready)
+	if len(leaking) == 0 {
+		return out
+	}
+	// What loses a share of what it carries is noise to all that is behind it, so that this is judged anew.
+	v.leakThrough(newCarriers(g), leaking)
+	if again, still := v.judge(g, rows, ready); len(still) > 0 {
+		return again
+	}
+	return out
+}
+
+// judge infers from what is seen; leaking is what loses a share of what it carries. Rows may be read once ready.
+func (v *view) judge(g *Graph, rows *chronicle, ready <-chan struct{}) (out Inference, leaking []leak) {
 	s := searchFor(g, v)
 	r := &reporter{search: s, view: v, explained: make([]bool, len(g.nodes)), ways: newCarriers(g)}
-	read.Go(func() { r.passed = r.passages() })
+	passed := make(chan []passages, 1)
+	go func() { passed <- r.passages() }()
 	s.climb()
 	if s.together(v.seen) {
 		s.climb()
 	}
-	read.Wait()
+	<-ready
+	r.passed = <-passed
 	s.oneAfterAnother(v.seen, rows)
-	out := Inference{Findings: []Finding{}, Blind: v.sight.blinded()}
+	out = Inference{Findings: []Finding{}, Blind: v.sight.blinded()}
 	var weak []Finding // that take nothing down, and may as well be chance: asked again, not named
 	for _, h := range slices.Clone(s.chosen) {
 		if !s.isFailure(h) {
@@ -88,7 +106,7 @@ func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 	}
 	own, unexplained := r.lone(out.Findings, rows)
 	out.Findings = append(out.Findings, own...)
-	out.Findings, unexplained = r.inPart(out.Findings, unexplained, rows)
+	out.Findings, unexplained, leaking = r.inPart(out.Findings, unexplained, rows)
 	for _, n := range unexplained {
 		out.Unexplained = append(out.Unexplained, g.id(n))
 	}
@@ -106,7 +124,7 @@ func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
 	}
 	out.Scores = r.scoresOf(out.Findings)
 	out.Next = r.next(slices.Concat(out.Findings, weak), unexplained)
-	return out
+	return out, leaking
 }
 
 // lately is the time within which what is found broken has failed, as a rule.

@@ -172,11 +172,14 @@ func (r *habits) missed(v *verdict, site int32) float64 {
 	case v.ask.service():
 		once = max(once, serviceDown)
 	}
-	again := max(confirmed, once)
+	again, all := max(confirmed, once), once
 	for range min(v.run, mostConfirmed) - 1 {
-		once *= again
+		all *= again
 	}
-	return once
+	if v.loss > 0 {
+		return v.lostInARow(once, all)
+	}
+	return all
 }
 
 // server weighs what was seen of a server. leaf: nothing depends on it, so that

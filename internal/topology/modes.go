@@ -33,6 +33,7 @@ type cause struct {
 	explains []int32 // in order
 	evidence []Evidence
 	rival    float64 // weight of what is no component, such as the vantage's own path
+	loss     float64 // of what is lossy: the share that it loses
 }
 
 // modes names failures in part. It comes after the search for whole ones, and
@@ -43,6 +44,8 @@ type modes struct {
 	findings []Finding
 	dark     map[int32]bool    // machines that a failure in part has taken the power of
 	loose    map[int32]bool    // servers that are silent, with no cause outside themselves
+	leaky    map[int32]bool    // servers that are explained by a loss alone
+	leaking  []leak            // what was found lossy, and what is in the class of it
 	weak     map[int32]float64 // whole failures that much contradicts → their log odds
 	noise    float64
 	how      []uint8                    // by node: how a server is silent, or none that was seen
@@ -52,9 +55,9 @@ type modes struct {
 	untold   bool                       // failures in part are weighed of machines of which nothing but their silence is known
 }
 
-// inPart revises findings: failures in part replace what they explain better.
-func (r *reporter) inPart(findings []Finding, unexplained []int32, rows *chronicle) ([]Finding, []int32) {
-	m := &modes{reporter: r, rows: rows, findings: findings, dark: map[int32]bool{}, loose: map[int32]bool{}, weak: map[int32]float64{}, noise: r.habits.noise, slowly: map[string]*slow{}}
+// inPart revises findings: failures in part replace what they explain better. Leaking is what was found lossy.
+func (r *reporter) inPart(findings []Finding, unexplained []int32, rows *chronicle) (revised []Finding, left []int32, leaking []leak) {
+	m := &modes{reporter: r, rows: rows, findings: findings, dark: map[int32]bool{}, loose: map[int32]bool{}, leaky: map[int32]bool{}, weak: map[int32]float64{}, noise: r.habits.noise, slowly: map[string]*slow{}}
 	for _, n := range unexplained {
 		m.loose[n] = true
 	}
@@ -76,9 +79,9 @@ func (r *reporter) inPart(findings []Finding, unexplained []int32, rows *chronic
 	m.settle(m.partial)
 	m.flapping()
 	m.doubtTogether()
-	left := m.disown(unexplained)
+	left = m.disown(unexplained)
 	m.dates()
-	return m.findings, left
+	return m.findings, left, m.leaking
 }
 
 // disown takes back whole failures that too many living machines contradict and
@@ -172,6 +175,9 @@ func (m *modes) take(causes []cause) {
 		class[i].Probability *= f.Probability
 	}
 	f.classed(class)
+	if best.mode == Lossy {
+		m.notes(&f, causes)
+	}
 	gone := map[string]bool{}
 	dark := best.mode == Heating || best.mode == Partial && c.Kind == inventory.KindPDU
 	for _, n := range best.explains {

@@ -80,24 +80,55 @@ func (m *modes) wavers(n int32) (cause, bool) {
 			answered[o.Probe] = answered[o.Probe] || o.Result == Up
 		}
 	}
-	steady, flapping, changes, asked, silent := 0.0, 0.0, 0, 0, 0
+	steady, flapping, best := 0.0, 0.0, wavering{}
 	for _, v := range sortedKeys(views) {
-		looks := m.looks(views[v], answered, m.unrest.at(m.g, n))
-		s, k := steadily(looks)
-		steady += s
-		for _, l := range looks {
-			flapping += addLogs(l.up, l.down) - math.Ln2
-			asked++
-			if l.down > l.up {
-				silent++
-			}
+		w := m.waversTo(n, v, views[v], answered)
+		steady, flapping = steady+w.steady, flapping+w.flapping
+		if w.changes > best.changes {
+			best = w
 		}
-		changes = max(changes, k)
 	}
 	x := cause{node: n, mode: Flapping, score: math.Log(flappingServer) + flapping - steady, explains: []int32{n}}
-	x.evidence = []Evidence{{Component: m.g.id(n), Result: Down, Count: silent, Text: fmt.Sprintf(
-		"it answered at %d of %d looks and not at %d, changing %d times", asked-silent, asked, silent, changes)}}
-	return x, changes >= leastChanges
+	x.evidence = []Evidence{{Component: m.g.id(n), Result: Down, Count: best.silent, Text: fmt.Sprintf(
+		"it answered at %d of %d looks and not at %d, changing %d times", best.asked-best.silent, best.asked, best.silent, best.changes)}}
+	return x, best.changes >= leastChanges
+}
+
+// wavering is what one vantage saw of a node in time: ln P of it if that changes as seldom as any, and if it
+// comes and goes.
+type wavering struct {
+	steady, flapping       float64
+	asked, silent, changes int
+}
+
+// waversTo weighs what one vantage saw of n. What comes through a path that loses a share of what it carries is
+// missed as often by chance.
+func (m *modes) waversTo(n int32, vantage string, rows []*Observation, answered map[Probe]bool) wavering {
+	noise := m.unrest.at(m.g, n)
+	w := weighWavering(m.looks(rows, answered, noise))
+	part, loss := m.ways.leakOf(m.leaking, n, m.g.placeOf(vantage))
+	if part == 0 {
+		return w
+	}
+	lossy := weighWavering(m.looks(rows, answered, max(noise, 1-(1-m.unrest.usual)*(1-loss))))
+	lossy.steady, lossy.flapping = lossy.steady+math.Log(part), lossy.flapping+math.Log(part)
+	if part < 1 {
+		lossy.steady = addLogs(lossy.steady, w.steady+math.Log(1-part))
+		lossy.flapping = addLogs(lossy.flapping, w.flapping+math.Log(1-part))
+	}
+	return lossy
+}
+
+func weighWavering(looks []glance) wavering {
+	w := wavering{asked: len(looks)}
+	w.steady, w.changes = steadily(looks)
+	for _, l := range looks {
+		w.flapping += addLogs(l.up, l.down) - math.Ln2
+		if l.down > l.up {
+			w.silent++
+		}
+	}
+	return w
 }
 
 // looks splits the rows of one vantage, in time, where a probe comes again or
@@ -179,7 +210,10 @@ func (m *modes) flappingTogether(found map[int32]cause) {
 			}
 			odds := math.Log(prior[m.g.nodes[c].c.Kind] * flappingOfAll)
 			x := cause{node: c, mode: Flapping, prior: odds, score: odds, explains: list}
-			x.score += float64(all-len(list))*math.Log(1-commonShare) - float64(len(list))*math.Log(flappingServer)
+			x.score += float64(all-len(list)) * math.Log(1-commonShare)
+			for _, n := range list { // how much likelier each one's rows are by that
+				x.score += min(0, found[n].score) - math.Log(flappingServer)
+			}
 			x.evidence = []Evidence{{Result: Down, Count: len(list), Text: fmt.Sprintf(
 				"%d of %s that hang on it answer now and then", len(list), count(all, "server"))}}
 			out = append(out, x)

@@ -19,91 +19,6 @@ const (
 // losses are the shares of probes that a lossy path may lose.
 var losses = []float64{.1, .15, .2, .25, .3, .35, .4, .5, .6, .7}
 
-// carrier is a switch or uplink on a machine's way to those who probe it, and
-// the share of its traffic that goes there.
-type carrier struct {
-	node  int32
-	share float64
-}
-
-// carriers finds the ways of machines; those on the same switches share theirs.
-type carriers struct {
-	g     *Graph
-	known map[[3]int32][]carrier
-	class [][]carrier // by class of servers; nil: not looked up
-}
-
-func newCarriers(g *Graph) *carriers {
-	return &carriers{g: g, known: map[[3]int32][]carrier{}, class: make([][]carrier, g.classes)}
-}
-
-// of lists what carries the traffic of n.
-func (c *carriers) of(n int32) []carrier {
-	class := c.g.class[n]
-	if class != noNode && c.class[class] != nil {
-		return c.class[class]
-	}
-	list := c.find(n)
-	if class != noNode {
-		c.class[class] = list
-	}
-	return list
-}
-
-func (c *carriers) find(n int32) []carrier {
-	key := [3]int32{noNode, noNode, noNode}
-	for i := range c.g.nodes[n].groups {
-		if grp := &c.g.nodes[n].groups[i]; c.g.carries(grp) {
-			members := grp.members
-			key = [3]int32{members[0], members[len(members)-1], int32(len(members))}
-		}
-	}
-	if list, had := c.known[key]; had {
-		return list
-	}
-	share := map[int32]float64{}
-	c.walk(n, 1, share, 0)
-	list := make([]carrier, 0, len(share))
-	for node, part := range share {
-		list = append(list, carrier{node, min(part, 1)})
-	}
-	slices.SortFunc(list, func(a, b carrier) int { return int(a.node) - int(b.node) })
-	c.known[key] = list
-	return list
-}
-
-const longestWay = 8 // hops; the inventory has no cycles, this bounds the work
-
-func (c *carriers) walk(n int32, part float64, share map[int32]float64, hops int) {
-	if hops > longestWay {
-		return
-	}
-	for i := range c.g.nodes[n].groups {
-		grp := &c.g.nodes[n].groups[i]
-		if !c.g.carries(grp) {
-			continue
-		}
-		each := part / float64(len(grp.members))
-		for _, m := range grp.members {
-			switch c.g.nodes[m].c.Kind {
-			case inventory.KindSwitch, inventory.KindCard, inventory.KindUplink:
-				share[m] += each
-			}
-			c.walk(m, each, share, hops+1)
-		}
-	}
-}
-
-// carries says that traffic goes by the group: a line card's by the switch that it is in, too.
-func (g *Graph) carries(grp *group) bool {
-	return grp.network || grp.name == "host" || g.nodes[grp.members[0]].c.Kind == inventory.KindSwitch
-}
-
-// crosses says that what the vantage asks of n goes through the carrier.
-func (m *modes) crosses(carrier, n int32, vantage string) bool {
-	return !m.g.nodes[carrier].uplink || !m.g.inside(vantage, n)
-}
-
 // lossy looks for switches and uplinks behind which many machines miss some
 // probes and answer others, while those elsewhere do not.
 func (m *modes) lossy() []cause {
@@ -117,6 +32,7 @@ func (m *modes) lossy() []cause {
 	if len(suspects) == 0 {
 		return nil
 	}
+	suspects = m.waysOut(suspects)
 	var out []cause
 	seen := m.views()
 	behind := m.behind(suspects)
@@ -129,6 +45,20 @@ func (m *modes) lossy() []cause {
 		}
 	}
 	return out
+}
+
+// waysOut adds the uplinks of the sites in which vantages stand: who asks another site does so through both.
+func (m *modes) waysOut(suspects []int32) []int32 {
+	if !slices.ContainsFunc(suspects, func(c int32) bool { return m.g.nodes[c].uplink }) {
+		return suspects
+	}
+	for n := range m.g.nodes {
+		if m.g.nodes[n].uplink && slices.Contains(m.places, m.g.site[n]) && !m.hasFinding(int32(n), Lossy) {
+			suspects = append(suspects, int32(n))
+		}
+	}
+	slices.Sort(suspects)
+	return slices.Compact(suspects)
 }
 
 func (m *modes) hasFinding(n int32, mode Mode) bool {
@@ -157,7 +87,7 @@ func (m *modes) view(n, c int32, views []misses) {
 	t := m.rows.table
 	for i := range t.of(n) {
 		r := &t.of(n)[i]
-		if r.ask.reaches() && r.result != isUnknown && m.sight.believed(m.g, r.vantage, n) && (c == noNode || m.crosses(c, n, t.vantages[r.vantage])) {
+		if r.ask.reaches() && r.result != isUnknown && m.sight.believed(m.g, r.vantage, n) && (c == noNode || m.ways.part(c, n, m.places[r.vantage]) > 0) && !m.leaks(n, m.places[r.vantage]) {
 			views[r.vantage].note(r.result)
 		}
 	}
@@ -211,7 +141,8 @@ func (m *modes) lossOf(c int32, carried load, all []misses) (cause, bool) {
 	if mixed < leastMixed || sum.missed < leastMissed || !even(sum.views, sum.misses) || !even(sum.probes[:], sum.misses) || m.comesAndGoes(c, behind) > 0 {
 		return cause{}, false
 	}
-	x := cause{node: c, mode: Lossy, prior: math.Log(lossyOfAll * prior[m.g.nodes[c].c.Kind]), score: m.weighLoss(c, witnesses, share, here, all)}
+	x := cause{node: c, mode: Lossy, prior: math.Log(lossyOfAll * prior[m.g.nodes[c].c.Kind])}
+	x.score, x.loss = m.weighLoss(c, witnesses, share, here, all)
 	rate := float64(sum.missed) / float64(sum.asked)
 	for _, w := range silent { // missed all by the same loss, rather than down by themselves
 		if math.Pow(rate, float64(w.asked)) > prior[inventory.KindServer] {
@@ -283,7 +214,7 @@ func (m *modes) behind(nodes []int32) map[int32]load {
 	}
 	for _, n := range m.servers {
 		s := m.seen[n]
-		if m.explained[n] && !m.loose[n] {
+		if m.explained[n] && !m.loose[n] && !m.leaky[n] {
 			continue
 		}
 		if s.silent() && (s.powerIs(isDown) || len(s.power) > 0 && !s.powerIs(isUp)) {
@@ -296,8 +227,25 @@ func (m *modes) behind(nodes []int32) map[int32]load {
 				out[way.node] = l
 			}
 		}
+		if s.asked&askedAbroad != 0 {
+			m.askedThrough(nodes, n, out)
+		}
 	}
 	return out
+}
+
+// askedThrough adds n to the load of those uplinks through which vantages of their sites ask it.
+func (m *modes) askedThrough(uplinks []int32, n int32, loads map[int32]load) {
+	for _, c := range uplinks {
+		home, l := m.g.site[c], loads[c]
+		if !m.g.nodes[c].uplink || home == m.g.site[n] || l.share[n] > 0 ||
+			!slices.ContainsFunc(m.rows.table.of(n), func(r row) bool { return m.places[r.vantage] == home }) {
+			continue
+		}
+		l.servers = append(l.servers, n)
+		l.share[n] = m.ways.part(c, n, home)
+		loads[c] = l
+	}
 }
 
 // question reads what the machine of a witness, behind c, was asked from across it.
@@ -313,7 +261,7 @@ func (m *modes) question(w *witness, c int32) {
 		switch {
 		case i < len(gone) && gone[i]:
 			w.gone++
-		case !r.ask.reaches() || r.result == isUnknown || t.obs[r.i].Peer != "" || !m.sight.believed(m.g, r.vantage, n) || !m.crosses(c, n, t.vantages[r.vantage]):
+		case !r.ask.reaches() || r.result == isUnknown || t.obs[r.i].Peer != "" || !m.sight.believed(m.g, r.vantage, n) || m.ways.part(c, n, m.places[r.vantage]) == 0 || m.leaks(n, m.places[r.vantage]):
 		case i > 0 && sameRow(r, &rows[i-1]) && t.obs[r.i].Detail == t.obs[rows[i-1].i].Detail: // doubled
 		default:
 			w.note(r.result)
@@ -351,8 +299,8 @@ func silentSinceUp(rows []row, least int) []bool {
 }
 
 // weighLoss is the log odds of a loss, whatever its share, against noise such as
-// each vantage sees elsewhere. All machines are known to answer something.
-func (m *modes) weighLoss(c int32, witnesses []witness, share map[int32]float64, here, all []misses) float64 {
+// each vantage sees elsewhere; and what share is lost, as far as these tell. All machines are known to answer something.
+func (m *modes) weighLoss(c int32, witnesses []witness, share map[int32]float64, here, all []misses) (odds, mean float64) {
 	noise := make([]float64, len(all))
 	for v := range here {
 		if here[v].asked == 0 {
@@ -362,7 +310,7 @@ func (m *modes) weighLoss(c int32, witnesses []witness, share map[int32]float64,
 		noise[v] = max(falseDown, (float64(elsewhere.missed)+noiseWeight*falseDown)/(float64(elsewhere.asked)+noiseWeight))
 	}
 	if missed, expected := against(noise, witnesses); missed < 2*expected {
-		return math.Inf(-1) // where so many go unanswered anyway, noise is not so well known
+		return math.Inf(-1), 0 // where so many go unanswered anyway, noise is not so well known
 	}
 	rows := func(w *witness, loss float64) float64 {
 		sum, nothing := 0.0, 1.0
@@ -383,7 +331,7 @@ func (m *modes) weighLoss(c int32, witnesses []witness, share map[int32]float64,
 		base += quiet[i]
 	}
 	base = addLogs(base, louder(rows, witnesses, noise, here, all))
-	total := math.Inf(-1)
+	total, weighted := math.Inf(-1), math.Inf(-1)
 	for _, loss := range losses {
 		sum, spread := 0.0, 0.0
 		for i := range witnesses {
@@ -397,9 +345,10 @@ func (m *modes) weighLoss(c int32, witnesses []witness, share map[int32]float64,
 			sum += log
 		}
 		// Who has two ways may send all of a machine's packets by one, or each by another.
-		total = addLogs(total, addLogs(sum, spread)-math.Ln2)
+		sum = addLogs(sum, spread) - math.Ln2
+		total, weighted = addLogs(total, sum), addLogs(weighted, sum+math.Log(loss))
 	}
-	return math.Log(lossyOfAll*prior[m.g.nodes[c].c.Kind]/float64(len(losses))) + total - base - m.weak[c]
+	return math.Log(lossyOfAll*prior[m.g.nodes[c].c.Kind]/float64(len(losses))) + total - base - m.weak[c], math.Exp(weighted - total)
 }
 
 // against is how many probes were missed, and how many noise would miss.
@@ -431,7 +380,7 @@ func (m *modes) comesAndGoes(c int32, behind []int32) int {
 	times := map[string]map[int64]misses{}
 	for _, n := range behind {
 		for _, o := range m.rows.now[n] {
-			if !reaches(o.Probe) || o.Result == Unknown || !m.crosses(c, n, o.Vantage) {
+			if !reaches(o.Probe) || o.Result == Unknown || m.ways.part(c, n, m.g.placeOf(o.Vantage)) == 0 {
 				continue
 			}
 			if times[o.Vantage] == nil {

@@ -94,7 +94,7 @@ func (m *modes) steady(c int32, behind []int32) bool {
 		rows := t.of(n)
 		for i := range rows {
 			r := &rows[i]
-			if r.ask.reaches() && r.result != isUnknown && m.crosses(c, n, t.vantages[r.vantage]) {
+			if r.ask.reaches() && r.result != isUnknown && m.ways.part(c, n, m.places[r.vantage]) > 0 {
 				k := times[r.at/int64(time.Minute)]
 				k.note(r.result)
 				times[r.at/int64(time.Minute)] = k

@@ -36,6 +36,8 @@ type verdict struct {
 	run     uint8 // how many times in a row, at different times, it was the same
 	inside  bool  // asked from within the component's own site
 	hands   bool  // somebody looked
+	part    uint8 // in percent: how much of it went through what loses a share,
+	loss    uint8 // and how much that loses; 0: nothing is known to lose any
 }
 
 // side is 1 of what was asked from within the component's own site, else 0.
@@ -408,7 +410,11 @@ func (w *weighed) of(n int32, s *sighting) *likelihood {
 			if v.hands {
 				flags |= 2
 			}
-			w.key = append(w.key, byte(v.ask), flags, min(v.run, mostConfirmed))
+			run := min(v.run, mostConfirmed)
+			if v.loss > 0 {
+				run = min(v.run, longestRun)
+			}
+			w.key = append(w.key, byte(v.ask), flags, run, v.part, v.loss)
 		}
 	}
 	if l := w.known[string(w.key)]; l != nil {
