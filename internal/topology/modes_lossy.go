@@ -111,7 +111,7 @@ type witness struct {
 
 // lossOf weighs that c loses a share of what it carries. Machines that answer
 // nothing at all don't count: they may be down.
-func (m *modes) lossOf(c int32, carried load, all []misses) (cause, bool) {
+func (m *modes) lossOf(c int32, carried *load, all []misses) (cause, bool) {
 	behind, share := carried.servers, carried.share
 	if len(behind) < leastMixed {
 		return cause{}, false
@@ -120,6 +120,9 @@ func (m *modes) lossOf(c int32, carried load, all []misses) (cause, bool) {
 	sum := witness{views: make([]misses, len(all))}
 	here := make([]misses, len(all)) // what views counts of these, be they gone or not
 	room := make([]misses, len(behind)*len(all))
+	for _, n := range carried.apart {
+		m.view(n, c, here)
+	}
 	mixed := 0
 	for _, n := range behind {
 		w := witness{node: n, views: room[:len(all):len(all)]}
@@ -202,49 +205,52 @@ func sortedKeys[V any](set map[string]V) []string {
 // load is the machines whose traffic a node carries, and which share of it.
 type load struct {
 	servers []int32
+	apart   []int32 // that count for nothing
 	share   map[int32]float64
+}
+
+// add puts a machine, and the share of its traffic, on the load.
+func (l *load) add(n int32, share float64, counts bool) {
+	l.share[n] = share
+	if counts {
+		l.servers = append(l.servers, n)
+	} else {
+		l.apart = append(l.apart, n)
+	}
 }
 
 // behind finds the load of each of the nodes. Machines that are off or without
 // power count for nothing, nor those that have another cause.
-func (m *modes) behind(nodes []int32) map[int32]load {
-	out := map[int32]load{}
+func (m *modes) behind(nodes []int32) map[int32]*load {
+	out := map[int32]*load{}
 	for _, n := range nodes {
-		out[n] = load{share: map[int32]float64{}}
+		out[n] = &load{share: map[int32]float64{}}
 	}
 	for _, n := range m.servers {
 		s := m.seen[n]
-		if m.explained[n] && !m.loose[n] && !m.leaky[n] {
-			continue
-		}
-		if s.silent() && (s.powerIs(isDown) || len(s.power) > 0 && !s.powerIs(isUp)) {
-			continue
-		}
+		caused := m.explained[n] && !m.loose[n] && !m.leaky[n]
+		counts := !caused && !(s.silent() && (s.powerIs(isDown) || len(s.power) > 0 && !s.powerIs(isUp)))
 		for _, way := range m.ways.of(n) {
-			if l, wanted := out[way.node]; wanted {
-				l.servers = append(l.servers, n)
-				l.share[n] = way.share
-				out[way.node] = l
+			if l := out[way.node]; l != nil {
+				l.add(n, way.share, counts)
 			}
 		}
 		if s.asked&askedAbroad != 0 {
-			m.askedThrough(nodes, n, out)
+			m.askedThrough(nodes, n, out, counts)
 		}
 	}
 	return out
 }
 
 // askedThrough adds n to the load of those uplinks through which vantages of their sites ask it.
-func (m *modes) askedThrough(uplinks []int32, n int32, loads map[int32]load) {
+func (m *modes) askedThrough(uplinks []int32, n int32, loads map[int32]*load, counts bool) {
 	for _, c := range uplinks {
 		home, l := m.g.site[c], loads[c]
 		if !m.g.nodes[c].uplink || home == m.g.site[n] || l.share[n] > 0 ||
 			!slices.ContainsFunc(m.rows.table.of(n), func(r row) bool { return m.places[r.vantage] == home }) {
 			continue
 		}
-		l.servers = append(l.servers, n)
-		l.share[n] = m.ways.part(c, n, home)
-		loads[c] = l
+		l.add(n, m.ways.part(c, n, home), counts)
 	}
 }
 

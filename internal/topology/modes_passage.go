@@ -1,6 +1,10 @@
 package topology
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // passage counts what a carrier carried of the probes of machines that answer
 // anything, and the machines that missed some.
@@ -84,7 +88,10 @@ func (r *reporter) crossings(n int32) (all crossing, again bool) {
 	return all, again
 }
 
-// steady says that what is behind c misses about as much at each time: an outage that is
+// leastSteady is at how many times, a minute apart, what is behind it must have been asked since it began to lose.
+const leastSteady = 3
+
+// steady says that what is behind c misses about as much at each time, or since a time: an outage that is
 // over doesn't.
 func (m *modes) steady(c int32, behind []int32) bool {
 	times := map[int64]misses{}
@@ -102,9 +109,16 @@ func (m *modes) steady(c int32, behind []int32) bool {
 			}
 		}
 	}
+	order := slices.Sorted(maps.Keys(times))
 	parts := make([]misses, 0, len(times))
-	for _, k := range times {
-		parts = append(parts, k)
+	for _, at := range order {
+		parts = append(parts, times[at])
 	}
-	return even(parts, all)
+	for !even(parts, all) {
+		all.asked, all.missed = all.asked-parts[0].asked, all.missed-parts[0].missed
+		if parts = parts[1:]; len(parts) < leastSteady || all.missed < leastMissed {
+			return false
+		}
+	}
+	return true
 }
