@@ -20,7 +20,7 @@ import (
 
 const replayLong = `Run inference once more, on stored observations.
 
-FILE holds JSON lines: component, probe, peer, vantage, at (RFC 3339), result
+FILE, or standard input where it is -, holds JSON lines: component, probe, peer, vantage, at (RFC 3339), result
 (up, down, unknown), detail. --incident reads those of an incident from the store. Findings go to stdout as JSON;
 what was left out is counted on stderr. The order of the lines does not matter.
 docs/observations.md describes both formats.`
@@ -40,6 +40,9 @@ func newReplayCommand(a *app) *cobra.Command {
 			if incidentID != "" {
 				return exactArgs(0)(cmd, args)
 			}
+			if before == fromStdin && len(args) == 1 && args[0] == fromStdin {
+				return usageError("FILE and --before are both -; only one of them can be read from standard input")
+			}
 			return exactArgs(1, "FILE")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -54,14 +57,14 @@ func newReplayCommand(a *app) *cobra.Command {
 				obs, left, err = a.incidentObservations(cmd.Context(), g, inv, incidentID, false)
 				printNoNews(cmd.ErrOrStderr(), left)
 			} else {
-				obs, err = readObservations(args[0])
+				obs, err = observationsOf(args[0], cmd.InOrStdin())
 			}
 			if err != nil {
 				return err
 			}
 			var earlier []topology.Observation
 			if before != "" {
-				if earlier, err = readObservations(before); err != nil {
+				if earlier, err = observationsOf(before, cmd.InOrStdin()); err != nil {
 					return err
 				}
 			}
@@ -73,7 +76,7 @@ func newReplayCommand(a *app) *cobra.Command {
 					return err
 				}
 			}
-			return printJSON(cmd.OutOrStdout(), toldInference{tell(inv, inf.Findings), inf})
+			return printJSON(cmd.OutOrStdout(), toldInference{tell(inv, inf.Findings), inf, nothingKnown(&sifted)})
 		},
 	}
 	flags := cmd.Flags()
@@ -103,6 +106,19 @@ func (a *app) replayInventory(paths []string) (*inventory.Inventory, error) {
 	return inv, nil
 }
 
+// nothingKnown says that no observation was left, so that it is not known that all is well.
+func nothingKnown(s *topology.Sifted) bool { return len(s.Observations) == 0 && s.WasSo == 0 }
+
+// fromStdin is the path of standard input.
+const fromStdin = "-"
+
+func observationsOf(path string, stdin io.Reader) ([]topology.Observation, error) {
+	if path == fromStdin {
+		return parseObservations("standard input", stdin)
+	}
+	return readObservations(path)
+}
+
 func readObservations(path string) ([]topology.Observation, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -112,6 +128,9 @@ func readObservations(path string) ([]topology.Observation, error) {
 		return nil, fmt.Errorf("read observations: %w", err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, refused("%s is a directory; name a file of JSON lines", path)
+	}
 	obs, err := parseObservations(path, f)
 	if err != nil {
 		return nil, err
@@ -142,7 +161,9 @@ func parseObservations(name string, r io.Reader) ([]topology.Observation, error)
 		}
 		out = append(out, o)
 	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return nil, refused("%s:%d: the line is longer than %d KiB; write one observation a line, and a shorter detail", name, number+1, longestLine>>10)
+	} else if err != nil {
 		return nil, refused("%s:%d: %w", name, number+1, err)
 	}
 	return out, nil
@@ -159,14 +180,17 @@ func parseObservation(text []byte) (topology.Observation, error) {
 		Detail    json.RawMessage `json:"detail"`
 		RTTMicros int64           `json:"rttMicros"`
 	}
+	if string(text) == "null" {
+		return topology.Observation{}, errors.New("not an observation but a JSON null; write one JSON object a line")
+	}
 	if err := json.Unmarshal(text, &row); err != nil {
 		return topology.Observation{}, notAnObservation(err)
 	}
 	switch {
 	case row.Component == "":
-		return topology.Observation{}, errors.New("component is missing")
+		return topology.Observation{}, errors.New("component is missing; name what was asked by its id in the inventory")
 	case row.Probe == "":
-		return topology.Observation{}, errors.New("probe is missing")
+		return topology.Observation{}, errors.New("probe is missing; say what was asked of it, such as tcp, icmp or power")
 	case row.At == nil:
 		return topology.Observation{}, errors.New("at is missing; write the time as RFC 3339")
 	}
@@ -244,7 +268,7 @@ func printSifted(w io.Writer, read int, s topology.Sifted) {
 			fmt.Fprintf(w, "  left out: %d %s\n", left.n, left.why)
 		}
 	}
-	if len(s.Observations) == 0 && s.WasSo == 0 {
+	if nothingKnown(&s) {
 		fmt.Fprintln(w, "no observation is left, so that nothing is known: not that all is well")
 	}
 }

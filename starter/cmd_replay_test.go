@@ -142,8 +142,10 @@ func TestReplayRefusesAMalformedLineByNumber(t *testing.T) {
 		{"a time in words", `{"component":"srv-1","probe":"tcp","at":"yesterday","result":"up"}`, `at is "yesterday"; write the time as RFC 3339`},
 		{"no result", `{"component":"srv-1","probe":"tcp","at":"2026-03-01T12:00:00Z"}`, "result is missing"},
 		{"two on a line", strings.TrimSpace(good) + strings.TrimSpace(good), "not an observation"},
-		{"no component", `{"probe":"tcp","at":"2026-03-01T12:00:00Z","result":"down"}`, "component is missing"},
-		{"no probe", `{"component":"srv-1","at":"2026-03-01T12:00:00Z","result":"down"}`, "probe is missing"},
+		{"null", "null", "not an observation but a JSON null; write one JSON object a line"},
+		{"a line without end", `{"component":"srv-1","detail":"` + strings.Repeat("x", longestLine) + `"}`, "the line is longer than 1024 KiB; write one observation a line"},
+		{"no component", `{"probe":"tcp","at":"2026-03-01T12:00:00Z","result":"down"}`, "component is missing; name what was asked"},
+		{"no probe", `{"component":"srv-1","at":"2026-03-01T12:00:00Z","result":"down"}`, "probe is missing; say what was asked"},
 		{"no time", `{"component":"srv-1","probe":"tcp","result":"down"}`, "at is missing"},
 		{"a time that is none", `{"component":"srv-1","probe":"tcp","at":"noon","result":"down"}`, "noon"},
 		{"another result", `{"component":"srv-1","probe":"tcp","at":"2026-03-01T12:00:00Z","result":"perhaps"}`, `"perhaps"`},
@@ -161,10 +163,12 @@ func TestReplayRefusesAMalformedLineByNumber(t *testing.T) {
 		})
 	}
 	for name, args := range map[string]string{
-		"FILE is missing":  "localize replay",
-		"nowhere.jsonl":    "localize replay nowhere.jsonl --inventory " + estate,
-		"nowhere.yaml":     "localize replay " + sweep + " --inventory nowhere.yaml",
-		"no configuration": "localize replay " + sweep,
+		"FILE is missing":                    "localize replay",
+		"nowhere.jsonl":                      "localize replay nowhere.jsonl --inventory " + estate,
+		"nowhere.yaml":                       "localize replay " + sweep + " --inventory nowhere.yaml",
+		"no configuration":                   "localize replay " + sweep,
+		dir + " is a directory; name a file": "localize replay " + dir + " --inventory " + estate,
+		"only one of them can be read from standard input": "localize replay - --before - --inventory " + estate,
 	} {
 		if code, _, errOut := vakhta(t, strings.Fields(args)...); code == exitOK || !strings.Contains(errOut, name) {
 			t.Errorf("%s: exit %d, stderr %q; want it to say %q", args, code, errOut, name)
@@ -184,5 +188,43 @@ func TestReplayTakesProbesByTheirOtherNames(t *testing.T) {
 	}
 	if _, err := parseObservation([]byte(`{"component":"a","probe":"tcp","at":"2026-03-01T12:00:00Z","result":"off"}`)); err == nil {
 		t.Error("a port that is off is read")
+	}
+}
+
+func TestReplayReadsStandardInput(t *testing.T) {
+	quietEnvironment(t)
+	_, estate, sweep, before := replayExample(t)
+	want, _ := replayed(t, sweep, "--inventory", estate, "--before", before)
+	for stdin, args := range map[string][]string{sweep: {"-", "--before", before}, before: {sweep, "--before", "-"}} {
+		rows, err := os.Open(stdin)
+		must(t, err)
+		defer rows.Close()
+		var out, errOut bytes.Buffer
+		if code := run(t.Context(), append(append([]string{"localize", "replay"}, args...), "--inventory", estate), rows, &out, &errOut); code != exitOK {
+			t.Fatalf("%v: exit %d: %s", args, code, errOut.String())
+		}
+		var got topology.Inference
+		must(t, json.Unmarshal(out.Bytes(), &got))
+		if len(got.Findings) != 1 || got.Findings[0].Component != want.Findings[0].Component || got.Down != want.Down {
+			t.Errorf("%v: %+v, want %+v", args, got.Findings, want.Findings)
+		}
+	}
+}
+
+func TestReplaySaysInItsOutputThatNothingIsKnown(t *testing.T) {
+	quietEnvironment(t)
+	dir, estate, sweep, before := replayExample(t)
+	strangers := filepath.Join(dir, "strangers.jsonl")
+	write(t, strangers, `{"component":"nobody","probe":"tcp","vantage":"msk","at":"2026-03-01T12:00:00Z","result":"down"}`)
+	old := filepath.Join(dir, "old.jsonl")
+	write(t, old, `{"component":"srv-5","probe":"tcp","vantage":"msk","at":"2026-03-01T12:00:00Z","result":"down"}`)
+	for _, tt := range []struct {
+		args []string
+		want bool
+	}{{[]string{strangers}, true}, {[]string{sweep}, false}, {[]string{old, "--before", before}, false}} {
+		code, out, errOut := vakhta(t, append(append([]string{"localize", "replay"}, tt.args...), "--inventory", estate)...)
+		if code != exitOK || strings.Contains(out, `"nothingKnown": true`) != tt.want {
+			t.Errorf("%v: exit %d, stdout %s, stderr %s; want nothingKnown %t", tt.args, code, out, errOut, tt.want)
+		}
 	}
 }

@@ -22,6 +22,7 @@ type toldResult struct {
 type toldInference struct {
 	Findings []toldFinding `json:"findings"`
 	topology.Inference
+	NothingKnown bool `json:"nothingKnown,omitempty"` // that there is no finding doesn't mean that all is well
 }
 
 // tell adds the sentences; without an inventory there are none.

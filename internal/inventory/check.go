@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -270,7 +271,7 @@ func (inv *Inventory) cycles(at map[string]*decoder) {
 				}
 				slices.Reverse(path)
 				path = append(path, id)
-				at[id].wrong(nil, "needs itself: %s; break the cycle", strings.Join(path, " → "))
+				at[id].wrong(nil, "needs itself: %s; break the cycle", chain(path))
 			default:
 				state[id] = open
 				stack = append(stack, frame{c, needs(c)})
@@ -309,4 +310,15 @@ func (inv *Inventory) derive() {
 			}
 		}
 	}
+}
+
+// mostLinks is how many links of a cycle are written out.
+const mostLinks = 12
+
+// chain writes a cycle, the middle of a long one left out.
+func chain(path []string) string {
+	if more := len(path) - mostLinks; more > 0 {
+		path = slices.Concat(path[:mostLinks/2], []string{fmt.Sprintf("… %d more …", more)}, path[len(path)-mostLinks/2:])
+	}
+	return strings.Join(path, " → ")
 }

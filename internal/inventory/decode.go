@@ -110,9 +110,17 @@ func (d *decoder) text(n *yaml.Node) string {
 	return n.Value
 }
 
+// isEmpty says that the text is there and has nothing in it.
+func isEmpty(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.Value == "" && n.ShortTag() == "!!str"
+}
+
 // id reads an identifier.
 func (d *decoder) id(n *yaml.Node) string {
 	s := d.text(n)
+	if isEmpty(n) {
+		d.wrong(n, "is empty; write an id of letters a–z, digits, '-', '_' and '.'")
+	}
 	if s != "" && !isID(s) {
 		d.wrong(n, "is not an id; use up to 128 letters a–z, digits, '-', '_' and '.', starting with a letter or digit")
 		return ""

@@ -36,6 +36,9 @@ func TestDocumentedExampleLoads(t *testing.T) {
 func TestLoadNamesWhatIsWrong(t *testing.T) {
 	for _, c := range []struct{ name, old, new, want string }{
 		{"unknown field", "unit: 12", "units: 12", `:10:\d+: components\[srv-0001\]\.units: unknown field; did you mean unit\?`},
+		{"empty id", "id: pdu-b", `id: ""`, `:8:\d+: components\[3\]\.id: is empty; write an id of letters`},
+		{"empty kind", "kind: switch", `kind: ""`, `:9:\d+: components\[sw-1\]\.kind: unknown value; use one of`},
+		{"empty client", "client: acme", "client: ''", `:10:\d+: components\[srv-0001\]\.client: is empty`},
 		{"unknown top field", "clients:", "klients:", `:11:1: klients: unknown field; did you mean clients\?`},
 		{"unknown member", "power: [pdu-a, pdu-b], network", "power: [pdu-a, pdu-bb], network", `:10:\d+: components\[srv-0001\]\.needs\.power\[1\]: pdu-bb is unknown; did you mean pdu-b\?`},
 		{"unknown container", "kind: rack, in: msk-r1", "kind: rack, in: msk-r7", `:6:\d+: components\[msk-r1-k01\]\.in: msk-r7 is unknown; did you mean msk-r1\?`},
@@ -116,6 +119,19 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestLoadWritesOutThePartsOfALongCycleThatMatter(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("version: 1\nsites: [{id: msk, timezone: Europe/Moscow}]\ncomponents:\n")
+	for i := range 1000 {
+		fmt.Fprintf(&b, "  - {id: k%d, kind: rack, in: msk, needs: {power: [k%d]}}\n", i, (i+1)%1000)
+	}
+	_, err := inventory.Load(inventory.Document{Name: "a", Data: []byte(b.String())})
+	const want = "needs itself: k0 → k1 → k2 → k3 → k4 → k5 → … 989 more … → k995 → k996 → k997 → k998 → k999 → k0; break the cycle"
+	if err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 400 {
+		t.Errorf("error %.600v, want %s", err, want)
 	}
 }
 

@@ -238,7 +238,7 @@ func (d *decoder) profile(n *yaml.Node) Profile {
 // oneOf reads one of the allowed words.
 func (d *decoder) oneOf(n *yaml.Node, allowed []string) string {
 	s := d.text(n)
-	if s == "" || slices.Contains(allowed, s) {
+	if s == "" && !isEmpty(n) || slices.Contains(allowed, s) {
 		return s
 	}
 	d.wrong(n, "unknown value; %s", didYouMean(s, allowed, "use one of "+strings.Join(allowed, ", ")))
