@@ -154,7 +154,8 @@ func (m *modes) lossOf(c int32, carried *load, all []misses) (cause, bool) {
 		}
 	}
 	for _, w := range witnesses {
-		if w.missed > 0 || w.gone > 0 && math.Pow(min(1, rate/share[w.node]), float64(w.gone)) > prior[inventory.KindServer] {
+		byLoss := math.Pow(min(1, rate/share[w.node]), float64(w.gone)) > prior[inventory.KindServer] // rather than down by itself
+		if w.missed+w.gone > 0 && byLoss {
 			x.explains = append(x.explains, w.node)
 		}
 	}

@@ -1,0 +1,184 @@
+package topology_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"vakhta/internal/inventory"
+	"vakhta/internal/topology"
+)
+
+// wired is an estate of two sites in which there is little but what carries traffic: in each an uplink,
+// an aggregation switch, and behind it three switches with two line cards each, which carry so many servers
+// each; and a PDU for every switch.
+func wired(t *testing.T, each int) *inventory.Inventory {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("version: 1\nvantages: [o1, o2, o3]\nsites: [{id: s, timezone: UTC, vantages: [s-in]}, {id: u, timezone: UTC, vantages: [u-in]}]\n")
+	b.WriteString("clients: [{id: c0, language: ru, timezone: UTC, contacts: [{id: duty, addresses: {telegram: \"1\"}}]}]\ncomponents:\n")
+	for _, s := range []string{"s", "u"} {
+		fmt.Fprintf(&b, "  - {id: %[1]s-up, kind: uplink, in: %[1]s}\n  - {id: %[1]s-agg, kind: switch, in: %[1]s, needs: {network: [%[1]s-up]}}\n", s)
+		for k := range 3 {
+			sw := fmt.Sprintf("%s-sw%d", s, k)
+			fmt.Fprintf(&b, "  - {id: %[1]s-pdu, kind: pdu, in: %[2]s}\n  - {id: %[1]s, kind: switch, in: %[2]s, needs: {power: [%[1]s-pdu], network: [%[2]s-agg]}}\n", sw, s)
+			for _, card := range []string{sw + "-a", sw + "-b"} {
+				fmt.Fprintf(&b, "  - {id: %s, kind: card, in: %s}\n", card, sw)
+				for i := range each {
+					fmt.Fprintf(&b, "  - {id: %s-%03d, kind: server, in: %s, client: c0, needs: {network: [%s]}}\n", card, i, s, card)
+				}
+			}
+		}
+	}
+	inv, err := inventory.Load(inventory.Document{Name: "wired", Data: []byte(b.String())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inv
+}
+
+// watch is looks at servers, switches and PDUs of an estate, a minute apart. Of what lossy says so much is lost.
+func watch(inv *inventory.Inventory, seed uint64, looks int, vantages []string, share float64, lossy func(c *inventory.Component, vantage string) bool) []topology.Observation {
+	r := rand.New(rand.NewPCG(seed, 7))
+	var out []topology.Observation
+	for look := range looks {
+		for i, c := range inv.Components() {
+			var probes []topology.Probe
+			switch c.Kind {
+			case inventory.KindServer:
+				probes = []topology.Probe{topology.ProbeTCP, topology.ProbeICMP}
+			case inventory.KindSwitch, inventory.KindPDU:
+				probes = []topology.Probe{topology.ProbeSNMP}
+			}
+			for _, v := range vantages {
+				for _, p := range probes {
+					o := topology.Observation{Component: c.ID, Probe: p, Vantage: v, Result: topology.Up}
+					o.At = noon.Add(time.Duration(look)*time.Minute + time.Duration(i)*time.Millisecond)
+					if lossy(c, v) && r.Float64() < share {
+						o.Result = topology.Down
+					}
+					out = append(out, o)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// alone says that there is one finding, lossy, of which the component is in the class.
+func alone(inf *topology.Inference, want string) bool {
+	return len(inf.Findings) == 1 && inf.Findings[0].Mode == topology.Lossy &&
+		slices.Contains(append([]string{inf.Findings[0].Component}, inf.Findings[0].AmbiguousWith...), want)
+}
+
+var outside = []string{"o1", "o2", "o3"}
+
+func TestLossesAreFoundBehindLineCards(t *testing.T) {
+	inv := wired(t, 12)
+	g := topology.New(inv)
+	for _, want := range []string{"s-up", "s-agg", "s-sw1", "s-sw1-a"} {
+		prefix := want
+		if want == "s-up" || want == "s-agg" {
+			prefix = "s-"
+		}
+		inf := g.Infer(watch(inv, 1, 1, outside, .3, func(c *inventory.Component, _ string) bool {
+			return c.Kind == inventory.KindServer && strings.HasPrefix(c.ID, prefix)
+		}))
+		if !alone(&inf, want) {
+			t.Errorf("want %s, lossy: %s", want, story(&inf))
+		}
+	}
+}
+
+// Of many machines behind a loss some miss every probe of several looks by chance: they hide it no more
+// than they are down by themselves.
+func TestALossIsFoundThoughSomeMissAllProbesOfSeveralLooks(t *testing.T) {
+	inv := wired(t, 40)
+	g := topology.New(inv)
+	for _, looks := range []int{3, 5, 8} {
+		for seed := range uint64(3) {
+			rows := watch(inv, seed, looks, outside[:1], .24, func(*inventory.Component, string) bool { return true })
+			rows = slices.DeleteFunc(rows, func(o topology.Observation) bool { return o.Component[0] == 'u' })
+			inf := g.Infer(rows)
+			if len(inf.Findings) == 0 || !slices.ContainsFunc(inf.Findings, func(f topology.Finding) bool {
+				return f.Mode == topology.Lossy && (f.Component == "s-up" || slices.Contains(f.AmbiguousWith, "s-up"))
+			}) {
+				t.Errorf("%d looks, seed %d: want s-up, lossy: %s", looks, seed, story(&inf))
+			}
+		}
+	}
+}
+
+// What a lossy uplink loses is the noise of all that is asked through it: of machines, switches and PDUs.
+func TestWhatIsBehindALossIsNotNamedForIt(t *testing.T) {
+	inv := wired(t, 12)
+	g := topology.New(inv)
+	for _, tt := range []struct {
+		looks int
+		share float64
+	}{{12, .45}, {2, .4}, {1, .3}} {
+		for seed := range uint64(3) {
+			inf := g.Infer(watch(inv, seed, tt.looks, outside, tt.share, func(c *inventory.Component, _ string) bool { return c.Site == "s" }))
+			for _, f := range inf.Findings {
+				if f.Mode != topology.Lossy && f.Confidence > .9 {
+					t.Errorf("%d looks, seed %d: %s is named beside the uplink: %s", tt.looks, seed, f.Component, story(&inf))
+				}
+			}
+			if !slices.ContainsFunc(inf.Findings, func(f topology.Finding) bool { return f.Mode == topology.Lossy }) {
+				t.Errorf("%d looks, seed %d: want s-up, lossy: %s", tt.looks, seed, story(&inf))
+			}
+		}
+	}
+}
+
+// Behind a loss what is dead still is found, given that it is asked often enough.
+func TestWhatIsDeadBehindALossIsNamed(t *testing.T) {
+	inv := wired(t, 12)
+	rows := watch(inv, 1, 4, outside, .3, func(c *inventory.Component, _ string) bool { return c.Site == "s" })
+	for i := range rows {
+		if rows[i].Component == "s-sw1-a-003" && rows[i].At.After(noon.Add(time.Minute)) {
+			rows[i].Result = topology.Down
+		}
+	}
+	inf := topology.New(inv).Infer(rows)
+	if !slices.Contains(named(inf), "s-sw1-a-003") {
+		t.Errorf("want s-sw1-a-003 beside the uplink: %s", story(&inf))
+	}
+}
+
+// Vantages within two sites see each other's through both uplinks: one of these loses packets, and no row tells which.
+func TestALossBetweenTwoSitesIsOfOneOfTheirUplinks(t *testing.T) {
+	inv := wired(t, 12)
+	g := topology.New(inv)
+	abroad := func(c *inventory.Component, vantage string) bool { return !strings.HasPrefix(vantage, c.Site+"-") }
+	inf := g.Infer(watch(inv, 1, 1, []string{"s-in", "u-in"}, .4, abroad))
+	if !alone(&inf, "s-up") || !alone(&inf, "u-up") || inf.Findings[0].Probability > .6 {
+		t.Errorf("want one class of s-up and u-up: %s", story(&inf))
+	}
+	inf = g.Infer(watch(inv, 1, 1, []string{"s-in", "u-in", "o1"}, .4, func(c *inventory.Component, vantage string) bool {
+		return abroad(c, vantage) && (vantage != "o1" || c.Site == "u")
+	}))
+	if !alone(&inf, "u-up") || alone(&inf, "s-up") {
+		t.Errorf("want u-up alone, since one that stands outside sees s well: %s", story(&inf))
+	}
+}
+
+// A loss that began between two looks is one, though it was not there before.
+func TestALossThatBeganMeanwhileIsFound(t *testing.T) {
+	inv := wired(t, 12)
+	rows := watch(inv, 2, 8, outside[:1], .25, func(c *inventory.Component, _ string) bool {
+		return c.Kind == inventory.KindServer && strings.HasPrefix(c.ID, "s-sw1-")
+	})
+	rows = slices.DeleteFunc(rows, func(o topology.Observation) bool { return o.Probe != topology.ProbeICMP })
+	for i := range rows {
+		if rows[i].At.Before(noon.Add(3 * time.Minute)) {
+			rows[i].Result = topology.Up
+		}
+	}
+	if inf := topology.New(inv).Infer(rows); !alone(&inf, "s-sw1") {
+		t.Errorf("want s-sw1, lossy: %s", story(&inf))
+	}
+}
