@@ -196,11 +196,10 @@ func TestReplayReadsStandardInput(t *testing.T) {
 	_, estate, sweep, before := replayExample(t)
 	want, _ := replayed(t, sweep, "--inventory", estate, "--before", before)
 	for stdin, args := range map[string][]string{sweep: {"-", "--before", before}, before: {sweep, "--before", "-"}} {
-		rows, err := os.Open(stdin)
+		rows, err := os.ReadFile(stdin)
 		must(t, err)
-		defer rows.Close()
 		var out, errOut bytes.Buffer
-		if code := run(t.Context(), append(append([]string{"localize", "replay"}, args...), "--inventory", estate), rows, &out, &errOut); code != exitOK {
+		if code := run(t.Context(), append(append([]string{"localize", "replay"}, args...), "--inventory", estate), bytes.NewReader(rows), &out, &errOut); code != exitOK {
 			t.Fatalf("%v: exit %d: %s", args, code, errOut.String())
 		}
 		var got topology.Inference

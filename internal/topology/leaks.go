@@ -69,8 +69,8 @@ const (
 
 // lostInARow is the chance that what went through a leak was missed so often in a row, where usual is
 // that of what does not, and once that of a single one.
-func (d *verdict) lostInARow(once, usual float64) float64 {
-	part, loss := float64(d.part)/100, float64(d.loss)/100
-	lost := math.Pow(1-(1-once)*(1-loss), float64(min(d.run, longestRun)))
+func (v *verdict) lostInARow(once, usual float64) float64 {
+	part, loss := float64(v.part)/100, float64(v.loss)/100
+	lost := math.Pow(1-(1-once)*(1-loss), float64(min(v.run, longestRun)))
 	return max(leastLeaked, part*lost+(1-part)*usual)
 }

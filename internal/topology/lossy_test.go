@@ -119,8 +119,8 @@ func TestWhatIsBehindALossIsNotNamedForIt(t *testing.T) {
 	for _, tt := range []struct {
 		looks int
 		share float64
-	}{{12, .45}, {2, .4}, {1, .3}} {
-		for seed := range uint64(3) {
+	}{{12, .45}, {8, .45}, {2, .45}, {1, .35}} {
+		for seed := range uint64(8) {
 			inf := g.Infer(watch(inv, seed, tt.looks, outside, tt.share, func(c *inventory.Component, _ string) bool { return c.Site == "s" }))
 			for _, f := range inf.Findings {
 				if f.Mode != topology.Lossy && f.Confidence > .9 {
@@ -169,12 +169,12 @@ func TestALossBetweenTwoSitesIsOfOneOfTheirUplinks(t *testing.T) {
 // A loss that began between two looks is one, though it was not there before.
 func TestALossThatBeganMeanwhileIsFound(t *testing.T) {
 	inv := wired(t, 12)
-	rows := watch(inv, 2, 8, outside[:1], .25, func(c *inventory.Component, _ string) bool {
+	rows := watch(inv, 2, 8, outside[:1], .4, func(c *inventory.Component, _ string) bool {
 		return c.Kind == inventory.KindServer && strings.HasPrefix(c.ID, "s-sw1-")
 	})
 	rows = slices.DeleteFunc(rows, func(o topology.Observation) bool { return o.Probe != topology.ProbeICMP })
 	for i := range rows {
-		if rows[i].At.Before(noon.Add(3 * time.Minute)) {
+		if rows[i].At.Before(noon.Add(4 * time.Minute)) {
 			rows[i].Result = topology.Up
 		}
 	}

@@ -79,9 +79,13 @@ func (m *modes) views() []misses {
 	return out
 }
 
-// view adds the probes of a server that answers anything, by vantage; of those across c, if there is one.
+// caused says that the server is down by what is no loss.
+func (m *modes) caused(n int32) bool { return m.explained[n] && !m.loose[n] && !m.leaky[n] }
+
+// view adds the probes of a server that answers anything and isn't down by something else, by vantage; of those
+// across c, if there is one.
 func (m *modes) view(n, c int32, views []misses) {
-	if all, _ := m.crossings(n); !all.lives() {
+	if all, _ := m.crossings(n); !all.lives() || m.caused(n) {
 		return
 	}
 	t := m.rows.table
@@ -229,8 +233,7 @@ func (m *modes) behind(nodes []int32) map[int32]*load {
 	}
 	for _, n := range m.servers {
 		s := m.seen[n]
-		caused := m.explained[n] && !m.loose[n] && !m.leaky[n]
-		counts := !caused && !(s.silent() && (s.powerIs(isDown) || len(s.power) > 0 && !s.powerIs(isUp)))
+		counts := !m.caused(n) && !(s.silent() && (s.powerIs(isDown) || len(s.power) > 0 && !s.powerIs(isUp)))
 		for _, way := range m.ways.of(n) {
 			if l := out[way.node]; l != nil {
 				l.add(n, way.share, counts)

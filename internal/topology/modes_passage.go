@@ -2,6 +2,7 @@ package topology
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -114,11 +115,40 @@ func (m *modes) steady(c int32, behind []int32) bool {
 	for _, at := range order {
 		parts = append(parts, times[at])
 	}
-	for !even(parts, all) {
+	for all.missed >= leastMissed {
+		if steadyIn(parts, all) {
+			return true
+		}
 		all.asked, all.missed = all.asked-parts[0].asked, all.missed-parts[0].missed
-		if parts = parts[1:]; len(parts) < leastSteady || all.missed < leastMissed {
+		if parts = parts[1:]; len(parts) < leastSteady {
 			return false
 		}
 	}
-	return true
+	return false
+}
+
+// unsteady is how little likely so few misses must be, at the times that see few, where as many are lost at each.
+const unsteady = .05
+
+// steadyIn says that no times see a much smaller share missed than all do, beyond chance.
+func steadyIn(parts []misses, all misses) bool {
+	few, expected := 0, 0.0
+	for _, k := range parts {
+		if usual := float64(k.asked) * float64(all.missed) / float64(all.asked); usual >= 4 && float64(k.missed) < .35*usual {
+			few, expected = few+k.missed, expected+usual
+		}
+	}
+	return atMost(few, expected) > unsteady/float64(len(parts))
+}
+
+// atMost is the chance of k events or fewer where so many are expected.
+func atMost(k int, expected float64) float64 {
+	term, sum := math.Exp(-expected), 0.0
+	for i := range k + 1 {
+		if i > 0 {
+			term *= expected / float64(i)
+		}
+		sum += term
+	}
+	return sum
 }
