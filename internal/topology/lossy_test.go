@@ -198,3 +198,20 @@ func TestALossThatBeganMeanwhileIsFound(t *testing.T) {
 		t.Errorf("want s-sw1, lossy: %s", story(&inf))
 	}
 }
+
+// Machines that never answer ping by policy make no loss of what they hang on, be they asked again and again.
+func TestAPolicyOfAFewMachinesIsNoLoss(t *testing.T) {
+	inv := wired(t, 12)
+	g := topology.New(inv)
+	for seed := range uint64(5) {
+		rows := watch(inv, seed, 8, outside[:2], .04, func(*inventory.Component, string) bool { return true })
+		for i := range rows {
+			if o := &rows[i]; o.Probe == topology.ProbeICMP && slices.Contains([]string{"s-sw1-a-001", "s-sw1-a-004", "s-sw1-b-007", "s-sw1-b-009"}, o.Component) {
+				o.Result = topology.Down
+			}
+		}
+		if inf := g.Infer(rows); slices.ContainsFunc(inf.Findings, func(f topology.Finding) bool { return f.Mode == topology.Lossy }) {
+			t.Errorf("seed %d: want no loss: %s", seed, story(&inf))
+		}
+	}
+}

@@ -89,9 +89,10 @@ func (m *modes) view(n, c int32, views []misses) {
 		return
 	}
 	t := m.rows.table
+	never := neverHeard(t.of(n))
 	for i := range t.of(n) {
 		r := &t.of(n)[i]
-		if r.ask.reaches() && r.result != isUnknown && m.sight.believed(m.g, r.vantage, n) && (c == noNode || m.ways.part(c, n, m.places[r.vantage]) > 0) && !m.leaks(n, m.places[r.vantage]) {
+		if r.ask.reaches() && !never[r.ask] && r.result != isUnknown && m.sight.believed(m.g, r.vantage, n) && (c == noNode || m.ways.part(c, n, m.places[r.vantage]) > 0) && !m.leaks(n, m.places[r.vantage]) {
 			views[r.vantage].note(r.result)
 		}
 	}
@@ -262,6 +263,7 @@ func (m *modes) askedThrough(uplinks []int32, n int32, loads map[int32]*load, co
 func (m *modes) question(w *witness, c int32) {
 	n, t := w.node, m.rows.table
 	rows := t.of(n)
+	never := neverHeard(rows)
 	var gone []bool
 	if m.seen[n].silent() {
 		gone = silentSinceUp(rows, leastGone)
@@ -271,7 +273,7 @@ func (m *modes) question(w *witness, c int32) {
 		switch {
 		case i < len(gone) && gone[i]:
 			w.gone++
-		case !r.ask.reaches() || r.result == isUnknown || t.obs[r.i].Peer != "" || !m.sight.believed(m.g, r.vantage, n) || m.ways.part(c, n, m.places[r.vantage]) == 0 || m.leaks(n, m.places[r.vantage]):
+		case !r.ask.reaches() || never[r.ask] || r.result == isUnknown || t.obs[r.i].Peer != "" || !m.sight.believed(m.g, r.vantage, n) || m.ways.part(c, n, m.places[r.vantage]) == 0 || m.leaks(n, m.places[r.vantage]):
 		case i > 0 && sameRow(r, &rows[i-1]) && t.obs[r.i].Detail == t.obs[rows[i-1].i].Detail: // doubled
 		default:
 			w.note(r.result)
@@ -279,6 +281,23 @@ func (m *modes) question(w *witness, c int32) {
 			w.probes[r.ask].note(r.result)
 		}
 	}
+}
+
+// leastUnheard is how often a probe is missed that a machine doesn't answer by policy, rather than by loss.
+const leastUnheard = 10
+
+// neverHeard says which probes of a machine were made so often and never answered: a loss is not why.
+func neverHeard(rows []row) (out [askPower]bool) {
+	var by [askPower]misses
+	for i := range rows {
+		if r := &rows[i]; r.ask.reaches() && r.result != isUnknown {
+			by[r.ask].note(r.result)
+		}
+	}
+	for a, k := range by {
+		out[a] = k.missed == k.asked && k.missed >= leastUnheard
+	}
+	return out
 }
 
 // leastGone is how many probes in a row a machine misses that is rather down than behind a path that loses some.
