@@ -33,6 +33,50 @@ func (m *modes) leaks(n, place int32) bool {
 	return false
 }
 
+// pathLost says that what is asked of n from a place goes through what was found lossy, or through uplinks that have
+// failed: that it is missed says nothing of what is on its way besides.
+func (m *modes) pathLost(n, place int32) bool {
+	site := m.g.site[n]
+	return place != site && m.cut[site] || m.leaks(n, place)
+}
+
+// leastThrough is the share of a site's machines that answer through uplinks which may lose packets, but have not failed.
+const leastThrough = .05
+
+// cutSites are the sites all of whose uplinks have failed, so that next to nothing there answers from outside.
+func (m *modes) cutSites() map[int32]bool {
+	out := map[int32]bool{}
+	for n := range m.g.nodes {
+		if !m.g.nodes[n].uplink {
+			continue
+		}
+		site := m.g.site[n]
+		if _, failed := m.stateOf(int32(n)); !failed {
+			out[site] = false
+		} else if _, known := out[site]; !known {
+			out[site] = true
+		}
+	}
+	through := map[int32]misses{}
+	for _, n := range m.servers {
+		site := m.g.site[n]
+		if !out[site] {
+			continue
+		}
+		k := through[site]
+		for i := range m.seen[n].reach {
+			if v := &m.seen[n].reach[i]; !v.inside {
+				k.note(v.result)
+			}
+		}
+		through[site] = k
+	}
+	for site, k := range through {
+		out[site] = float64(k.asked-k.missed) < leastThrough*float64(k.asked)
+	}
+	return out
+}
+
 // leakOf is the share of what is asked of n from a place that goes through the first of the leaks
 // on its way, and how much of that is lost; 0: none is.
 func (c *carriers) leakOf(leaking []leak, n, place int32) (part, loss float64) {

@@ -44,6 +44,7 @@ type modes struct {
 	findings []Finding
 	dark     map[int32]bool    // machines that a failure in part has taken the power of
 	loose    map[int32]bool    // servers that are silent, with no cause outside themselves
+	cut      map[int32]bool    // sites: that all their uplinks have failed
 	leaky    map[int32]bool    // servers that are explained by a loss alone
 	leaking  []leak            // what was found lossy, and what is in the class of it
 	weak     map[int32]float64 // whole failures that much contradicts → their log odds
@@ -74,6 +75,7 @@ func (r *reporter) inPart(findings []Finding, unexplained []int32, rows *chronic
 			}
 		}
 	}
+	m.cut = m.cutSites()
 	m.settle(m.lossy)
 	m.settle(m.heating)
 	m.settle(m.partial)

@@ -25,7 +25,7 @@ func (m *modes) lossy() []cause {
 	var suspects []int32
 	for n := range m.passed {
 		c := int32(n)
-		if (m.passed[n].last.suspect() || m.passed[n].all.suspect()) && !m.hasFinding(c, Lossy) {
+		if (m.passed[n].last.suspect() || m.passed[n].all.suspect()) && !m.hasFinding(c, Lossy) && !m.down(c) {
 			suspects = append(suspects, c)
 		}
 	}
@@ -45,6 +45,12 @@ func (m *modes) lossy() []cause {
 		}
 	}
 	return out
+}
+
+// down says that c is down by something else: what answers though it is said to be behind it stands elsewhere.
+func (m *modes) down(c int32) bool {
+	s, itself := m.stateOf(c)
+	return !itself && (s == powerless || s == cutOff)
 }
 
 // waysOut adds the uplinks of the sites in which vantages stand: who asks another site does so through both.
@@ -92,7 +98,7 @@ func (m *modes) view(n, c int32, views []misses) {
 	never := neverHeard(t.of(n))
 	for i := range t.of(n) {
 		r := &t.of(n)[i]
-		if r.ask.reaches() && !never[r.ask] && r.result != isUnknown && m.sight.believed(m.g, r.vantage, n) && (c == noNode || m.ways.part(c, n, m.places[r.vantage]) > 0) && !m.leaks(n, m.places[r.vantage]) {
+		if r.ask.reaches() && !never[r.ask] && r.result != isUnknown && m.sight.believed(m.g, r.vantage, n) && (c == noNode || m.ways.part(c, n, m.places[r.vantage]) > 0) && !m.pathLost(n, m.places[r.vantage]) {
 			views[r.vantage].note(r.result)
 		}
 	}
@@ -273,7 +279,7 @@ func (m *modes) question(w *witness, c int32) {
 		switch {
 		case i < len(gone) && gone[i]:
 			w.gone++
-		case !r.ask.reaches() || never[r.ask] || r.result == isUnknown || t.obs[r.i].Peer != "" || !m.sight.believed(m.g, r.vantage, n) || m.ways.part(c, n, m.places[r.vantage]) == 0 || m.leaks(n, m.places[r.vantage]):
+		case !r.ask.reaches() || never[r.ask] || r.result == isUnknown || t.obs[r.i].Peer != "" || !m.sight.believed(m.g, r.vantage, n) || m.ways.part(c, n, m.places[r.vantage]) == 0 || m.pathLost(n, m.places[r.vantage]):
 		case i > 0 && sameRow(r, &rows[i-1]) && t.obs[r.i].Detail == t.obs[rows[i-1].i].Detail: // doubled
 		default:
 			w.note(r.result)
