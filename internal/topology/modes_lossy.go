@@ -25,7 +25,7 @@ func (m *modes) lossy() []cause {
 	var suspects []int32
 	for n := range m.passed {
 		c := int32(n)
-		if (m.passed[n].last.suspect() || m.passed[n].all.suspect()) && !m.hasFinding(c, Lossy) && !m.down(c) {
+		if m.suspect(c) && !m.hasFinding(c, Lossy) && !m.down(c) {
 			suspects = append(suspects, c)
 		}
 	}
@@ -47,6 +47,15 @@ func (m *modes) lossy() []cause {
 	return out
 }
 
+// suspect says that c may lose some of what it carries, be it only that of earlier looks.
+func (m *modes) suspect(c int32) bool {
+	p := &m.passed[c]
+	if m.cut[m.g.site[c]] { // what comes from outside is lost before it gets there
+		return p.last.within.suspect() || p.all.within.suspect()
+	}
+	return p.last.suspect() || p.all.suspect()
+}
+
 // down says that c is down by something else: what answers though it is said to be behind it stands elsewhere.
 func (m *modes) down(c int32) bool {
 	s, itself := m.stateOf(c)
@@ -59,7 +68,7 @@ func (m *modes) waysOut(suspects []int32) []int32 {
 		return suspects
 	}
 	for n := range m.g.nodes {
-		if m.g.nodes[n].uplink && slices.Contains(m.places, m.g.site[n]) && !m.hasFinding(int32(n), Lossy) {
+		if m.g.nodes[n].uplink && !m.cut[m.g.site[n]] && slices.Contains(m.places, m.g.site[n]) && !m.hasFinding(int32(n), Lossy) {
 			suspects = append(suspects, int32(n))
 		}
 	}

@@ -9,23 +9,33 @@ import (
 
 // passage counts what a carrier carried of the probes of machines that answer
 // anything, and the machines that missed some.
-type passage struct{ asked, missed, mixed int }
+type passage struct {
+	tally
+	within tally // what was asked from within its site
+}
+
+type tally struct{ asked, missed, mixed int }
 
 // suspect says that it may lose some.
-func (p *passage) suspect() bool {
-	return p.mixed >= leastMixed && float64(p.missed) >= leastLoss*float64(p.asked)
+func (t *tally) suspect() bool {
+	return t.mixed >= leastMixed && float64(t.missed) >= leastLoss*float64(t.asked)
+}
+
+func (t *tally) note(asked, missed int) {
+	t.asked += asked
+	t.missed += missed
+	if missed > 0 {
+		t.mixed++
+	}
 }
 
 func (p *passage) note(c crossing, outside bool) {
-	asked, missed := c.asked[0]+c.asked[1], c.missed[0]+c.missed[1]
 	if outside {
-		asked, missed = c.asked[0], c.missed[0]
+		p.tally.note(c.asked[0], c.missed[0])
+		return
 	}
-	p.asked += asked
-	p.missed += missed
-	if missed > 0 {
-		p.mixed++
-	}
+	p.tally.note(c.asked[0]+c.asked[1], c.missed[0]+c.missed[1])
+	p.within.note(c.asked[1], c.missed[1])
 }
 
 // crossing counts what was asked of a machine and missed, from outside and from within.
