@@ -59,6 +59,7 @@ func (a *app) doubtCases(ctx context.Context, g *topology.Graph, inv *inventory.
 	var cases []topology.Case
 	add := func(name string, obs []topology.Observation) {
 		sifted := g.Sift(obs, nil)
+		sifted.HabitsKnown = len(files) == 0
 		cases = append(cases, topology.Case{Name: name, Observations: obs, Inference: g.InferSifted(&sifted)})
 	}
 	for _, file := range files {

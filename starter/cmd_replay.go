@@ -69,6 +69,7 @@ func newReplayCommand(a *app) *cobra.Command {
 				}
 			}
 			sifted := g.Sift(obs, earlier)
+			sifted.HabitsKnown = incidentID != ""
 			printSifted(cmd.ErrOrStderr(), len(obs), sifted)
 			inf := g.InferSifted(&sifted)
 			if explain {

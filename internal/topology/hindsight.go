@@ -80,7 +80,9 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 	}
 	silent, looked := r.neverHeard(rows)
 	h.unheard = h.usual
-	h.unheard.mute, h.unheard.gone = min(mostMute, firstMute(silent, looked)), goneOfMute
+	if !r.habitsKnown {
+		h.unheard.mute, h.unheard.gone = min(mostMute, firstMute(silent, looked)), goneOfMute
+	}
 	switch many := silent / float64(max(1, looked)); {
 	case silent >= leastMute && many > timesHung*ownHung:
 		h.unknown.hung, h.unknown.mute = ownHung, max(h.unknown.mute, min(mostMute, many-ownHung))

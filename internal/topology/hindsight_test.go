@@ -56,8 +56,11 @@ func TestAFewThatNobodyEverHeardAreNamedOnceAnEarlierSweepHeardThem(t *testing.T
 		rows = append(rows, again)
 		before[i].At = noon.Add(-24 * time.Hour)
 	}
-	if first := g.Infer(rows); len(first.Findings) > 0 || !slices.Equal(first.Unexplained, silent) {
+	if first := g.InferAfter(rows, nil); len(first.Findings) > 0 || !slices.Equal(first.Unexplained, silent) {
 		t.Errorf("at a first sweep %s, want both unexplained", story(&first))
+	}
+	if known := g.Infer(rows); !slices.Equal(named(known), silent) {
+		t.Errorf("who never answers is left out: %s, want both named", story(&known))
 	}
 	if later := g.InferAfter(rows, before); !slices.Equal(named(later), silent) {
 		t.Errorf("heard yesterday: %s, want both named", story(&later))

@@ -40,18 +40,23 @@ const (
 // The order of the observations does not matter; of several on the same
 // component, probe and vantage the latest counts, and a repetition with the same
 // result makes it surer. Unknown components are ignored.
-func (g *Graph) Infer(obs []Observation) Inference { return g.InferAfter(obs, nil) }
+//
+// Who asks knows the habits of all, and has left out what never answers: what is silent has answered once.
+func (g *Graph) Infer(obs []Observation) Inference { return g.infer(obs, nil, nil, true) }
 
 // InferAfter is the same, with older rows: those that are stale, and an earlier
-// sweep. They tell what came when, and nothing of what is so now.
-func (g *Graph) InferAfter(obs, past []Observation) Inference { return g.infer(obs, past, nil) }
+// sweep. They tell what came when, and nothing of what is so now; and alone whether what is silent ever answered.
+func (g *Graph) InferAfter(obs, past []Observation) Inference { return g.infer(obs, past, nil, false) }
 
 // InferSifted is the same of what [Graph.Sift] has left, which need not be looked up again.
-func (g *Graph) InferSifted(s *Sifted) Inference { return g.infer(s.Observations, s.Past, s.past) }
+func (g *Graph) InferSifted(s *Sifted) Inference {
+	return g.infer(s.Observations, s.Past, s.past, s.HabitsKnown)
+}
 
 // infer is InferAfter; older are the nodes of the past rows, or nil.
-func (g *Graph) infer(obs, past []Observation, older []int32) Inference {
+func (g *Graph) infer(obs, past []Observation, older []int32, habitsKnown bool) Inference {
 	v := g.look(obs)
+	v.habitsKnown = habitsKnown
 	if older == nil {
 		older = g.rowNodes(past)
 	}

@@ -23,6 +23,8 @@ type Sifted struct {
 	// Past are the stale rows, and those of the earlier sweep, for [Graph.InferAfter].
 	Past []Observation
 	past []int32 // their nodes
+	// HabitsKnown is for the caller to set: what never answers was left out by who made the rows, as in an incident's.
+	HabitsKnown bool
 }
 
 // Sift prepares stored rows for [Graph.Infer]. Before is an earlier sweep, or

@@ -111,6 +111,8 @@ type view struct {
 	sight  *sight
 	seen   []*sighting // by node; nil where nothing was seen
 	places []int32     // by vantage: the node of the site that it stands in; noNode: outside of all
+
+	habitsKnown bool // what never answers was left out by who asks
 }
 
 // sightings sorts the observations out: the last by time counts, per component,
