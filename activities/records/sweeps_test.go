@@ -339,10 +339,15 @@ func TestTheBMCOfAMachineThatSurelyFailedIsAsked(t *testing.T) {
 // explains it as the last round.
 func (r *rig) seen(sweep string, at time.Time, result topology.Result, ids ...string) records.Inferred {
 	r.t.Helper()
+	return r.seenBy([]topology.Probe{topology.ProbeTCP, topology.ProbePower}, sweep, at, result, ids...)
+}
+
+func (r *rig) seenBy(probes []topology.Probe, sweep string, at time.Time, result topology.Result, ids ...string) records.Inferred {
+	r.t.Helper()
 	r.now = at
 	var obs []topology.Observation
 	for _, id := range ids {
-		for _, p := range []topology.Probe{topology.ProbeTCP, topology.ProbePower} {
+		for _, p := range probes {
 			obs = append(obs, topology.Observation{Component: id, Probe: p, Vantage: estate.Vantages[0], At: at, Result: result})
 		}
 	}
@@ -385,6 +390,10 @@ func TestWhatWasOffLongBeforeIsNotNews(t *testing.T) {
 	if f := got.Findings[0]; !f.Worked.Equal(begin.Add(49*time.Hour)) || !f.Since.Equal(begin.Add(50*time.Hour)) {
 		t.Errorf("it worked at %s and failed at %s, want the sweep before and this one", f.Worked, f.Since)
 	}
+	got = r.seen("s12", begin.Add(50*time.Hour+20*time.Minute), topology.Down, off)
+	if f := got.Findings[0]; !f.Worked.Equal(begin.Add(49*time.Hour)) || !f.Since.Equal(begin.Add(50*time.Hour)) {
+		t.Errorf("it worked at %s and failed at %s, want the two sweeps before this one", f.Worked, f.Since)
+	}
 }
 
 func TestWhatIsNoNewsIsLearnedLikeTheRest(t *testing.T) {
@@ -425,6 +434,21 @@ func TestWhatNobodySawWorkingFailsSinceItWasFirstAsked(t *testing.T) {
 	got := r.seen("s1", begin.Add(20*time.Minute), topology.Down, dead)
 	if len(got.Findings) != 1 || !got.Findings[0].Worked.IsZero() || !got.Findings[0].Since.Equal(begin) {
 		t.Errorf("%+v, want %s failing since %s", got.Findings, dead, begin)
+	}
+}
+
+// A machine that was off before its PDU failed doesn't tell since when the PDU has.
+func TestWhatFailedByItselfBeforeDoesNotDateWhatTookTheRest(t *testing.T) {
+	r := newRig(t)
+	servers, tcp := topology.New(r.inv).Blast("msk-r2-k04-pdu-a").Servers, []topology.Probe{topology.ProbeTCP}
+	begin := r.now
+	r.seenBy(tcp, "s0", begin, topology.Up, servers...)
+	r.seenBy(tcp, "s1", begin.Add(time.Hour), topology.Down, servers[0])
+	for i, at := range []time.Duration{2 * time.Hour, 3 * time.Hour} {
+		got := r.seenBy(tcp, fmt.Sprint("all", i), begin.Add(at), topology.Down, servers...)
+		if f := got.Findings[0]; f.Kind == inventory.KindServer || !f.Worked.Equal(begin) || !f.Since.Equal(begin.Add(2*time.Hour)) {
+			t.Errorf("after %s: %s worked at %s and failed at %s, want two hours after the first sweep", at, f.Component, f.Worked, f.Since)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"vakhta/internal/topology"
 )
@@ -11,8 +12,13 @@ import (
 // mostWitnesses is of how many machines it is looked up when they last answered.
 const mostWitnesses = 100
 
+// fewWitnesses must have been seen failing by earlier sweeps for what takes more down to have failed then:
+// one may have failed by itself.
+const fewWitnesses = 2
+
 // lastWorked says of findings whose sweep does not tell when what they explain was last
-// seen working: earlier sweeps do. What none of them has seen working fails since the first of them at least.
+// seen working: earlier sweeps do. What one of them has seen failing since then fails since that sweep, what none of
+// them has seen working since the first of them at least.
 func (a *Activities) lastWorked(ctx context.Context, fs []topology.Finding) ([]topology.Finding, error) {
 	var ids []string
 	for i := range fs {
@@ -36,26 +42,42 @@ func (a *Activities) lastWorked(ctx context.Context, fs []topology.Finding) ([]t
 	}
 	out := slices.Clone(fs)
 	for i := range out {
-		f := &out[i]
-		if !f.Worked.IsZero() {
-			continue
-		}
-		first := f.Since
-		for _, id := range witnesses(f) {
-			for _, h := range of[id] {
-				if h.LastUp.Before(f.Since) && h.LastUp.After(f.Worked) {
-					f.Worked = h.LastUp.UTC()
-				}
-				if h.Silent > 0 && h.Silent == h.Asked && h.FirstAt.Before(first) {
-					first = h.FirstAt.UTC()
-				}
-			}
-		}
-		if f.Worked.IsZero() {
-			f.Since = first
+		if out[i].Worked.IsZero() {
+			remember(&out[i], of)
 		}
 	}
 	return out, nil
+}
+
+// remember dates a finding by what earlier sweeps saw of its witnesses.
+func remember(f *topology.Finding, of map[string][]*topology.Habit) {
+	first, fell := f.Since, []time.Time(nil)
+	for _, id := range witnesses(f) {
+		var silent time.Time
+		for _, h := range of[id] {
+			if h.LastUp.Before(f.Since) && h.LastUp.After(f.Worked) {
+				f.Worked = h.LastUp.UTC()
+			}
+			if h.Silent > 0 && h.Silent == h.Asked && h.FirstAt.Before(first) {
+				first = h.FirstAt.UTC()
+			}
+			if h.SilentAt.After(silent) {
+				silent = h.SilentAt.UTC()
+			}
+		}
+		if !silent.IsZero() {
+			fell = append(fell, silent)
+		}
+	}
+	if f.Worked.IsZero() {
+		f.Since = first
+		return
+	}
+	fell = slices.DeleteFunc(fell, func(at time.Time) bool { return !at.After(f.Worked) || !at.Before(f.Since) })
+	if least := min(fewWitnesses, max(1, len(f.Explains))); len(fell) >= least {
+		slices.SortFunc(fell, time.Time.Compare)
+		f.Since = fell[least-1]
+	}
 }
 
 // witnesses are some of what was seen failing by a finding.

@@ -21,6 +21,7 @@ const habitBatch = 5000
 const learn = `ON CONFLICT (component, probe, peer, vantage) DO UPDATE SET
 	asked = habit.asked + 1, answered = habit.answered + excluded.answered,
 	silent = CASE WHEN excluded.answered = 1 THEN 0 ELSE habit.silent + 1 END,
+	silent_at = CASE WHEN excluded.answered = 1 THEN 0 WHEN habit.silent = 0 THEN excluded.silent_at ELSE habit.silent_at END,
 	deviation = CASE WHEN excluded.rtt = 0 THEN habit.deviation WHEN habit.rtt = 0 THEN excluded.deviation
 		ELSE habit.deviation + ` + fade + ` * (ABS(excluded.rtt - habit.rtt) - habit.deviation) END,
 	rtt = CASE WHEN excluded.rtt = 0 THEN habit.rtt WHEN habit.rtt = 0 THEN excluded.rtt ELSE habit.rtt + ` + fade + ` * (excluded.rtt - habit.rtt) END,
@@ -38,7 +39,7 @@ func (s *Store) LearnHabits(ctx context.Context, sweep string, at time.Time, obs
 	}
 	for batch := range slices.Chunk(lastAnswers(obs), habitBatch) {
 		err := s.write(ctx, func(tx *transaction) error {
-			_, err := s.dialect.insert(ctx, tx, `INSERT INTO habit (component, probe, peer, vantage, asked, answered, rtt, deviation, first_at, last_at, last_up, silent)`, learn, habitRows(obs, batch))
+			_, err := s.dialect.insert(ctx, tx, `INSERT INTO habit (component, probe, peer, vantage, asked, answered, rtt, deviation, first_at, last_at, last_up, silent, silent_at)`, learn, habitRows(obs, batch))
 			return err
 		})
 		if err != nil {
@@ -84,30 +85,34 @@ func habitRows(obs []topology.Observation, places []int32) [][]any {
 	rows := make([][]any, 0, len(places))
 	for _, i := range places {
 		o := &obs[i]
-		at, up, answered, silent := micros(o.At), int64(0), 0, 1
+		at := micros(o.At)
+		up, answered, silent, silentAt := int64(0), 0, 1, at
 		if o.Result == topology.Up {
-			up, answered, silent = at, 1, 0
+			up, answered, silent, silentAt = at, 1, 0, 0
 		}
 		rtt := 0.0
 		if answered == 1 {
 			rtt = float64(o.RTTMicros)
 		}
-		rows = append(rows, []any{o.Component, string(o.Probe), o.Peer, o.Vantage, 1, answered, rtt, rtt / 2, at, at, up, silent})
+		rows = append(rows, []any{o.Component, string(o.Probe), o.Peer, o.Vantage, 1, answered, rtt, rtt / 2, at, at, up, silent, silentAt})
 	}
 	return rows
 }
 
 // Habits reads what is known of the components, by component, probe, peer and vantage.
 func (s *Store) Habits(ctx context.Context, components []string) ([]topology.Habit, error) {
-	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT component, probe, peer, vantage, asked, answered, silent, rtt, deviation, first_at, last_at, last_up
+	all, err := collect(ask(s.reader.QueryContext(ctx, `SELECT component, probe, peer, vantage, asked, answered, silent, rtt, deviation, first_at, last_at, last_up, silent_at
 		FROM habit WHERE component`+s.dialect.among+` ORDER BY component, probe, peer, vantage`, s.dialect.list(components))), func(r row) (h topology.Habit, err error) {
 		var rtt, deviation float64
-		var first, last, up int64
-		err = r.Scan(&h.Component, &h.Probe, &h.Peer, &h.Vantage, &h.Asked, &h.Answered, &h.Silent, &rtt, &deviation, &first, &last, &up)
+		var first, last, up, silent int64
+		err = r.Scan(&h.Component, &h.Probe, &h.Peer, &h.Vantage, &h.Asked, &h.Answered, &h.Silent, &rtt, &deviation, &first, &last, &up, &silent)
 		h.RTT, h.Deviation = time.Duration(rtt*float64(time.Microsecond)), time.Duration(deviation*float64(time.Microsecond))
 		h.FirstAt, h.LastAt = instant(first), instant(last)
 		if up > 0 {
 			h.LastUp = instant(up)
+		}
+		if silent > 0 {
+			h.SilentAt = instant(silent)
 		}
 		return h, err
 	})

@@ -28,6 +28,15 @@ func TestHabitsAreLearnedOncePerSweep(t *testing.T) {
 		require.Equal(t, 1200*time.Microsecond, h.RTT)
 		require.Equal(t, 600*time.Microsecond, h.Deviation, "half the first, then a fifth of the way to the difference of 1 ms")
 		require.Equal(t, []time.Time{t0.Add(time.Second), t0.Add(time.Minute), t0.Add(2 * time.Minute)}, []time.Time{h.FirstAt, h.LastUp, h.LastAt})
+		require.Equal(t, t0.Add(2*time.Minute), h.SilentAt)
+		require.NoError(t, st.LearnHabits(ctx, "s4", t0, []topology.Observation{see(topology.Down, 3*time.Minute, 0)}))
+		got, err = st.Habits(ctx, []string{"h1"})
+		require.NoError(t, err)
+		require.Equal(t, t0.Add(2*time.Minute), got[0].SilentAt, "its first silence counts")
+		require.NoError(t, st.LearnHabits(ctx, "s5", t0, []topology.Observation{see(topology.Up, 4*time.Minute, 1000)}))
+		got, err = st.Habits(ctx, []string{"h1"})
+		require.NoError(t, err)
+		require.True(t, got[0].SilentAt.IsZero(), "it is back")
 	})
 }
 
