@@ -15,7 +15,7 @@ import (
 type Scope struct {
 	Client     string   `json:"client,omitempty"`
 	Site       string   `json:"site,omitempty"`
-	Components []string `json:"components,omitempty"`
+	Components []string `json:"components,omitempty"` // and the machines that hang on them
 	All        bool     `json:"all,omitempty"`
 	Full       bool     `json:"full,omitempty"` // with All: everything is asked of every machine, not of samples
 	// Work is planned work: all that it touches, and what feeds it.
@@ -56,8 +56,11 @@ func (a *Activities) PlanSweep(ctx context.Context, p PlanSweepParams) (SweepPla
 	if err != nil {
 		return SweepPlan{}, err
 	}
-	plan := SweepPlan{Total: len(servers), Sites: a.countSites(servers)}
 	q := a.newQuestions(nil)
+	if len(p.Scope.Components) > 0 {
+		servers = q.named(servers)
+	}
+	plan := SweepPlan{Total: len(servers), Sites: a.countSites(servers)}
 	if p.Scope.bySample(len(servers), p.Routine) {
 		q.firstSamples()
 	} else {
@@ -92,10 +95,48 @@ func (a *Activities) resolve(s Scope) ([]string, error) {
 				return nil, invalid("components[%d]: the inventory has no component %q; %s", i, id, meant(a.inv.LikeComponent(id), "components"))
 			}
 		}
-		return slices.Compact(slices.Sorted(slices.Values(s.Components))), nil
+		return a.below(s.Components), nil
 	default:
 		return a.inv.Servers(), nil
 	}
+}
+
+// mostBelow is of how many machines at most those are asked that hang on named equipment, so that an
+// alert about an uplink does not begin with a sweep of its whole site: later rounds ask more where it is needed.
+const mostBelow = 500
+
+// below are the components, and machines that hang on them, whether or not these have something else to
+// fall back upon. Of many it is some, from everywhere.
+func (a *Activities) below(ids []string) []string {
+	named := map[string]bool{}
+	for _, id := range ids {
+		named[id] = true
+	}
+	blast := a.graph().Blast(ids...)
+	hang := slices.DeleteFunc(slices.Concat(blast.Servers, blast.Degraded), func(id string) bool { return named[id] })
+	slices.Sort(hang)
+	for _, id := range spread(hang, mostBelow) {
+		named[id] = true
+	}
+	return sorted(named)
+}
+
+// named asks the equipment among components, and returns the machines, which are those that count; where there is
+// no machine the equipment counts.
+func (q *questions) named(ids []string) []string {
+	machines := slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		c, ok := q.a.inv.Component(id)
+		return !ok || c.Kind != inventory.KindServer
+	})
+	if len(machines) == 0 {
+		return ids
+	}
+	for _, id := range ids {
+		if c, ok := q.a.inv.Component(id); ok && c.Kind != inventory.KindServer {
+			q.askEquipment(c)
+		}
+	}
+	return machines
 }
 
 // meant says what may have been meant by a name that the inventory doesn't hold.

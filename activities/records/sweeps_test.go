@@ -107,8 +107,55 @@ func TestAScopeThatTheInventoryDoesNotHoldIsNamed(t *testing.T) {
 func TestWhatHasNoAddressIsNeverProbed(t *testing.T) {
 	r := newRig(t)
 	plan := r.plan("s1", records.Scope{Components: []string{"msk", "msk-r1", "msk-r1-k01", "m1-0101"}})
-	if got := probed(r.shards("s1", 1, plan.Shards)); !slices.Equal(got, []string{"m1-0101"}) {
-		t.Errorf("%v", got)
+	got := probed(r.shards("s1", 1, plan.Shards))
+	if !slices.Contains(got, "m1-0101") || len(got) != plan.Total {
+		t.Errorf("%d are asked of %d machines: %v", len(got), plan.Total, got)
+	}
+	if places := []string{"msk", "msk-r1", "msk-r1-k01"}; slices.ContainsFunc(places, func(id string) bool { return slices.Contains(got, id) }) {
+		t.Errorf("places are asked: %v", got)
+	}
+}
+
+// Whoever names equipment or a place means what hangs on it; of a site some machines will do.
+func TestNamedEquipmentIsAskedWithWhatHangsOnIt(t *testing.T) {
+	r := newRig(t)
+	for id, want := range map[string]int{"msk-r1-k01": 40, "msk-r1-k01-sw": 40, "msk-r1-k01-pdu-a": 40, "msk": 500} {
+		t.Run(id, func(t *testing.T) {
+			plan := r.plan(id, records.Scope{Components: []string{id}})
+			if plan.Total != want || plan.Sites[0].Servers != want {
+				t.Errorf("%d machines count, at %v, want %d", plan.Total, plan.Sites, want)
+			}
+			got := probed(r.shards(id, 1, plan.Shards))
+			c, _ := r.inv.Component(id)
+			if itself := slices.Contains(got, id); itself != r.held(c) {
+				t.Errorf("it is asked itself: %v", itself)
+			}
+			if n := len(slices.DeleteFunc(got, func(id string) bool { c, _ := r.inv.Component(id); return c.Kind != inventory.KindServer })); n != want {
+				t.Errorf("%d machines are asked, want %d", n, want)
+			}
+		})
+	}
+}
+
+// An alert about equipment, or a rack that somebody names: what failed is told from all else that would
+// silence the same machines.
+func TestNamedEquipmentIsToldFromWhatItHangsOn(t *testing.T) {
+	for scope, failed := range map[string]string{
+		"msk-r2-k04-sw": "msk-r2-k04-sw", "msk-r2-k04-pdu-a": "msk-r2-k04-pdu-a", "msk-r2-k04": "msk-r2-k04-sw", "m2-0401": "msk-r2-k04-pdu-a",
+	} {
+		t.Run(scope, func(t *testing.T) {
+			r := newRig(t)
+			scope := records.Scope{Components: []string{scope}}
+			refs, last := r.plan("s1", scope).Shards, records.Inferred{}
+			for round := 1; len(refs) > 0 && round <= 4; round++ {
+				r.look("s1", round, failed, refs)
+				last = r.infer("s1", scope, round)
+				refs = last.Next
+			}
+			if f := last.Findings; len(f) != 1 || f[0].Component != failed || len(f[0].AmbiguousWith) > 0 || f[0].Confidence < .95 {
+				t.Errorf("%+v, want %s", f, failed)
+			}
+		})
 	}
 }
 
