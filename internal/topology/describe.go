@@ -38,6 +38,8 @@ func Headline(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 			return fmt.Sprintf("Сервер %s (%s) выключен", name, place)
 		case f.Unserving() != "":
 			return fmt.Sprintf("Сервер %s (%s) отвечает, но не так, как должен, по %s", name, place, f.Unserving())
+		case f.ShutPort():
+			return fmt.Sprintf("Сервер %s (%s) отключён от сети: его порт выключен в настройках коммутатора", name, place)
 		case f.Kind == inventory.KindServer:
 			return fmt.Sprintf("Сервер %s (%s) не отвечает, неисправность в нём самом", name, place)
 		case isPlace(f.Kind):
@@ -50,6 +52,8 @@ func Headline(inv *inventory.Inventory, f Finding, lang inventory.Language) stri
 		return fmt.Sprintf("Server %s (%s) is switched off", name, place)
 	case f.Unserving() != "":
 		return fmt.Sprintf("Server %s (%s) answers, but not as it should by %s", name, place, f.Unserving())
+	case f.ShutPort():
+		return fmt.Sprintf("Server %s (%s) is cut off: its port is shut down by the switch's configuration", name, place)
 	case f.Kind == inventory.KindServer:
 		return fmt.Sprintf("Server %s (%s) does not answer, and the fault is its own", name, place)
 	case isPlace(f.Kind):

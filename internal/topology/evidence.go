@@ -76,6 +76,7 @@ func (r *reporter) sharedEvidence(h int32, broken []int32) []Evidence {
 		out = append(out, Evidence{Result: Down, Count: components, Text: fmt.Sprintf(
 			"%s of %s behind it %s not answer", verb(components, "the management address", "management addresses"), count(components, "component"), verb(components, "does", "do"))})
 	}
+	out = append(out, r.devicesOnShared(id)...)
 	out = append(out, r.survivors(h)...)
 	out = append(out, r.onSiteEvidence(h, broken)...)
 	if answered > 0 {
@@ -166,7 +167,7 @@ func (r *reporter) ownEvidence(id int32) []Evidence {
 		}[result]
 		out = append(out, Evidence{Component: c.ID, Probe: ProbePower, Result: results[result], Text: text})
 	}
-	out = append(out, r.onSiteEvidence(r.local[id], []int32{id})...)
+	out = append(out, slices.Concat(r.lastLog(id), r.devicesOn(id), r.onSiteEvidence(r.local[id], []int32{id}))...)
 	var told [asks]bool
 	for _, v := range sight.reach {
 		if v.result != isDown || told[v.ask] {

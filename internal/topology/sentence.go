@@ -244,6 +244,8 @@ func adviceOnServer(inv *inventory.Inventory, f Finding) say {
 		return say{"switch it on by its BMC, unless its owner switched it off", "включить его через BMC, если только его не выключил владелец"}
 	case f.PowerOff:
 		return say{"have somebody switch it on, unless its owner switched it off", "попросить на площадке включить его, если только его не выключил владелец"}
+	case f.ShutPort():
+		return say{"find out who shut its port, and why, then open it", "выяснить, кто и зачем выключил его порт, и включить"}
 	case told(Up) && hasBMC:
 		return say{"look at its console, then restart it by its BMC", "посмотреть его консоль и перезапустить через BMC"}
 	case power(true, Down):
