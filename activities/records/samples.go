@@ -79,19 +79,26 @@ func (s Scope) bySample(servers int, routine bool) bool {
 	return s.All && !s.Full && !routine && servers >= sampleFrom
 }
 
-// firstSamples asks everything of some machines of each class, and of all
-// equipment; the others are pinged. A ping of everybody takes a second or two,
-// so that no machine that is down by itself is missed; what costs is to connect.
+// whole says that the scope is the estate or a site, and so all equipment that is there: one of a pair may be dead
+// without any machine that tells.
+func (s Scope) whole() bool { return s.Client == "" && len(s.Components) == 0 && s.Work == "" }
+
+// allEquipment asks all equipment of a site, or of all.
+func (q *questions) allEquipment(site string) {
+	for _, c := range q.a.inv.Components() {
+		if c.Kind != inventory.KindServer && (site == "" || c.Site == site) {
+			q.askEquipment(c)
+		}
+	}
+}
+
+// firstSamples asks everything of some machines of each class; the others are pinged. A ping of
+// everybody takes a second or two, so that no machine that is down by itself is missed; what costs is to connect.
 func (q *questions) firstSamples() {
 	for _, c := range q.a.classes() {
 		q.first(c.sample())
 		for _, id := range c.rest() {
 			q.brief(id)
-		}
-	}
-	for _, c := range q.a.inv.Components() {
-		if c.Kind != inventory.KindServer {
-			q.askEquipment(c)
 		}
 	}
 }

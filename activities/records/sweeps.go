@@ -66,6 +66,9 @@ func (a *Activities) PlanSweep(ctx context.Context, p PlanSweepParams) (SweepPla
 	} else {
 		q.first(servers)
 	}
+	if p.Scope.whole() {
+		q.allEquipment(p.Scope.Site)
+	}
 	if p.Scope.Client != "" || len(p.Scope.Components) > 0 {
 		q.services(servers)
 	}
