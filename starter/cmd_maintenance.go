@@ -144,11 +144,11 @@ func printMeasured(out io.Writer, p records.MeasuredWork) error {
 
 // impactLine says whom a work touches, and how.
 func impactLine(servers, clients, degraded, slowed, reduced int) string {
-	line := fmt.Sprintf("outage: %d machines of %d clients", servers, clients)
+	line := fmt.Sprintf("outage: %s of %s", count(servers, "machine"), count(clients, "client"))
 	if degraded > 0 {
-		line += fmt.Sprintf("; degraded: %d machines, %d clients with nothing worse", degraded, slowed)
+		line += fmt.Sprintf("; degraded: %s, %s with nothing worse", count(degraded, "machine"), count(slowed, "client"))
 	}
-	return line + fmt.Sprintf("; reduced redundancy: %d machines", reduced)
+	return line + "; reduced redundancy: " + count(reduced, "machine")
 }
 
 func newMaintenanceListCommand(a *app) *cobra.Command {

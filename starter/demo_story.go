@@ -175,6 +175,10 @@ func (t *story) answerMark(in incident.Incident) string {
 }
 
 func (t *story) showSweep(p workflows.LocalizeProgress) {
+	if p.Total == 0 {
+		t.s.progress("planning the sweep")
+		return
+	}
 	parts := make([]string, 0, len(p.Sites))
 	for _, s := range p.Sites {
 		parts = append(parts, fmt.Sprintf("%s %d/%d, %d down", s.Site, s.Checked, s.Total, s.Down))

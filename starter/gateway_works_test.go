@@ -35,7 +35,7 @@ func TestAWorkOfThePageIsWhatTheCommandLineWouldPlan(t *testing.T) {
 	}
 	w := h.form("/works/new", fields)
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
-	require.Contains(t, w.Body.String(), "1 machines of 1 clients lose service")
+	require.Contains(t, w.Body.String(), "1 machine of 1 client loses service")
 	require.Empty(t, h.flows.calls, "looking at it must plan nothing")
 
 	fields.Set("do", "plan")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -340,5 +341,14 @@ var functions = map[string]any{
 	"clock": func(t time.Time) string { return t.UTC().Format("15:04:05") },
 	"stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
 	"since": func(now, t time.Time) string { return postmortem.Span(max(now.Sub(t), 0).Round(time.Second)) },
+	"count": counted,
 	"sub":   func(a, b time.Time) string { return postmortem.Span(max(a.Sub(b), 0)) },
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
 }
