@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +24,8 @@ func newIncidentObservationsCommand(a *app) *cobra.Command {
 		Long: `Print the observations that led to an incident, as JSON lines that ` + "`localize replay`" + ` reads.
 
 What was no news then is left out, and counted on stderr: what never answers,
-what had been down for days, and what was under planned work.`,
+what had been down for days, and what was under planned work. What sweeps of the two hours before saw of the
+same components comes first.`,
 		Example: "  vakhta incident observations msk-r1-k01-pdu-a-1 > sweep.jsonl\n  vakhta localize replay sweep.jsonl --explain",
 		Args:    exactArgs(1, "INCIDENT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -31,12 +33,12 @@ what had been down for days, and what was under planned work.`,
 			if err != nil {
 				return err
 			}
-			obs, left, err := a.incidentObservations(cmd.Context(), topology.New(inv), inv, args[0], all)
+			obs, past, left, err := a.incidentObservations(cmd.Context(), topology.New(inv), inv, args[0], all)
 			if err != nil {
 				return err
 			}
 			printNoNews(cmd.ErrOrStderr(), left)
-			return writeObservations(cmd.OutOrStdout(), obs)
+			return writeObservations(cmd.OutOrStdout(), slices.Concat(past, obs))
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "what was no news, too")
@@ -50,9 +52,9 @@ func printNoNews(w io.Writer, rows int) {
 }
 
 // incidentObservations reads what led to an incident from the store, and counts the rows that were no
-// news when it was opened: they are left out, unless all are asked for.
-func (a *app) incidentObservations(ctx context.Context, g *topology.Graph, inv *inventory.Inventory, id string, all bool) (obs []topology.Observation, left int, err error) {
-	return obs, left, a.withStore(ctx, func(st *store.Store) error {
+// news when it was opened: they are left out, unless all are asked for. Past is what earlier sweeps saw.
+func (a *app) incidentObservations(ctx context.Context, g *topology.Graph, inv *inventory.Inventory, id string, all bool) (obs, past []topology.Observation, left int, err error) {
+	return obs, past, left, a.withStore(ctx, func(st *store.Store) error {
 		in, err := st.Incident(ctx, id)
 		if errors.Is(err, store.ErrNotFound) {
 			return notFound("incident %s: not found; see `vakhta incident list --all`", id)
@@ -68,6 +70,9 @@ func (a *app) incidentObservations(ctx context.Context, g *topology.Graph, inv *
 		}
 		if len(obs) == 0 {
 			return notFound("incident %s: the store holds no observations of its sweep %s", id, in.Sweep)
+		}
+		if past, err = st.Recalled(ctx, in.Sweep); err != nil {
+			return unavailable("read what was observed before: %w", err)
 		}
 		if all {
 			return nil

@@ -51,10 +51,10 @@ func newReplayCommand(a *app) *cobra.Command {
 				return err
 			}
 			g := topology.New(inv)
-			var obs []topology.Observation
+			var obs, past []topology.Observation
 			if incidentID != "" {
 				var left int
-				obs, left, err = a.incidentObservations(cmd.Context(), g, inv, incidentID, false)
+				obs, past, left, err = a.incidentObservations(cmd.Context(), g, inv, incidentID, false)
 				printNoNews(cmd.ErrOrStderr(), left)
 			} else {
 				obs, err = observationsOf(args[0], cmd.InOrStdin())
@@ -70,6 +70,7 @@ func newReplayCommand(a *app) *cobra.Command {
 			}
 			sifted := g.Sift(obs, earlier)
 			sifted.HabitsKnown = incidentID != ""
+			sifted.Remember(past)
 			printSifted(cmd.ErrOrStderr(), len(obs), sifted)
 			inf := g.InferSifted(&sifted)
 			if explain {

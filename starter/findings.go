@@ -201,7 +201,11 @@ func (a *app) explainSweep(ctx context.Context, w io.Writer, sweep string) error
 		if obs, err = records.News(ctx, st, inv, g, time.Now(), obs); err != nil {
 			return unavailable("read what was so before: %w", err)
 		}
-		return printScores(w, g.Infer(obs))
+		inf, err := records.InferAgain(ctx, st, g, sweep, obs)
+		if err != nil {
+			return unavailable("%w", err)
+		}
+		return printScores(w, inf)
 	})
 }
 

@@ -62,7 +62,10 @@ func (a *Activities) LookAgain(ctx context.Context, p LookAgainParams) (Look, er
 		return out, err
 	}
 	out.Told = slices.ContainsFunc(obs, func(o topology.Observation) bool { return o.Vantage == topology.Hands })
-	inf := a.graph().Infer(obs)
+	inf, err := InferAgain(ctx, a.store, a.graph(), out.Sweep, obs)
+	if err != nil {
+		return out, err
+	}
 	if inf.Findings, err = a.lastWorked(ctx, inf.Findings); err != nil {
 		return out, err
 	}

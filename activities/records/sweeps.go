@@ -199,7 +199,11 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	if err != nil {
 		return Inferred{}, err
 	}
-	inf := a.graph().Infer(obs)
+	past, err := a.recall(ctx, p.Sweep, obs)
+	if err != nil {
+		return Inferred{}, err
+	}
+	inf := a.graph().InferSifted(&topology.Sifted{Observations: obs, Past: past, HabitsKnown: true})
 	out := Inferred{Findings: sayUntold(a.sayAbsent(inf.Findings, p.Absent), obs), Unexplained: inf.Unexplained, Blind: inf.Blind, Down: inf.Down}
 	if out.WasSo, err = a.countIn(ctx, p.Scope, wasSo); err != nil {
 		return out, err
@@ -283,8 +287,8 @@ func toldNothing(o *topology.Observation) bool {
 	return o.Probe == topology.ProbePSU && o.Peer == "" && o.Result == topology.Up && strings.HasPrefix(o.Detail, "the BMC")
 }
 
-// learn takes a sweep that is over into the habits. A routine one that found
-// nothing is forgotten then, and takes those that are too old with it.
+// learn takes a sweep that is over into the habits. A routine one that found nothing is forgotten, once no
+// sweep looks back so far any more, and takes those that are too old with it.
 func (a *Activities) learn(ctx context.Context, p InferParams, obs []topology.Observation, out Inferred) error {
 	if err := a.store.LearnHabits(ctx, p.Sweep, a.now(), obs); err != nil {
 		return err
@@ -293,9 +297,16 @@ func (a *Activities) learn(ctx context.Context, p InferParams, obs []topology.Ob
 		return nil
 	}
 	if len(out.Findings)+len(out.Unexplained) == 0 {
-		if err := a.store.ForgetSweep(ctx, p.Sweep); err != nil {
+		forget := a.store.Quiet
+		if len(obs) > mostQuiet {
+			forget = a.store.ForgetSweep
+		}
+		if err := forget(ctx, p.Sweep); err != nil {
 			return err
 		}
+	}
+	if err := a.store.ForgetQuiet(ctx, a.now().Add(-lately)); err != nil {
+		return err
 	}
 	if a.opts.KeepSweeps == 0 {
 		return nil

@@ -311,23 +311,27 @@ func TestWhatWasOffLongBeforeIsNotNews(t *testing.T) {
 	if got := r.seen("s9", begin.Add(48*time.Hour), topology.Down, off); len(got.Findings) != 0 || got.WasSo != 1 {
 		t.Errorf("two days later: %+v", got)
 	}
-	left, err := r.store.Observations(t.Context(), "s9")
-	if err != nil || len(left) != 0 {
-		t.Errorf("a routine sweep without a finding is kept: %d rows, %v", len(left), err)
+	if kept, err := r.store.Observations(t.Context(), "s9"); err != nil || len(kept) != 2 {
+		t.Errorf("a routine sweep without a finding is forgotten while others look back at it: %d rows, %v", len(kept), err)
 	}
 	if kept, err := r.store.Observations(t.Context(), "s4"); err != nil || len(kept) != 2 {
 		t.Errorf("a sweep with a finding is forgotten: %d rows, %v", len(kept), err)
 	}
 	r.seen("s10", begin.Add(49*time.Hour), topology.Up, off)
-	got := r.seen("s11", begin.Add(50*time.Hour), topology.Down, off)
+	r.seen("s10b", begin.Add(50*time.Hour+time.Minute), topology.Up, off)
+	if left, err := r.store.Observations(t.Context(), "s9"); err != nil || len(left) != 0 {
+		t.Errorf("a routine sweep without a finding is kept for good: %d rows, %v", len(left), err)
+	}
+	got := r.seen("s11", begin.Add(51*time.Hour), topology.Down, off)
 	if len(got.Findings) != 1 {
 		t.Fatalf("it was back, and is gone again: %+v", got)
 	}
-	if f := got.Findings[0]; !f.Worked.Equal(begin.Add(49*time.Hour)) || !f.Since.Equal(begin.Add(50*time.Hour)) {
+	worked, failed := begin.Add(50*time.Hour+time.Minute), begin.Add(51*time.Hour)
+	if f := got.Findings[0]; !f.Worked.Equal(worked) || !f.Since.Equal(failed) {
 		t.Errorf("it worked at %s and failed at %s, want the sweep before and this one", f.Worked, f.Since)
 	}
-	got = r.seen("s12", begin.Add(50*time.Hour+20*time.Minute), topology.Down, off)
-	if f := got.Findings[0]; !f.Worked.Equal(begin.Add(49*time.Hour)) || !f.Since.Equal(begin.Add(50*time.Hour)) {
+	got = r.seen("s12", begin.Add(51*time.Hour+20*time.Minute), topology.Down, off)
+	if f := got.Findings[0]; !f.Worked.Equal(worked) || !f.Since.Equal(failed) {
 		t.Errorf("it worked at %s and failed at %s, want the two sweeps before this one", f.Worked, f.Since)
 	}
 }

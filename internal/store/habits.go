@@ -149,14 +149,15 @@ func (s *Store) UsualRTTs(ctx context.Context, vantage string, components []stri
 // ForgetSweep drops what a sweep has observed and planned; what was learned from it stays.
 func (s *Store) ForgetSweep(ctx context.Context, sweep string) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM sweep_shard WHERE sweep = $1`, sweep); err != nil {
-			return err
+		for _, statement := range []string{
+			`DELETE FROM sweep_shard WHERE sweep = $1`, `DELETE FROM sweep_found WHERE sweep = $1`, `DELETE FROM recalled WHERE sweep = $1`,
+			`UPDATE habit_sweep SET quiet = 0 WHERE sweep = $1`, `DELETE FROM observation WHERE sweep = $1`,
+		} {
+			if _, err := tx.ExecContext(ctx, statement, sweep); err != nil {
+				return err
+			}
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM sweep_found WHERE sweep = $1`, sweep); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM observation WHERE sweep = $1`, sweep)
-		return err
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("forget sweep %s: %w", sweep, err)

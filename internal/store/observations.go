@@ -121,6 +121,10 @@ func (s *Store) PruneObservations(ctx context.Context, before time.Time) (int, e
 			n, err := affect(tx.ExecContext(ctx, `DELETE FROM observation WHERE sweep = $1 AND at < $2
 				AND sweep NOT IN (SELECT sweep FROM incident WHERE sweep <> '')`, sweep, micros(before)))
 			total += n
+			if err != nil {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, `DELETE FROM recalled WHERE sweep = $1 AND NOT EXISTS (SELECT 1 FROM observation WHERE sweep = $1)`, sweep)
 			return err
 		})
 		if err != nil {

@@ -253,47 +253,54 @@ func (c *chronicle) neverUp(n int32) bool {
 	return c.brief[n].ups == 0 && !(c.brief[n].past && c.brief[n].before)
 }
 
-// since is when the earliest of the nodes was first seen failing after it was
-// last seen working; the zero time if none was.
-func (c *chronicle) since(nodes []int32) time.Time {
-	var first time.Time
-	note := func(at time.Time) {
-		if first.IsZero() || at.Before(first) {
-			first = at
-		}
-	}
+// since is when the nodes failed that did so at once, or one after another: when they were first seen failing after they
+// were last seen working; the zero time if none was. Where it was at once, those that had been silent before, by
+// themselves or by chance, don't count: one of three or more, and one in ten.
+func (c *chronicle) since(nodes []int32, atOnce bool) time.Time {
+	var fell []time.Time
 	for _, n := range nodes {
-		if c.startedSilent(n) {
-			if at := c.brief[n].failing; at != 0 {
-				note(time.Unix(0, at).UTC())
-			}
-			continue
-		}
-		drops := c.fell[n]
-		var answered time.Time // by any vantage
-		for _, d := range drops {
-			if d.after.After(answered) {
-				answered = d.after
-			}
-		}
-		begun := false
-		for _, d := range drops {
-			if !d.seen.Before(answered) {
-				note(d.seen)
-				begun = true
-			}
-		}
-		if begun {
-			continue
-		}
-		for _, o := range c.rows[n] { // its BMC told, or clocks disagree
-			if o.Result != Up && !o.At.Before(answered) {
-				note(o.At)
-				break
-			}
+		if at := c.fellAt(n); !at.IsZero() {
+			fell = append(fell, at)
 		}
 	}
-	return first
+	if len(fell) == 0 {
+		return time.Time{}
+	}
+	slices.SortFunc(fell, time.Time.Compare)
+	if atOnce && len(fell) > 2 {
+		return fell[1+len(fell)/10]
+	}
+	return fell[0]
+}
+
+// fellAt is when a node was first seen failing after it was last seen working; the zero time if it never was.
+func (c *chronicle) fellAt(n int32) time.Time {
+	if c.startedSilent(n) {
+		if at := c.brief[n].failing; at != 0 {
+			return time.Unix(0, at).UTC()
+		}
+		return time.Time{}
+	}
+	var answered, first time.Time // by any vantage
+	for _, d := range c.fell[n] {
+		if d.after.After(answered) {
+			answered = d.after
+		}
+	}
+	for _, d := range c.fell[n] {
+		if !d.seen.Before(answered) && (first.IsZero() || d.seen.Before(first)) {
+			first = d.seen
+		}
+	}
+	if !first.IsZero() {
+		return first
+	}
+	for _, o := range c.rows[n] { // its BMC told, or clocks disagree
+		if o.Result != Up && !o.At.Before(answered) {
+			return o.At
+		}
+	}
+	return time.Time{}
 }
 
 // worked is when any of the nodes was last seen to answer before they failed; the zero

@@ -235,7 +235,7 @@ func (m *modes) dates() {
 	m.rows.gather(slices.DeleteFunc(all, m.rows.startedSilent))
 	for i := range m.findings {
 		f := &m.findings[i]
-		f.Since = m.rows.since(of[i])
+		f.Since = m.rows.since(of[i], f.Mode == "")
 		f.Worked = m.rows.worked(of[i], f.Since)
 	}
 }

@@ -27,6 +27,13 @@ type Sifted struct {
 	HabitsKnown bool
 }
 
+// Remember adds what earlier sweeps saw.
+func (s *Sifted) Remember(past []Observation) {
+	if len(past) > 0 {
+		s.Past, s.past = slices.Concat(s.Past, past), nil
+	}
+}
+
 // Sift prepares stored rows for [Graph.Infer]. Before is an earlier sweep, or
 // nil: what did not answer then and does not answer now is not news, and counts
 // as if it had not been asked, not as if it were well. Where the earlier sweep
