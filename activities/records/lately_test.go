@@ -73,6 +73,9 @@ func TestSweepsThatFollowOneAnotherTellWhatNoneDoes(t *testing.T) {
 			wanted := func(fs []topology.Finding) bool {
 				return len(fs) == 1 && fs[0].Component == tt.want && fs[0].Mode == tt.mode && fs[0].Impact() >= tt.least
 			}
+			if first := begin.Add(10 * time.Minute); tt.mode == topology.Flapping && (len(got.Findings) == 0 || !got.Findings[0].Since.Equal(first)) {
+				t.Errorf("%+v, want it since %s, when it first went", got.Findings, first)
+			}
 			if !wanted(got.Findings) {
 				t.Fatalf("%d findings, the first %+v; want %s %q", len(got.Findings), got.Findings, tt.want, tt.mode)
 			}

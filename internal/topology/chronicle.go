@@ -273,6 +273,18 @@ func (c *chronicle) since(nodes []int32, atOnce bool) time.Time {
 	return fell[0]
 }
 
+// firstSilence is when any of the nodes was first seen not to answer, whatever came after; the zero time if none was.
+func (c *chronicle) firstSilence(nodes []int32) time.Time {
+	var first time.Time
+	for _, n := range nodes {
+		at := slices.IndexFunc(c.rows[n], func(o *Observation) bool { return reaches(o.Probe) && o.Result == Down })
+		if at >= 0 && (first.IsZero() || c.rows[n][at].At.Before(first)) {
+			first = c.rows[n][at].At
+		}
+	}
+	return first
+}
+
 // fellAt is when a node was first seen failing after it was last seen working; the zero time if it never was.
 func (c *chronicle) fellAt(n int32) time.Time {
 	if c.startedSilent(n) {

@@ -235,7 +235,11 @@ func (m *modes) dates() {
 	m.rows.gather(slices.DeleteFunc(all, m.rows.startedSilent))
 	for i := range m.findings {
 		f := &m.findings[i]
-		f.Since = m.rows.since(of[i], f.Mode == "")
+		if f.Mode == Flapping {
+			f.Since = m.rows.firstSilence(of[i])
+		} else {
+			f.Since = m.rows.since(of[i], f.Mode == "")
+		}
 		f.Worked = m.rows.worked(of[i], f.Since)
 	}
 }
