@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -25,9 +26,13 @@ const (
 )
 
 // recall says what earlier sweeps saw of what this one looks at, and keeps it with it: whoever infers once more
-// from what the incident keeps must come to the same.
-func (a *Activities) recall(ctx context.Context, sweep string, obs []topology.Observation) ([]topology.Observation, error) {
+// from what the incident keeps must come to the same. Known are those of whom it was kept in an earlier round.
+func (a *Activities) recall(ctx context.Context, sweep string, obs []topology.Observation, known map[string]bool) ([]topology.Observation, error) {
 	ids, silent := recallable(obs)
+	if len(ids) < len(silent) {
+		known = nil // they are the silent ones: some fell silent in a later round
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return known[id] })
 	if len(ids) > 0 {
 		rows, err := a.seenLately(ctx, sweep, ids, silent)
 		if err != nil {
@@ -38,6 +43,20 @@ func (a *Activities) recall(ctx context.Context, sweep string, obs []topology.Ob
 		}
 	}
 	return a.store.Recalled(ctx, sweep)
+}
+
+// askedBefore are the components that were asked before the last round, if they are so few that all were recalled.
+func askedBefore(rounds [][]topology.Observation) map[string]bool {
+	out := map[string]bool{}
+	for i, obs := range rounds {
+		if i == len(rounds)-1 || len(out) > mostRecalled {
+			break
+		}
+		for k := range obs {
+			out[obs[k].Component] = true
+		}
+	}
+	return out
 }
 
 // recallable are the components that earlier sweeps are asked about, and which are silent.
@@ -83,9 +102,9 @@ func (a *Activities) seenLately(ctx context.Context, sweep string, ids []string,
 			lastDown[o.Component] = o.At
 		}
 	}
-	rows = slices.DeleteFunc(rows, func(o topology.Observation) bool {
+	rows = condense(slices.DeleteFunc(rows, func(o topology.Observation) bool {
 		return !silent[o.Component] && lastDown[o.Component].Before(a.now().Add(-calmAfter))
-	})
+	}))
 	var mute []string
 	for _, id := range ids {
 		if silent[id] {
@@ -110,6 +129,34 @@ func (a *Activities) seenLately(ctx context.Context, sweep string, ids []string,
 		}
 	}
 	return rows, nil
+}
+
+// condense leaves of a question that changed once at most what came just before and after that, and its last answer:
+// a room that fails has hundreds of machines, of each of which many sweeps tell the same. Rows are sorted by it.
+func condense(rows []topology.Observation) []topology.Observation {
+	slices.SortFunc(rows, func(a, b topology.Observation) int {
+		return cmp.Or(cmp.Compare(a.Component, b.Component), cmp.Compare(a.Probe, b.Probe), cmp.Compare(a.Vantage, b.Vantage), a.At.Compare(b.At))
+	})
+	kept := rows[:0]
+	for from := 0; from < len(rows); {
+		to, changes, at := from+1, 0, from
+		for ; to < len(rows) && sameQuestion(&rows[from], &rows[to]); to++ {
+			if rows[to].Result != rows[to-1].Result {
+				changes, at = changes+1, to
+			}
+		}
+		for i := from; i < to; i++ {
+			if changes > 1 || i == at || i == at-1 || i == to-1 {
+				kept = append(kept, rows[i])
+			}
+		}
+		from = to
+	}
+	return kept
+}
+
+func sameQuestion(a, b *topology.Observation) bool {
+	return a.Component == b.Component && a.Probe == b.Probe && a.Vantage == b.Vantage
 }
 
 // InferAgain infers once more from what is stored of a sweep, as who looked at that time did, but for rows that were

@@ -79,6 +79,13 @@ func TestSweepsThatFollowOneAnotherTellWhatNoneDoes(t *testing.T) {
 			if !wanted(got.Findings) {
 				t.Fatalf("%d findings, the first %+v; want %s %q", len(got.Findings), got.Findings, tt.want, tt.mode)
 			}
+			perQuestion := map[string]int{}
+			for _, o := range must[[]topology.Observation](t)(r.store.Recalled(t.Context(), fmt.Sprint("s", last))) {
+				perQuestion[o.Component]++ // one probe, from one vantage
+				if n := perQuestion[o.Component]; n > 4 && tt.mode != topology.Flapping {
+					t.Errorf("%d rows are kept of %s, which changed once", n, o.Component)
+				}
+			}
 			for sweep := range last {
 				if err := r.store.ForgetSweep(t.Context(), fmt.Sprint("s", sweep)); err != nil {
 					t.Fatal(err)
