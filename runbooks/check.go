@@ -145,6 +145,9 @@ func (v *validator) kind(path string, s Step) {
 		if s.Verify.Stable < 0 {
 			v.at(path+".verify.stable", "verify.stable: %d must not be negative", s.Verify.Stable)
 		}
+		if s.Verify.Calm < 0 || s.Verify.Calm > Duration(mostCalm) {
+			v.at(path+".verify.calm", "verify.calm: must be between 0 and %s", mostCalm)
+		}
 	}
 	if s.Task != nil {
 		required(s.Task.Text != "", "task.text")

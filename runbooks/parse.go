@@ -51,6 +51,9 @@ const (
 	defaultStable = 2
 )
 
+// mostCalm is the longest time for which a machine must answer at every look: one activity looks twice as long.
+const mostCalm = 30 * time.Minute
+
 var identifier = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
 // Parse reads and validates one runbook. ${inputs.NAME} in a scalar is replaced

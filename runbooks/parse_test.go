@@ -102,6 +102,7 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{"too many attempts", "attempts: 2", "attempts: 1000", `25:23: retry.attempts: 1000 must be between 0 and 100`},
 		{"beat too fast", `"${inputs.every}"`, "10ms", `16:21: inform.every: must be 1s or more`},
 		{"empty task", `"Please ${inputs.words}, team"`, `""`, `21:18: task.text: must be given`},
+		{"calm for too long", `stable: "${inputs.limit}"`, "calm: 45m", `26:32: verify.calm: must be between 0 and 30m0s`},
 		{"looks in a row", `"${inputs.limit}"`, "-1", `26:34: verify.stable: -1 must not be negative`},
 		{"message for others", "{text: \"Please ${inputs.words}, team\"}", "{text: x}\n  - id: tell\n    notify: {event: page}", `23:21: event: "page" is not written for an incident's clients; theirs begin with incident.`},
 		{"second document", "steps:\n", "---\nrunbook: more\nsteps:\n", `10:1: a second document begins here; put each runbook into a file of its own`},

@@ -136,6 +136,8 @@ type Inform struct {
 type Verify struct {
 	Every  Duration `json:"every" yaml:"every"`             // between two looks
 	Stable int      `json:"stable,omitempty" yaml:"stable"` // looks in a row that must be good; default 2
+	// Calm is how long what comes and goes, or loses a part of its packets, must answer at every look; default 15m.
+	Calm Duration `json:"calm,omitempty" yaml:"calm"`
 }
 
 // Task is something that a person does (task) or decides (approve).

@@ -111,9 +111,10 @@ func (w *world) answerIncidents() {
 		}
 		return []records.Watched{{Vantage: "msk", Components: in.Servers}}, nil
 	})
-	on(w, look.Watch, func(_ context.Context, _ probe.WatchParams) (probe.WatchResult, error) {
+	on(w, look.Watch, func(_ context.Context, p probe.WatchParams) (probe.WatchResult, error) {
 		w.mu.Lock()
 		w.watched++
+		w.watchedBy = append(w.watchedBy, p)
 		n := w.watched
 		w.mu.Unlock()
 		return w.watch(n)

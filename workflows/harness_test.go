@@ -66,6 +66,7 @@ type world struct {
 	noAddress     []string // contacts without an address by any channel of a page
 	watch         func(call int) (probe.WatchResult, error)
 	watched       int
+	watchedBy     []probe.WatchParams
 	condition     func(records.ConditionParams) (bool, error)
 	reporter      records.Reporter
 	explain       records.Explanation

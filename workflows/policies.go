@@ -106,10 +106,10 @@ const watchFor = 10 * time.Minute
 
 // withWatch is for the long look whether machines are back. It polls inside
 // the activity, so days of waiting cost a handful of events.
-func withWatch(ctx workflow.Context, vantage string) workflow.Context {
+func withWatch(ctx workflow.Context, vantage string, looks time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           ProbeQueue(vantage),
-		StartToCloseTimeout: watchFor + time.Minute,
+		StartToCloseTimeout: looks + time.Minute,
 		HeartbeatTimeout:    10 * time.Second,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second},
 		WaitForCancellation: false,

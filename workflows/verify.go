@@ -1,15 +1,18 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
 	"vakhta/activities/probe"
 	"vakhta/activities/records"
 	"vakhta/internal/incident"
+	"vakhta/internal/topology"
 	"vakhta/runbooks"
 )
 
@@ -69,10 +72,11 @@ type watching struct {
 func (r *incidentRun) watch(ctx workflow.Context, w *watching, i int, p records.Watched) {
 	w.up[i] = []string{}
 	for {
+		every := max(int(w.every.Every.Std().Milliseconds()), w.want/watchedPerMs)
+		stable, looks := r.goodLooks(w.every, every)
 		var got probe.WatchResult
-		err := workflow.ExecuteActivity(withWatch(ctx, p.Vantage), look.Watch, probe.WatchParams{
-			Vantage: p.Vantage, Components: p.Components, Up: w.up[i],
-			EveryMs: max(int(w.every.Every.Std().Milliseconds()), w.want/watchedPerMs), Stable: max(w.every.Stable, 1), MaxMs: int(watchFor.Milliseconds()),
+		err := workflow.ExecuteActivity(withWatch(ctx, p.Vantage, looks), look.Watch, probe.WatchParams{
+			Vantage: p.Vantage, Components: p.Components, Up: w.up[i], EveryMs: every, Stable: stable, MaxMs: int(looks.Milliseconds()),
 		}).Get(ctx, &got)
 		if err == nil && got.Changed {
 			w.up[i] = got.Up
@@ -85,6 +89,20 @@ func (r *incidentRun) watch(ctx workflow.Context, w *watching, i int, p records.
 			return
 		}
 	}
+}
+
+// calmFor is for how long what comes and goes must answer, where the runbook doesn't say.
+const calmFor = 15 * time.Minute
+
+// goodLooks is how many looks in a row must be good for a machine to be back, of which there is one in so many
+// milliseconds, and how long one activity looks: what answers now and then answers at two looks, too.
+func (r *incidentRun) goodLooks(d runbooks.Verify, everyMs int) (stable int, looks time.Duration) {
+	stable, looks = max(d.Stable, 1), watchFor
+	if m := r.rec.Finding.Mode; m != topology.Flapping && m != topology.Lossy {
+		return stable, looks
+	}
+	calm := cmp.Or(d.Calm.Std(), calmFor)
+	return max(stable, int(calm.Milliseconds())/everyMs), max(looks, 2*calm)
 }
 
 // seen records which machines are up now.
