@@ -37,7 +37,7 @@ func (s *Sifted) Remember(past []Observation) {
 // Sift prepares stored rows for [Graph.Infer]. Before is an earlier sweep, or
 // nil: what did not answer then and does not answer now is not news, and counts
 // as if it had not been asked, not as if it were well. Where the earlier sweep
-// did not ask, or could not tell, the row stands.
+// did not ask, or could not tell, or lost an answer by chance, the row stands.
 func (g *Graph) Sift(obs, before []Observation) Sifted {
 	var out Sifted
 	t := g.tabulate(obs)
@@ -92,8 +92,9 @@ const (
 func (g *Graph) fates(t *table, was *words) []uint8 {
 	since := t.sweepStarts(g.silentVantages(t))
 	var gone []bool
+	var lone lapses
 	if was != nil {
-		gone = g.oldNews(t, was, since)
+		gone, lone = g.oldNews(t, was, since), g.lapsesOf(t, was, since)
 	}
 	out := make([]uint8, len(t.obs))
 	inChunks(len(g.nodes), func(from, to int) {
@@ -104,7 +105,7 @@ func (g *Graph) fates(t *table, was *words) []uint8 {
 				switch {
 				case r.at < since[r.vantage]:
 					out[r.i] = stale
-				case r.result != isUp && (was.silent(int32(n), r) || gone != nil && was.gone(int32(n), r, gone)):
+				case r.result != isUp && (was.silent(int32(n), r) && !lone.chance(g.nodes[n].c.Kind, was.table.of(int32(n)), r, was.vantage[r.vantage]) || gone != nil && was.gone(int32(n), r, gone)):
 					out[r.i] = wasSo
 				case i > 0 && sameRow(r, &rows[i-1]):
 					out[r.i] = doubled
