@@ -22,8 +22,8 @@ const (
 	// A machine that is less probably broken than this, by itself or by what is named
 	// with it, is not a finding: the rest is machines that stand elsewhere, and chance.
 	leastConfidence = 0.65
-	// Equipment that takes nothing down is named from here on, its class included.
-	leastSpare = 0.55
+	// Equipment that takes nothing down is named from here on, its class included: where it is rather broken than not.
+	leastSpare = 0.5
 )
 
 // Infer names the components whose failure explains the observations best:
