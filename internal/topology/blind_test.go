@@ -70,13 +70,16 @@ func TestAVantageThatHearsNoBMCOfAnotherSiteIsBlind(t *testing.T) {
 func TestWhatOnlyAVantageThatHearsNothingTellsIsLessSure(t *testing.T) {
 	inv := hall(t)
 	g := topology.New(inv)
-	within := pings(inv, "s-in", noon, func(id string) bool { return in("s")(id) && !strings.HasPrefix(id, "s-up") }, all)
+	inside := func(id string) bool { return in("s")(id) && !strings.HasPrefix(id, "s-up") }
+	within := pings(inv, "s-in", noon, inside, all)
+	fewer := pings(inv, "s-in", noon, inside, func(id string) bool { return id != "s-k1-m1" })
 	for _, tt := range []struct {
 		name string
 		rows []topology.Observation
 		sure bool
 	}{
 		{"it hears nothing", slices.Concat(within, pings(inv, "out", noon, in("s"), none)), false},
+		{"it hears nothing, and one machine is silent within, too", slices.Concat(fewer, pings(inv, "out", noon, in("s"), none)), false},
 		{"it hears another site", slices.Concat(within, pings(inv, "out", noon, in("s"), none), pings(inv, "out", noon, in("z"), all)), true},
 		{"another hears nothing of it, either", slices.Concat(within, pings(inv, "out", noon, in("s"), none), pings(inv, "way-out", noon, in("s"), none)), true},
 		{"the site's own fell silent", slices.Concat(within, pings(inv, "out", noon, in("s"), all), pings(inv, "out", minute(2), in("s"), none), pings(inv, "z-in", minute(2), in("z"), all)), true},
@@ -135,5 +138,39 @@ func TestAVantageThatHearsSomeOfWhatBothAskIsNotBlind(t *testing.T) {
 	inf := topology.New(inv).Infer(rows)
 	if len(inf.Blind) > 0 {
 		t.Errorf("blind are %v: %s", inf.Blind, story(&inf))
+	}
+}
+
+// What is without power is silent to all, and tells of no uplinks.
+func TestARackWithoutPowerConfirmsNoUplink(t *testing.T) {
+	inv := hall(t)
+	dark := in("s-k1")
+	within := pings(inv, "s-in", noon, func(id string) bool { return in("s")(id) && !strings.HasPrefix(id, "s-up") }, func(id string) bool { return !dark(id) })
+	inf := topology.New(inv).Infer(slices.Concat(within, pings(inv, "out", noon, in("s"), none)))
+	if !slices.Contains(named(inf), "s-k1") {
+		t.Errorf("want the rack: %s", story(&inf))
+	}
+	for _, f := range inf.Findings {
+		if strings.HasPrefix(f.Component, "s-up") && f.Confidence > .9 {
+			t.Errorf("%s is sure: %s", f.Component, story(&inf))
+		}
+	}
+}
+
+// A vantage outside that hears nothing of three sites is blind, though of one nobody else tells: not three sites failed at once.
+func TestAVantageThatHearsNoneOfSeveralSitesIsBlind(t *testing.T) {
+	inv := estate{sites: 3, rooms: 1, racks: 3, servers: 10, within: true, clients: 1}.load(t)
+	var rows []topology.Observation
+	for _, id := range inv.Servers() {
+		c, _ := inv.Component(id)
+		o := topology.Observation{Component: id, Probe: topology.ProbeTCP, Vantage: "out", At: noon, Result: topology.Down}
+		rows = append(rows, o)
+		if o.Vantage, o.Result = c.Site+"-in", topology.Up; c.Site != "s2" {
+			rows = append(rows, o)
+		}
+	}
+	inf := topology.New(inv).Infer(rows)
+	if !slices.Equal(inf.Blind, []string{"out"}) || len(inf.Findings) > 0 {
+		t.Errorf("blind are %v, want out: %s", inf.Blind, story(&inf))
 	}
 }

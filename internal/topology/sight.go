@@ -100,7 +100,7 @@ func (s *sight) compare(g *Graph, asked, answered [][]int) {
 			}
 		}
 		// What is its own fault for one site is so for those that nobody sees, too.
-		s.blind[v] = s.blind[v] || len(gone) > 0 && dark == looked && (blind || len(gone) == looked && (sure || inside || looked > 1) ||
+		s.blind[v] = s.blind[v] || len(gone) > 0 && dark == looked && (blind || len(gone) == looked && (sure || inside || looked > 1) || !inside && len(gone) > 1 ||
 			!inside && slices.ContainsFunc(gone, func(site int) bool { return g.uplinkAnswers(t, site) }))
 	}
 }
