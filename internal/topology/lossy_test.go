@@ -215,3 +215,40 @@ func TestAPolicyOfAFewMachinesIsNoLoss(t *testing.T) {
 		}
 	}
 }
+
+// With one probe from outside a machine misses all that is asked through a lossy uplink: that it answers
+// within tells that it is not down.
+func TestALossIsFoundWhereMachinesAnswerWithin(t *testing.T) {
+	inv := wired(t, 12)
+	rows := watch(inv, 1, 1, []string{"o1", "s-in"}, .35, func(c *inventory.Component, vantage string) bool { return c.Site == "s" && vantage == "o1" })
+	rows = slices.DeleteFunc(rows, func(o topology.Observation) bool { return o.Probe == topology.ProbeICMP || o.Component[0] == 'u' })
+	if inf := topology.New(inv).Infer(rows); !alone(&inf, "s-up") {
+		t.Errorf("want s-up, lossy: %s", story(&inf))
+	}
+}
+
+// What began at the last looks is not diluted by all those before.
+func TestALossThatBeganAtTheLastLooksIsFound(t *testing.T) {
+	inv := wired(t, 12)
+	rows := watch(inv, 1, 9, []string{"o1", "s-in"}, .25, func(c *inventory.Component, vantage string) bool { return c.Site == "s" && vantage == "o1" })
+	rows = slices.DeleteFunc(rows, func(o topology.Observation) bool { return o.Probe == topology.ProbeICMP || o.Component[0] == 'u' })
+	for i := range rows {
+		if rows[i].At.Before(minute(7)) {
+			rows[i].Result = topology.Up
+		}
+	}
+	if inf := topology.New(inv).Infer(rows); !alone(&inf, "s-up") {
+		t.Errorf("want s-up, lossy: %s", story(&inf))
+	}
+}
+
+// The vantage of a site that sees another well may have a way out of its own: its site's uplink loses what the others ask, all the same.
+func TestALossIsFoundThoughTheSitesOwnVantageGoesAnotherWayOut(t *testing.T) {
+	inv := wired(t, 12)
+	inf := topology.New(inv).Infer(watch(inv, 1, 1, []string{"o1", "s-in", "u-in"}, .3, func(c *inventory.Component, vantage string) bool {
+		return c.Site == "s" && vantage != "s-in"
+	}))
+	if !alone(&inf, "s-up") {
+		t.Errorf("want s-up, lossy: %s", story(&inf))
+	}
+}

@@ -37,14 +37,51 @@ func (m *modes) lossy() []cause {
 	seen := m.views()
 	behind := m.behind(suspects)
 	for _, c := range suspects {
-		if !m.passed[c].last.suspect() && !m.steady(c, behind[c].servers) {
-			continue
-		}
-		if x, ok := m.lossOf(c, behind[c], seen); ok {
+		if x, found := m.likeliestLoss(c, behind[c], seen); found {
 			out = append(out, x)
 		}
 	}
 	return out
+}
+
+// otherWayOut is how often the vantages of a site ask others by another way than its uplinks.
+const otherWayOut = .3
+
+// likeliestLoss weighs that c loses a share, all the time or since it began to, and of an uplink that the vantages of
+// its own site, too, go by it, or don't.
+func (m *modes) likeliestLoss(c int32, carried *load, all []misses) (best cause, found bool) {
+	since, before, steady := m.steady(c, carried.servers)
+	if !m.passed[c].last.suspect() && !steady {
+		return best, false
+	}
+	weigh := func(l *load, since int64, odds float64) {
+		if x, ok := m.lossOf(c, l, all, since); ok {
+			if x.score += odds; !found || x.score > best.score {
+				best, found = x, true
+			}
+		}
+	}
+	weigh(carried, 0, 0)
+	began := -math.Log(float64(before + 1))
+	if since > 0 {
+		weigh(carried, since, began)
+	}
+	if inward := m.inward(c, carried); inward != nil {
+		weigh(inward, 0, math.Log(otherWayOut))
+		if since > 0 {
+			weigh(inward, since, math.Log(otherWayOut)+began)
+		}
+	}
+	return best, found
+}
+
+// inward is the load of an uplink without what the vantages of its site ask of others through it; nil: there is none of that.
+func (m *modes) inward(c int32, carried *load) *load {
+	abroad := func(n int32) bool { return m.g.site[n] != m.g.site[c] }
+	if !m.g.nodes[c].uplink || !slices.ContainsFunc(carried.servers, abroad) {
+		return nil
+	}
+	return &load{slices.DeleteFunc(slices.Clone(carried.servers), abroad), slices.DeleteFunc(slices.Clone(carried.apart), abroad), carried.share}
 }
 
 // suspect says that c may lose some of what it carries, be it only that of earlier looks.
@@ -127,11 +164,12 @@ type witness struct {
 	gone   int              // since when it has been silent, if it rather went down: how many probes
 	views  []misses         // by vantage
 	probes [askPower]misses // by probe
+	lives  bool             // it answers somebody else, who asks it another way
 }
 
-// lossOf weighs that c loses a share of what it carries. Machines that answer
+// lossOf weighs that c loses a share of what it carries, since a time. Machines that answer
 // nothing at all don't count: they may be down.
-func (m *modes) lossOf(c int32, carried *load, all []misses) (cause, bool) {
+func (m *modes) lossOf(c int32, carried *load, all []misses, since int64) (cause, bool) {
 	behind, share := carried.servers, carried.share
 	if len(behind) < leastMixed {
 		return cause{}, false
@@ -145,13 +183,13 @@ func (m *modes) lossOf(c int32, carried *load, all []misses) (cause, bool) {
 	}
 	mixed := 0
 	for _, n := range behind {
-		w := witness{node: n, views: room[:len(all):len(all)]}
+		w := witness{node: n, views: room[:len(all):len(all)], lives: m.livesBeyond(c, n)}
 		room = room[len(all):]
-		m.question(&w, c)
+		m.question(&w, c, since)
 		m.view(n, c, here)
 		switch {
 		case w.asked == 0:
-		case w.missed == w.asked:
+		case w.missed == w.asked && !w.lives:
 			silent = append(silent, w)
 		default:
 			if w.missed > 0 {
@@ -274,8 +312,15 @@ func (m *modes) askedThrough(uplinks []int32, n int32, loads map[int32]*load, co
 	}
 }
 
-// question reads what the machine of a witness, behind c, was asked from across it.
-func (m *modes) question(w *witness, c int32) {
+// livesBeyond says that n answers somebody who does not ask it through c: that it misses all that goes that way is no fault of its own.
+func (m *modes) livesBeyond(c, n int32) bool {
+	return slices.ContainsFunc(m.seen[n].reach, func(v verdict) bool {
+		return v.result == isUp && m.ways.part(c, n, m.places[v.vantage]) == 0
+	})
+}
+
+// question reads what the machine of a witness, behind c, was asked from across it since a time.
+func (m *modes) question(w *witness, c int32, since int64) {
 	n, t := w.node, m.rows.table
 	rows := t.of(n)
 	never := neverHeard(rows)
@@ -288,7 +333,7 @@ func (m *modes) question(w *witness, c int32) {
 		switch {
 		case i < len(gone) && gone[i]:
 			w.gone++
-		case !r.ask.reaches() || never[r.ask] || r.result == isUnknown || t.obs[r.i].Peer != "" || !m.sight.believed(m.g, r.vantage, n) || m.ways.part(c, n, m.places[r.vantage]) == 0 || m.pathLost(n, m.places[r.vantage]):
+		case r.at < since || !r.ask.reaches() || never[r.ask] || r.result == isUnknown || t.obs[r.i].Peer != "" || !m.sight.believed(m.g, r.vantage, n) || m.ways.part(c, n, m.places[r.vantage]) == 0 || m.pathLost(n, m.places[r.vantage]):
 		case i > 0 && sameRow(r, &rows[i-1]) && t.obs[r.i].Detail == t.obs[rows[i-1].i].Detail: // doubled
 		default:
 			w.note(r.result)
@@ -343,7 +388,7 @@ func silentSinceUp(rows []row, least int) []bool {
 }
 
 // weighLoss is the log odds of a loss, whatever its share, against noise such as
-// each vantage sees elsewhere; and what share is lost, as far as these tell. All machines are known to answer something.
+// each vantage sees elsewhere; and what share is lost, as far as these tell. All machines are known to answer something, if only by another way.
 func (m *modes) weighLoss(c int32, witnesses []witness, share map[int32]float64, here, all []misses) (odds, mean float64) {
 	noise := make([]float64, len(all))
 	for v := range here {
@@ -365,6 +410,9 @@ func (m *modes) weighLoss(c int32, witnesses []witness, share map[int32]float64,
 			p := 1 - (1-noise[v])*(1-loss)
 			sum += float64(k.missed)*math.Log(p) + float64(k.asked-k.missed)*math.Log(1-p)
 			nothing *= math.Pow(p, float64(k.asked))
+		}
+		if w.lives {
+			return sum
 		}
 		return sum - math.Log(1-nothing)
 	}

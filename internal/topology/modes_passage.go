@@ -103,8 +103,9 @@ func (r *reporter) crossings(n int32) (all crossing, again bool) {
 const leastSteady = 3
 
 // steady says that what is behind c misses about as much at each time, or since a time: an outage that is
-// over doesn't.
-func (m *modes) steady(c int32, behind []int32) bool {
+// over doesn't. It returns that time, 0 being the first, and how many there were before it; the latest that may be
+// where they are too few to say so.
+func (m *modes) steady(c int32, behind []int32) (since int64, before int, steady bool) {
 	times := map[int64]misses{}
 	var all misses
 	t := m.rows.table
@@ -125,16 +126,19 @@ func (m *modes) steady(c int32, behind []int32) bool {
 	for _, at := range order {
 		parts = append(parts, times[at])
 	}
-	for all.missed >= leastMissed {
-		if steadyIn(parts, all) {
-			return true
+	for k := range parts {
+		if all.missed < leastMissed {
+			break
 		}
-		all.asked, all.missed = all.asked-parts[0].asked, all.missed-parts[0].missed
-		if parts = parts[1:]; len(parts) < leastSteady {
-			return false
+		if k > 0 {
+			since = order[k] * int64(time.Minute)
 		}
+		if steadyIn(parts[k:], all) {
+			return since, k, k == 0 || len(parts)-k >= leastSteady
+		}
+		all.asked, all.missed = all.asked-parts[k].asked, all.missed-parts[k].missed
 	}
-	return false
+	return 0, 0, false
 }
 
 // unsteady is how little likely so few misses must be, at the times that see few, where as many are lost at each.
