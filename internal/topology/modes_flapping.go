@@ -195,13 +195,14 @@ func (m *modes) flappingTogether(found map[int32]cause) {
 		}
 	}
 	m.settle(func() []cause {
+		m.settled(found) // so that what was taken is not taken again, and the next is
 		var out []cause
 		for c, list := range hangs {
 			list = slices.DeleteFunc(list, func(n int32) bool { _, still := found[n]; return !still })
 			slices.Sort(list)
 			all := 0
 			for _, u := range m.supported(c) {
-				if m.g.isServer(u) && m.seen[u] != nil {
+				if _, comes := found[u]; comes || m.steadyUp(u) {
 					all++
 				}
 			}
@@ -220,6 +221,13 @@ func (m *modes) flappingTogether(found map[int32]cause) {
 		}
 		return out
 	})
+}
+
+// steadyUp says that a server answers and missed one look at most: what it hangs on alone doesn't come and go. One that never
+// answers, or was asked too seldom to show three changes, says nothing of that.
+func (m *modes) steadyUp(n int32) bool {
+	b := &m.rows.brief[n]
+	return m.g.isServer(n) && m.seen[n] != nil && b.ups > 0 && (b.ups < 2 || b.downs < 2)
 }
 
 // settled takes out of what was found by itself what comes and goes with something that it hangs on,
