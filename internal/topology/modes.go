@@ -13,7 +13,7 @@ const (
 	flappingServer   = 3e-4
 	flappingOfAll    = 0.2 // of the failures of what others hang on: it comes and goes
 	lossyOfAll       = 0.1
-	partialOfAll     = 0.03
+	partialOfAll     = 0.1 // a breaker of a PDU, some ports of a switch
 	heatingRack      = 2e-5
 	heatingRoom      = 2e-5
 	lossyVantage     = 5e-5

@@ -94,3 +94,47 @@ func TestWhatCarriesTheSameMachinesIsInTheirClassTogether(t *testing.T) {
 		}
 	}
 }
+
+// partGone is a rack whose machines hang on one PDU and one switch: so many of its first are silent, with their power on, and so
+// many in other racks.
+func partGone(t *testing.T, down, others int) (topology.Inference, []string) {
+	t.Helper()
+	inv := estate{sites: 1, rooms: 1, racks: 5, servers: 14, single: 14, clients: 1}.load(t)
+	var gone []string
+	var rows []topology.Observation
+	for i, id := range inv.Servers() {
+		o := at(id, topology.ProbeTCP, "v", topology.Up, noon)
+		switch {
+		case i >= 14 && i < 14+down:
+			o.Result = topology.Down
+			gone = append(gone, id)
+		case i >= 28 && i < 28+15*others && i%15 == 28%15:
+			o.Result = topology.Down
+		}
+		ping := o
+		ping.Probe = topology.ProbeICMP
+		rows = append(rows, o, ping, at(id, topology.ProbePower, "v", topology.Up, noon))
+	}
+	return topology.New(inv).Infer(rows), gone
+}
+
+// Three machines of a switch's fourteen at once, all with power, are rather a part of it than three faults.
+func TestAPartOfASwitchIsNamedRatherThanItsMachines(t *testing.T) {
+	inf, gone := partGone(t, 3, 0)
+	if len(inf.Findings) != 1 || inf.Findings[0].Component != "s0-r0-k01-sw" || !slices.Equal(inf.Findings[0].Explains, gone) {
+		t.Errorf("want s0-r0-k01-sw in part: %s", story(&inf))
+	}
+}
+
+// Where others are silent elsewhere it may be: the switch is in the class of each.
+func TestAPartOfASwitchIsInTheClassOfAFewMachines(t *testing.T) {
+	inf, gone := partGone(t, 3, 1)
+	for _, f := range inf.Findings {
+		if slices.Contains(gone, f.Component) != slices.Contains(f.AmbiguousWith, "s0-r0-k01-sw") {
+			t.Errorf("%s is ambiguous with %v: %s", f.Component, f.AmbiguousWith, story(&inf))
+		}
+	}
+	if len(inf.Findings) < len(gone) {
+		t.Errorf("want %v: %s", gone, story(&inf))
+	}
+}
