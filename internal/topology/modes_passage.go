@@ -166,3 +166,57 @@ func atMost(k int, expected float64) float64 {
 	}
 	return sum
 }
+
+// comesAndGoes counts how often all machines behind c fell silent or came back
+// at once, which is not a loss.
+func (m *modes) comesAndGoes(c int32, behind []int32) int {
+	const step = 30 * time.Second
+	m.rows.gather(behind)
+	times := map[string]map[int64]misses{}
+	for _, n := range behind {
+		for _, o := range m.rows.now[n] {
+			if !reaches(o.Probe) || o.Result == Unknown || m.ways.part(c, n, m.g.placeOf(o.Vantage)) == 0 {
+				continue
+			}
+			if times[o.Vantage] == nil {
+				times[o.Vantage] = map[int64]misses{}
+			}
+			bin := o.At.UnixNano() / int64(step)
+			k := times[o.Vantage][bin]
+			k.asked++
+			if o.Result == Down {
+				k.missed++
+			}
+			times[o.Vantage][bin] = k
+		}
+	}
+	most := 0
+	for _, bins := range times {
+		order := make([]int64, 0, len(bins))
+		for at := range bins {
+			order = append(order, at)
+		}
+		slices.Sort(order)
+		changes, was := 0, 0
+		for _, at := range order {
+			k := bins[at]
+			now := 0
+			switch {
+			case k.asked < 4:
+				continue
+			case 10*k.missed >= 9*k.asked:
+				now = -1
+			case 10*k.missed <= k.asked:
+				now = 1
+			}
+			if was*now < 0 {
+				changes++
+			}
+			if now != 0 {
+				was = now
+			}
+		}
+		most = max(most, changes)
+	}
+	return most
+}
