@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"vakhta/internal/maintenance"
 	"vakhta/internal/store"
 	"vakhta/internal/topology"
 )
@@ -111,7 +112,16 @@ func (a *Activities) seenLately(ctx context.Context, sweep string, ids []string,
 			mute = append(mute, id)
 		}
 	}
-	habits, err := a.store.Habits(ctx, mute)
+	remembered, err := a.remembered(ctx, mute, since)
+	if err != nil {
+		return nil, err
+	}
+	return a.unplanned(ctx, since, append(rows, remembered...))
+}
+
+// remembered is when the questions to machines were last answered, and first not answered since, by their habits.
+func (a *Activities) remembered(ctx context.Context, ids []string, since time.Time) (rows []topology.Observation, err error) {
+	habits, err := a.store.Habits(ctx, ids)
 	if err != nil {
 		return nil, fmt.Errorf("look up when machines last answered: %w", err)
 	}
@@ -127,6 +137,29 @@ func (a *Activities) seenLately(ctx context.Context, sweep string, ids []string,
 		if o.At, o.Result = h.SilentAt, topology.Down; o.At.After(since) {
 			rows = append(rows, o)
 		}
+	}
+	return rows, nil
+}
+
+// unplanned leaves out that machines were silent while planned work took them down: who comes back twice in a night
+// of works does not come and go.
+func (a *Activities) unplanned(ctx context.Context, since time.Time, rows []topology.Observation) ([]topology.Observation, error) {
+	works, err := a.store.Maintenances(ctx, since, a.now())
+	if err != nil {
+		return nil, fmt.Errorf("look for planned work: %w", err)
+	}
+	for i := range works {
+		m := &works[i]
+		if m.Status == maintenance.Cancelled {
+			continue
+		}
+		off := map[string]bool{}
+		for _, id := range slices.Concat(m.Off(), a.graph().Blast(m.Dark()...).Servers) {
+			off[id] = true
+		}
+		rows = slices.DeleteFunc(rows, func(o topology.Observation) bool {
+			return o.Result == topology.Down && off[o.Component] && !o.At.Before(m.StartsAt) && o.At.Before(m.EndsAt)
+		})
 	}
 	return rows, nil
 }

@@ -9,6 +9,7 @@ import (
 	"vakhta/activities/records"
 	"vakhta/internal/inventory"
 	"vakhta/internal/lab/estate"
+	"vakhta/internal/maintenance"
 	"vakhta/internal/topology"
 )
 
@@ -120,5 +121,31 @@ func TestWhatForgottenSweepsSawIsKnownByHabit(t *testing.T) {
 	}
 	if len(got.Findings) != 1 || got.Findings[0].Mode != topology.Heating || got.Findings[0].Kind != inventory.KindRoom {
 		t.Errorf("%d findings, the first %+v; want the room", len(got.Findings), got.Findings)
+	}
+}
+
+// What planned work takes down twice in a night does not come and go.
+func TestPlannedWorkIsNoComingAndGoing(t *testing.T) {
+	const pdu = "msk-r2-k04-pdu-a"
+	for _, planned := range []bool{true, false} {
+		r := newRig(t)
+		begin, off := r.now, topology.New(r.inv).Blast(pdu).Servers
+		if planned {
+			if err := r.store.PutMaintenance(t.Context(), maintenance.Work{
+				ID: "m1", Title: map[string]string{"ru": "PDU"}, Components: []string{pdu}, Status: maintenance.Completed,
+				StartsAt: begin, EndsAt: begin.Add(75 * time.Minute), Revision: 1,
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got records.Inferred
+		for sweep := range 9 {
+			got = r.sweepSite(fmt.Sprint("s", sweep), "msk", begin.Add(time.Duration(sweep)*10*time.Minute), func(id string) bool {
+				return sweep%2 == 0 || sweep > 7 || !slices.Contains(off, id)
+			})
+		}
+		if found := len(got.Findings) > 0; found == planned {
+			t.Errorf("planned %v: %+v", planned, got.Findings)
+		}
 	}
 }
