@@ -16,6 +16,7 @@ import (
 	"vakhta/internal/lab/estate"
 	"vakhta/internal/lab/sandbox"
 	"vakhta/internal/lab/stand"
+	"vakhta/internal/message"
 	"vakhta/internal/topology"
 	"vakhta/workflows"
 )
@@ -169,9 +170,9 @@ func (t *story) hear(ctx context.Context) error {
 	})
 }
 
-// answerMark is a text that only an answer with the finding holds.
+// answerMark is a text that only an answer with the finding holds: the cause, in the words that clients read.
 func (t *story) answerMark(in incident.Incident) string {
-	return t.h.Estate.Inventory().Name(in.Component, t.reporter.Language)
+	return message.Cause(t.h.Estate.Inventory(), in.Finding, t.reporter.Language)
 }
 
 func (t *story) showSweep(p workflows.LocalizeProgress) {
