@@ -161,7 +161,7 @@ func (t *story) hear(ctx context.Context) error {
 	t.showFinding(in)
 	return t.until(ctx, "the answer to reach the client", func() (bool, error) {
 		for _, it := range t.h.Sandbox.Inbox(sandbox.Query{To: t.reporter.Addresses[inventory.Telegram], Since: t.cried}) {
-			if !it.Inbound && strings.Contains(it.Text, t.answerMark(in)) {
+			if !it.Inbound && strings.Contains(it.Text, answerMark(t.h.Estate.Inventory(), in.Finding, t.reporter.Language)) {
 				t.answered = it.At.Sub(t.cried)
 				return true, nil
 			}
@@ -171,8 +171,8 @@ func (t *story) hear(ctx context.Context) error {
 }
 
 // answerMark is a text that only an answer with the finding holds: the cause, in the words that clients read.
-func (t *story) answerMark(in incident.Incident) string {
-	return message.Cause(t.h.Estate.Inventory(), in.Finding, t.reporter.Language)
+func answerMark(inv *inventory.Inventory, f topology.Finding, lang inventory.Language) string {
+	return message.Cause(inv, f, lang)
 }
 
 func (t *story) showSweep(p workflows.LocalizeProgress) {
