@@ -14,7 +14,15 @@ import (
 // rack fail together far more often than by two coincidences.
 const commonCause = 0.1
 
-var logCommonCause = math.Log(commonCause / (1 - commonCause))
+// commonToMore is how often what took two of a group took one more as well: what two did not
+// withstand was common to them, and mostly so to all (the multiple Greek letters of the same
+// report: gamma and delta are several times beta). All of four are lost little more rarely than both of two.
+const commonToMore = 0.45
+
+var (
+	logCommonCause  = math.Log(commonCause / (1 - commonCause))
+	logCommonToMore = math.Log(commonToMore / (1 - commonToMore))
+)
 
 const mostKin = 4 // larger groups are pools, not spares of each other
 
@@ -164,26 +172,32 @@ func (s *search) countFailures(nodes []node) []float64 {
 }
 
 // belief is what the failure of a node adds to the log prior of the hypothesis,
-// which is less of a surprise where one of its kin has failed. It is the same
+// which is less of a surprise where some of its kin have failed. It is the same
 // whether the node is in the hypothesis or about to be.
 func (s *search) belief(n int32) float64 {
+	lost := 0
 	for _, k := range s.kin[n] {
 		if k != n && s.t.failed[k] {
-			return s.commonCause(n)
+			lost++
 		}
 	}
-	return s.prior[n]
+	return s.beside(n, lost)
 }
 
 // alikeBehind is how often the management hangs on a component where it hangs on one of its kin.
 const alikeBehind = 0.9
 
-// commonCause is what the failure of a node adds where one of its kin has failed.
-func (s *search) commonCause(n int32) float64 {
-	if !s.isFailure(n) {
+// beside is what the failure of a node adds where so many of its kin have failed.
+func (s *search) beside(n int32, lost int) float64 {
+	switch {
+	case lost == 0:
+		return s.prior[n]
+	case !s.isFailure(n):
 		return math.Log(alikeBehind)
+	case lost == 1:
+		return logCommonCause - s.oftener[n]
 	}
-	return logCommonCause - s.oftener[n]
+	return logCommonToMore
 }
 
 // surprise is by how much the log prior of the hypothesis changes by the flips;
@@ -192,13 +206,13 @@ func (s *search) surprise(hypothesis, flips []int32) float64 {
 	sum := 0.0
 	of := func(set []int32, sign float64) {
 		for _, n := range set {
-			cost := s.prior[n]
+			lost := 0
 			for _, k := range s.kin[n] {
 				if _, has := slices.BinarySearch(set, k); has && k < n {
-					cost = s.commonCause(n)
+					lost++
 				}
 			}
-			sum += sign * cost
+			sum += sign * s.beside(n, lost)
 		}
 	}
 	in := map[int32]bool{}

@@ -29,6 +29,7 @@ const (
 
 	ownFalseUp        = 0.02 // it answers though the component does not do its work
 	managedCutOff     = 0.9  // it answers though cut off, unless tonight's racks tell otherwise: where management hangs on what it manages, that is a part of the hypothesis; see behind.go
+	answersHidden     = 0.002 // it answers though the network that carries its management is lost: a room has a hundred such, which must not speak against that together
 	hostCutOff        = 0.05 // a hypervisor is asked where its guests are
 	absentElsewhere   = 0.2  // the vantages of a site tell nothing, though the site is not lost as a whole: its uplinks are
 	speaksThough      = 0.02 // a vantage of a site that is lost as a whole tells something: it has power and a way of its own, or stands elsewhere
@@ -341,7 +342,7 @@ func (r *habits) gear(kind inventory.Kind, seen *sighting) likelihood {
 	}
 	sum := [states]float64{
 		works: reached, isolated: separate*reached + (1-separate)*away, remote: .002*reached + .998*away,
-		cutOff: separate*reached + (1-separate)*lost, hidden: .02*reached + .98*lost,
+		cutOff: separate*reached + (1-separate)*lost, hidden: answersHidden*reached + (1-answersHidden)*lost,
 		powerless: lost, failed: lost, exposed: lost,
 	}
 	for i := range seen.power {

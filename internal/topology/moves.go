@@ -278,11 +278,13 @@ func (s *search) hopes(within []int32, floor float64) []move {
 			if s.t.failed[n] {
 				continue
 			}
-			if slices.ContainsFunc(flip, func(m int32) bool { return slices.Contains(s.kin[n], m) }) {
-				bound += s.commonCause(n)
-			} else {
-				bound += s.belief(n)
+			lost := 0
+			for _, k := range s.kin[n] {
+				if k != n && (s.t.failed[k] || slices.Contains(flip, k)) {
+					lost++
+				}
 			}
+			bound += s.beside(n, lost)
 			flip = append(flip, n)
 			below += s.below[n]
 		}

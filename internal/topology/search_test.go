@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -134,8 +133,17 @@ func score(s *search, failedNodes map[int32]bool) float64 {
 	for n := range s.t.nodes {
 		if failedNodes[int32(n)] {
 			sum += s.prior[n]
-			if slices.ContainsFunc(s.kin[n], func(k int32) bool { return failedNodes[k] && int(k) < n }) {
-				sum += logCommonCause - s.oftener[n] - s.prior[n] // taken by what took the other
+			lost := 0
+			for _, k := range s.kin[n] {
+				if failedNodes[k] && int(k) < n {
+					lost++
+				}
+			}
+			switch { // taken by what took the others
+			case lost == 1:
+				sum += logCommonCause - s.oftener[n] - s.prior[n]
+			case lost > 1:
+				sum += logCommonToMore - s.prior[n]
 			}
 		}
 		if l := s.like[n]; l != nil {
