@@ -258,7 +258,7 @@ func (r *reporter) shared(h int32) Finding {
 		switch st := r.t.state[r.local[n]]; {
 		case sight.silentIn(st):
 			f.Explains = append(f.Explains, r.g.id(n))
-			r.explained[n] = true
+			r.explained[n] = !sight.silentWithin(st)
 		case sight.answeredIn(st):
 			f.Contradicts = append(f.Contradicts, r.g.id(n))
 		}

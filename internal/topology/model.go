@@ -27,12 +27,12 @@ const (
 	strayWrong      = 0.999 // of what only another site's vantage asks: there are hundreds, and each has a say on its site
 	neverAnswers    = 0.02  // a server never answers, by policy
 
-	ownFalseUp        = 0.02 // it answers though the component does not do its work
-	managedCutOff     = 0.9  // it answers though cut off, unless tonight's racks tell otherwise: where management hangs on what it manages, that is a part of the hypothesis; see behind.go
+	ownFalseUp        = 0.02  // it answers though the component does not do its work
+	managedCutOff     = 0.9   // it answers though cut off, unless tonight's racks tell otherwise: where management hangs on what it manages, that is a part of the hypothesis; see behind.go
 	answersHidden     = 0.002 // it answers though the network that carries its management is lost: a room has a hundred such, which must not speak against that together
-	hostCutOff        = 0.05 // a hypervisor is asked where its guests are
-	absentElsewhere   = 0.2  // the vantages of a site tell nothing, though the site is not lost as a whole: its uplinks are
-	speaksThough      = 0.02 // a vantage of a site that is lost as a whole tells something: it has power and a way of its own, or stands elsewhere
+	hostCutOff        = 0.05  // a hypervisor is asked where its guests are
+	absentElsewhere   = 0.2   // the vantages of a site tell nothing, though the site is not lost as a whole: its uplinks are
+	speaksThough      = 0.02  // a vantage of a site that is lost as a whole tells something: it has power and a way of its own, or stands elsewhere
 	wrongOwnInventory = 0.0002
 	leastDownAnyway   = 0.003 // how often what the inventory is wrong about is dark, or cut off; more, where more is
 )
@@ -230,7 +230,7 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 	// By policy, and those that are gone and that nobody took out of the inventory.
 	mute := r.mute * unreachable * ((1-r.gone)*power[isOn] + r.gone*power[isDead])
 	muteBeyond := r.mute * unreachable * power[isBeyond]
-	beyond := fault * unreachable * power[isBeyond] // nobody out here can ask what ails it
+	beyond := unreachable * r.faultBeyond(seen, power[isBeyond], off)
 	well := 1 - fault - r.mute
 	sum := [states]float64{
 		works:     well*reachable*power[isOn] + mute + own,
@@ -250,6 +250,23 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 		of[isolated], of[remote] = own*unheard[isolated], beyond*unheard[remote]
 	}
 	return seal(sum, of, wrong, r)
+}
+
+// faultBeyond is P(it has a fault of its own, and what is told of its power), where the BMCs of its site are out of
+// reach: nobody out here can ask what ails it, those within can. beyond is P(what is told | it is well).
+func (r *habits) faultBeyond(seen *sighting, beyond, off float64) float64 {
+	hung, gone, dead := 1.0, 1.0, 1.0
+	for i := range seen.power {
+		v := &seen.power[i]
+		if !v.inside {
+			continue
+		}
+		well := powerAnswers(isBeyond, v, r.bmc, r.lies)
+		hung *= powerAnswers(isHung, v, r.bmc, r.lies) / well
+		gone *= powerAnswers(isOff, v, r.bmc, r.lies) / well
+		dead *= powerAnswers(isDead, v, r.bmc, r.lies) / well
+	}
+	return beyond * (r.hung*hung + off*gone + r.dead*dead)
 }
 
 // linked says that the switch that it is written down with has a link to it.

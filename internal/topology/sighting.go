@@ -82,6 +82,12 @@ func (s *sighting) silentIn(st state) bool {
 	return outside || s.silent() && !slices.ContainsFunc(s.reach, func(v verdict) bool { return v.inside })
 }
 
+// silentWithin says that its site's own vantages hear nothing of it either, which lost uplinks are no reason for.
+func (s *sighting) silentWithin(st state) bool {
+	asked, answered := s.within()
+	return (st == isolated || st == remote) && asked && !answered && !s.answered()
+}
+
 // answeredIn says that an answer came that the state does not allow.
 func (s *sighting) answeredIn(st state) bool {
 	switch st {
