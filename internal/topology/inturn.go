@@ -2,6 +2,7 @@ package topology
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -12,6 +13,7 @@ const (
 	someTogetherOf = .7   // if no more of them may have gone at once,
 	manyAtOnce     = 10   // unless so many went at once,
 	timesOthers    = 2.5  // and so many times as many as at each of the other looks: what fails as a whole takes what went before, too
+	leastOutlived  = .1   // and nothing speaks against that but fewer than such a share, or than manyAtOnce, that answered still later
 	mostTogetherOf = .8   // and no vantage saw that so many did
 	outOfTurn      = 1e-3 // one that a whole failure takes was last seen working at another look than most
 	roundsInTurn   = 24   // a fuse: what is taken back may be replaced by what stands beside it, and that again
@@ -27,13 +29,13 @@ func (s *search) oneAfterAnother(seen []*sighting, rows *chronicle) {
 			if !s.isFailure(h) || s.g.isServer(s.global[h]) || s.late[h] {
 				continue
 			}
-			if late := rows.inTurn(s.onlyBy(h, seen), s.habits.noise); late > 0 {
+			if what, late := s.tooLate(h, s.onlyBy(h, seen), rows); late > 0 {
 				if s.late == nil {
 					s.late = map[int32]bool{}
 				}
-				s.late[h], found = true, true
-				s.commit(h)
-				s.prior[h] += float64(late) * math.Log(outOfTurn)
+				s.late[what], found = true, true
+				s.commit(what)
+				s.prior[what] += float64(late) * math.Log(outOfTurn)
 			}
 		}
 		if !found {
@@ -59,9 +61,47 @@ func (s *search) onlyBy(h int32, seen []*sighting) []int32 {
 	return out
 }
 
-// inTurn says how many of the servers went at another moment than most of them; 0 where they may all
+// tooLate is what is to be taken back of h, and how many of the servers speak against it: of an uplink without which
+// its site is taken to be dark within, too, first that, by what is seen there. Those outside may have lost all at once.
+func (s *search) tooLate(h int32, servers []int32, rows *chronicle) (what int32, late int) {
+	if core := s.t.nodes[h].core; s.darkToo(h) {
+		if late = rows.inTurn(servers, ears{s.g.site[s.global[h]], true}, s.habits.noise); late > 0 {
+			return core - 1, late
+		}
+	}
+	return h, rows.inTurn(servers, s.earsFor(h), s.habits.noise)
+}
+
+// darkToo says that h is an uplink without which its site is taken to be dark within, too.
+func (s *search) darkToo(h int32) bool {
+	core := s.t.nodes[h].core
+	return s.t.nodes[h].uplink && core > 0 && s.t.failed[core-1]
+}
+
+// ears are vantages: those within a site, or all others; of noNode all that there are.
+type ears struct {
+	site   int32
+	within bool
+}
+
+func (e ears) hear(g *Graph, vantage string) bool {
+	return e.site == noNode || (g.placeOf(vantage) == e.site) == e.within
+}
+
+var anywhere = ears{site: noNode}
+
+// earsFor are those who miss what h takes down: where an uplink leaves its site to those within, that they miss
+// anything has another reason.
+func (s *search) earsFor(h int32) ears {
+	if !s.t.nodes[h].uplink || s.darkToo(h) {
+		return anywhere
+	}
+	return ears{s.g.site[s.global[h]], false}
+}
+
+// inTurn says how many of the servers went at another moment than most of them, by those ears; 0 where they may all
 // have gone at once, for all that is known.
-func (c *chronicle) inTurn(servers []int32, noise float64) int {
+func (c *chronicle) inTurn(servers []int32, by ears, noise float64) int {
 	var told []int32
 	for _, n := range servers {
 		if !c.startedSilent(n) {
@@ -73,7 +113,7 @@ func (c *chronicle) inTurn(servers []int32, noise float64) int {
 	}
 	c.gather(told)
 	late := 0
-	for _, list := range c.views(told) {
+	for _, list := range c.views(told, by) {
 		if len(list) < leastInTurn {
 			continue
 		}
@@ -82,7 +122,7 @@ func (c *chronicle) inTurn(servers []int32, noise float64) int {
 			return 0
 		}
 		looks := looksOf(list)
-		if looks >= leastInTurn && float64(together) <= someTogetherOf*float64(len(list)) && !outstanding(together, len(list), looks) {
+		if looks >= leastInTurn && float64(together) <= someTogetherOf*float64(len(list)) && !(outstanding(together, len(list), looks) && !outlived(list)) {
 			late = max(late, len(list)-together)
 		}
 	}
@@ -95,6 +135,23 @@ func (c *chronicle) inTurn(servers []int32, noise float64) int {
 // outstanding says that those of all that went at once are many more than went at each of the other looks.
 func outstanding(together, all, looks int) bool {
 	return together >= manyAtOnce && float64(together*(looks-1)) >= timesOthers*float64(all-together)
+}
+
+// outlived says that many answered still after the most had gone: what fails as a whole leaves none of them.
+func outlived(list []interval) bool {
+	_, at := mostAt(list)
+	until, left := int64(math.MaxInt64), 0
+	for _, d := range list {
+		if d.from <= at && at < d.to {
+			until = min(until, d.to)
+		}
+	}
+	for _, d := range list {
+		if d.from >= until {
+			left++
+		}
+	}
+	return left >= manyAtOnce && float64(left) >= leastOutlived*float64(len(list))
 }
 
 // looksOf is at how many looks the servers were last seen working.
@@ -131,9 +188,9 @@ func (c *chronicle) unsteady(servers []int32, noise float64) bool {
 
 // spread says at how many moments, at least, the servers must have gone, and how
 // long the first is before the last, by the vantage that tells most; and of how many the time is known,
-// by any. None are told where most may have gone at once.
-func (c *chronicle) spread(servers []int32) (moments int, span time.Duration, known int) {
-	views := c.views(servers)
+// by any of those ears. None are told where most may have gone at once.
+func (c *chronicle) spread(servers []int32, by ears) (moments int, span time.Duration, known int) {
+	views := c.views(servers, by)
 	for v, list := range views {
 		if float64(atOnce(list)) > mostAtOnce*float64(len(list)) {
 			delete(views, v)
@@ -152,20 +209,33 @@ func (c *chronicle) spread(servers []int32) (moments int, span time.Duration, kn
 	return moments, span, known
 }
 
-// views are, by vantage, between which instants the servers went.
-func (c *chronicle) views(servers []int32) map[string][]interval {
-	views := map[string][]interval{}
+// views are, by vantage, between which instants the servers went; but for one that had lost most of them before, by
+// something else.
+func (c *chronicle) views(servers []int32, by ears) map[string][]interval {
+	views, otherwise := map[string][]interval{}, map[string]int{}
 	for _, n := range servers {
 		for _, d := range c.fell[n] {
-			if !d.after.IsZero() {
-				if views[d.vantage] == nil {
-					views[d.vantage] = make([]interval, 0, len(servers))
-				}
-				views[d.vantage] = append(views[d.vantage], interval{d.after.UnixNano(), d.seen.UnixNano()})
+			if d.after.IsZero() {
+				continue
 			}
+			if by == anywhere && c.heardAfter(n, d) {
+				otherwise[d.vantage]++
+			}
+			if views[d.vantage] == nil {
+				views[d.vantage] = make([]interval, 0, len(servers))
+			}
+			views[d.vantage] = append(views[d.vantage], interval{d.after.UnixNano(), d.seen.UnixNano()})
 		}
 	}
+	maps.DeleteFunc(views, func(vantage string, list []interval) bool {
+		return 2*otherwise[vantage] >= len(list) || !by.hear(c.g, vantage)
+	})
 	return views
+}
+
+// heardAfter says that another vantage heard the node after that one had lost it, by another cause.
+func (c *chronicle) heardAfter(n int32, lost drop) bool {
+	return slices.ContainsFunc(c.fell[n], func(d drop) bool { return d.vantage != lost.vantage && d.after.After(lost.seen.Add(lookEnds)) })
 }
 
 // interval is between two instants, in nanoseconds: after the first, and not after the second.
@@ -191,20 +261,28 @@ func stabs(list []interval) (n int, span time.Duration) {
 
 // atOnce is the largest number of intervals that share a moment.
 func atOnce(list []interval) int {
+	most, _ := mostAt(list)
+	return most
+}
+
+// mostAt is the largest number of intervals that share a moment, and just before the first such.
+func mostAt(list []interval) (most int, moment int64) {
 	begins, ends := make([]int64, len(list)), make([]int64, len(list))
 	for i, d := range list {
 		begins[i], ends[i] = d.from, d.to
 	}
 	slices.Sort(begins)
 	slices.Sort(ends)
-	most, over := 0, 0
+	over := 0
 	for i, at := range begins { // what ends just then is over
 		for over < len(ends) && ends[over] <= at {
 			over++
 		}
-		most = max(most, i+1-over)
+		if i+1-over > most {
+			most, moment = i+1-over, at
+		}
 	}
-	return most
+	return most, moment
 }
 
 // earlyOnes is the part of the machines that are lost which may have missed a probe before, or been lost with something small.

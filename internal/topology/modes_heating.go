@@ -69,7 +69,7 @@ func (m *modes) oneByOne() []int32 {
 			continue
 		}
 		if m.slowly[f.Component] == nil {
-			m.slowly[f.Component] = m.fellBy(f.Explains)
+			m.slowly[f.Component] = m.fellBy(f)
 			asked = append(asked, m.slowly[f.Component])
 		}
 	}
@@ -90,13 +90,17 @@ func (m *modes) oneByOne() []int32 {
 // slow are servers with a cause that they share, which may have gone one after another.
 type slow struct {
 	all, told []int32 // and those that answered before
+	by        ears    // who tells of the cause
 	inTurn    bool
 }
 
-// fellBy reads when servers fell.
-func (m *modes) fellBy(servers []string) *slow {
-	s := &slow{all: m.g.known(servers)}
-	if s.told = slices.DeleteFunc(slices.Clone(s.all), m.rows.startedSilent); 2*len(s.told) >= len(servers) {
+// fellBy reads when the servers of a finding fell.
+func (m *modes) fellBy(f *Finding) *slow {
+	s := &slow{all: m.g.known(f.Explains), by: anywhere}
+	if h := m.local[m.g.index[f.Component]]; h != noNode && m.t.failed[h] {
+		s.by = m.earsFor(h)
+	}
+	if s.told = slices.DeleteFunc(slices.Clone(s.all), m.rows.startedSilent); 2*len(s.told) >= len(s.all) {
 		m.rows.gather(s.told)
 	} else {
 		s.told = nil
@@ -106,7 +110,7 @@ func (m *modes) fellBy(servers []string) *slow {
 
 // wentInTurn says that they went one after another.
 func (m *modes) wentInTurn(s *slow) bool {
-	moments, _, _ := m.rows.spread(s.told)
+	moments, _, _ := m.rows.spread(s.told, s.by)
 	return moments >= leastMoments
 }
 
@@ -121,7 +125,7 @@ func momentsOf(servers int) int {
 // heatOf weighs that the place is too hot.
 func (m *modes) heatOf(place int32, down []int32, rate rates) (cause, bool) {
 	m.rows.gather(down)
-	moments, span, known := m.rows.spread(down)
+	moments, span, known := m.rows.spread(down, anywhere)
 	if moments < momentsOf(known) || span < leastHeatSpan || 2*known < len(down) || m.rows.unsteady(down, m.noise) {
 		return cause{}, false
 	}
@@ -179,7 +183,7 @@ func (m *modes) alsoHot(place int32, share float64, moments int) []int32 {
 		}
 		m.rows.gather(of)
 		together := 0
-		for _, list := range m.rows.views(of) {
+		for _, list := range m.rows.views(of, anywhere) {
 			together = max(together, atOnce(list))
 		}
 		heat := float64(len(of))*math.Log(share) - float64(max(0, together-1))*math.Log(float64(moments))

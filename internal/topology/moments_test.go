@@ -3,6 +3,7 @@ package topology_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,5 +170,54 @@ func TestAWholeFailureMayFindManyMachinesGoneAlready(t *testing.T) {
 	inf := sifted(inv, shots(inv, 9, time.Minute, gone), nil)
 	if got := named(inf); !slices.Contains(got, "s0-up0") && !slices.Contains(got, "s0") {
 		t.Errorf("named %v, want s0 or its uplinks: %s", got, story(&inf))
+	}
+}
+
+// hot is when nine of ten machines of a place go, at eight looks.
+func hot(inv *inventory.Inventory, place string) map[string]int {
+	gone := map[string]int{}
+	for i, id := range inv.Servers() {
+		if machines(place)(id) && !strings.HasSuffix(id, "-m9") {
+			gone[id] = 1 + i%8
+		}
+	}
+	return gone
+}
+
+// A room that goes dark and one beside it that heats are not the uplinks: these would have left none of those that
+// answered for long after the first room had gone.
+func TestADarkRoomBesideOneThatHeatsIsNoLossOfUplinks(t *testing.T) {
+	inv := spared(t, 4, 2, 2)
+	gone := hot(inv, "s-r2")
+	var rows []topology.Observation
+	for k := range 10 {
+		up := func(id string) bool {
+			at, goes := gone[id]
+			return !machines("s-r1")(id) && !(goes && at <= k)
+		}
+		asked := func(id string) bool { return machines("s")(id) || strings.HasPrefix(id, "s-up") }
+		rows = slices.Concat(rows, pings(inv, "out", minute(5*k), asked, up), pings(inv, "out", minute(5*k), machines("z"), all))
+	}
+	before := pings(inv, "out", noon.Add(-2*time.Hour), machines("s"), all)
+	inf := topology.New(inv).InferAfter(rows, before)
+	if got := namesOf(&inf); !slices.Equal(got, []string{"s-r1 ", "s-r2 heating"}) {
+		t.Errorf("named %v: %s", got, story(&inf))
+	}
+}
+
+// Uplinks that are lost, as those outside see at every look, stay lost while their site's own vantage sees a room heat.
+func TestARoomThatHeatsBehindLostUplinksHidesThemNot(t *testing.T) {
+	inv := spared(t, 4, 1, 1)
+	gone := hot(inv, "s")
+	before := slices.Concat(pings(inv, "out", noon.Add(-2*time.Hour), machines("s"), all), pings(inv, "s-in", noon.Add(-2*time.Hour), machines("s"), all))
+	var rows []topology.Observation
+	for k := range 10 {
+		up := func(id string) bool { at, goes := gone[id]; return !goes || k < at }
+		rows = slices.Concat(rows, pings(inv, "s-in", minute(5*k), machines("s"), up), pings(inv, "out", minute(5*k), machines("s"), none),
+			pings(inv, "out", minute(5*k), machines("z"), all))
+	}
+	inf := topology.New(inv).InferAfter(rows, before)
+	if got := namesOf(&inf); !slices.Equal(got, []string{"s-r1 heating", "s-r2 heating", "s-up1 "}) {
+		t.Errorf("named %v: %s", got, story(&inf))
 	}
 }
