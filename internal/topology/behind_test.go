@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
@@ -89,5 +90,18 @@ func TestASwitchThatIsSilentWhereAllOthersAnswerThoughCutOffTellsOfItsRack(t *te
 	}
 	if got := ofRack(g.Infer(look(false))); len(got) > 0 {
 		t.Errorf("named %v, though no switch answers behind the aggregation switches", got)
+	}
+}
+
+// Where PDUs of one room answer though the uplink is lost that the others' management may hang on, the switches before that
+// room have not failed for it: they could only have taken more away.
+func TestSwitchesAreNotNamedForPDUsThatAnswerBehindALostUplink(t *testing.T) {
+	inv := spared(t, 12, 1, 2)
+	answers := func(id string) bool { return strings.HasPrefix(id, "s-r2-") && strings.HasSuffix(id, "-pdu") }
+	rows := slices.Concat(pings(inv, "out", noon, in("s"), answers), pings(inv, "out", noon, in("z"), all))
+	inf := topology.New(inv).InferAfter(rows, pings(inv, "out", noon.Add(-2*time.Hour), all, all))
+	got := named(inf)
+	if !slices.Contains(got, "s-up1") || slices.ContainsFunc(got, func(id string) bool { return strings.Contains(id, "-agg") }) {
+		t.Errorf("named %v: %s", got, story(&inf))
 	}
 }

@@ -142,7 +142,7 @@ func (t *trial) evaluate(n int32) state {
 		laws = laws[end:]
 	}
 	if t.failed[n] {
-		if worst == hidden { // behind lost uplinks its own site still sees what it carried
+		if worst == hidden || worst == remote && t.nodes[n].afar { // behind lost uplinks its own site still sees what it carried, if anybody looks there
 			return exposed
 		}
 		return failed
