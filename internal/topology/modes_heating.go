@@ -65,7 +65,7 @@ func (m *modes) oneByOne() []int32 {
 	var asked []*slow
 	for i := range m.findings {
 		f := &m.findings[i]
-		if f.Mode != "" || len(f.Explains) < leastHot || f.Kind == inventory.KindSite {
+		if f.Mode != "" || len(f.Explains) < leastInTurn || f.Kind == inventory.KindSite {
 			continue
 		}
 		if m.slowly[f.Component] == nil {
@@ -162,15 +162,16 @@ func (m *modes) heatOf(place int32, down []int32, rate rates) (cause, bool) {
 	return x, true
 }
 
-// alsoHot are the machines of a place that heats which something there seems to have taken, that answers itself: where
-// such a share of the others goes, at so many moments, those few went by the heat rather than by so rare a failure.
+// alsoHot are the machines of a place that heats which something there seems to have taken, that answers itself or was
+// not asked: where such a share of the others goes, at so many moments, those few went by the heat rather than by so
+// rare a failure. Small things, such as phases, seem to have failed by the dozen where three or four of theirs are gone.
 func (m *modes) alsoHot(place int32, share float64, moments int) []int32 {
 	id := m.g.id(place)
 	var out []int32
 	for i := range m.findings {
 		f := &m.findings[i]
 		n := m.g.index[f.Component]
-		if c := m.g.nodes[n].c; f.Mode != "" || m.isLone(f) || isPlace(f.Kind) || c.Rack != id && c.Room != id || m.seen[n] == nil || !m.seen[n].answered() {
+		if c := m.g.nodes[n].c; f.Mode != "" || m.isLone(f) || c.Rack != id && c.Room != id || m.seen[n] != nil && !m.seen[n].answered() {
 			continue
 		}
 		of := m.g.known(f.Explains)
@@ -187,7 +188,10 @@ func (m *modes) alsoHot(place int32, share float64, moments int) []int32 {
 			together = max(together, atOnce(list))
 		}
 		heat := float64(len(of))*math.Log(share) - float64(max(0, together-1))*math.Log(float64(moments))
-		whole := logPrior[f.Kind] + math.Log(ownFalseUp) + float64(len(of)-together)*math.Log(outOfTurn)
+		whole := logPrior[f.Kind] + float64(len(of)-together)*math.Log(outOfTurn)
+		if m.seen[n] != nil {
+			whole += math.Log(ownFalseUp)
+		}
 		if heat > whole+namedFrom {
 			out = merge(out, of)
 		}
