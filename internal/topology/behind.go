@@ -38,7 +38,7 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 	dark := s.darkBehind(nodes, switches, uplinks, seen)
 	s.failures = len(nodes)
 	for i := range s.failures {
-		if dark[i] && len(nodes[i].users) > 0 && s.hangsOn(nodes[i].c) > 0 {
+		if dark[i] && len(nodes[i].users) > 0 && s.hangsOn(nodes[i].c) > 0 && boardOf(nodes, int32(i)) == noNode {
 			nodes = append(nodes, node{c: nodes[i].c, users: nodes[i].users})
 			nodes[i].behind = int32(len(nodes))
 			s.global = append(s.global, s.global[i])
@@ -60,7 +60,37 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 			reachFrom(nodes, int32(i), far)
 		}
 	}
+	shareBehind(nodes[:s.failures], nodes)
 	return nodes
+}
+
+// shareBehind lets the line cards of a switch stand for the same assumption as the switch: management hangs on it, by
+// whichever of its cards, or does not.
+func shareBehind(failures, nodes []node) {
+	for i := range failures {
+		board := boardOf(nodes, int32(i))
+		if board == noNode || nodes[board].behind == 0 {
+			continue
+		}
+		nodes[i].behind = nodes[board].behind
+		behind := &nodes[nodes[board].behind-1]
+		behind.users = merge(behind.users, nodes[i].users)
+	}
+}
+
+// boardOf is the switch that a line card is part of; noNode of what is none.
+func boardOf(nodes []node, n int32) int32 {
+	if nodes[n].server || nodes[n].c.Kind != inventory.KindCard {
+		return noNode
+	}
+	for i := range nodes[n].groups {
+		for _, m := range nodes[n].groups[i].members {
+			if nodes[m].c.Kind == inventory.KindSwitch {
+				return m
+			}
+		}
+	}
+	return noNode
 }
 
 // uplinksOf are the uplinks by site.

@@ -260,6 +260,9 @@ func (s *search) findPairs() {
 			with := s.withBehind(grp.members)
 			if grp.network && len(with) > len(grp.members) {
 				all = append(all, with)
+				if board := boardOf(s.t.nodes, grp.members[0]); board != noNode && len(grp.members) == 1 {
+					all = append(all, s.withBehind([]int32{board}))
+				}
 			}
 			if core := s.t.nodes[grp.members[0]].core; grp.network && core > 0 {
 				all = append(all, sortedPair(append(slices.Clone(grp.members), core-1)...), sortedPair(append(with, core-1)...))
