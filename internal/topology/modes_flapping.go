@@ -35,7 +35,7 @@ func (m *modes) flapping() {
 		if m.explained[n] && !m.loose[n] && !own[n] {
 			continue
 		}
-		if s, _ := m.stateOf(n); s != works {
+		if s, _ := m.stateOf(n); s != works && s != isolated && s != remote {
 			continue
 		}
 		wavering = append(wavering, n)
@@ -73,9 +73,13 @@ func (m *modes) waverers() []int32 {
 func (m *modes) wavers(n int32) (cause, bool) {
 	views := map[string][]*Observation{}
 	answered := map[Probe]bool{} // a probe that never was answered says nothing
+	by := anywhere
+	if s, _ := m.stateOf(n); s == isolated || s == remote { // those within see it come and go
+		by = ears{m.g.site[n], true}
+	}
 	rows := m.rows.rows[n]
 	for _, o := range rows {
-		if reaches(o.Probe) && o.Result != Unknown && rows[len(rows)-1].At.Sub(o.At) <= longestFlapping {
+		if by.hear(m.g, o.Vantage) && reaches(o.Probe) && o.Result != Unknown && rows[len(rows)-1].At.Sub(o.At) <= longestFlapping {
 			views[o.Vantage] = append(views[o.Vantage], o)
 			answered[o.Probe] = answered[o.Probe] || o.Result == Up
 		}

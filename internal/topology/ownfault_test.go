@@ -62,3 +62,19 @@ func TestAMachineMissedOnceWithinIsNotNamedBehindLostUplinks(t *testing.T) {
 		t.Errorf("named %v: %s", got, story(&inf))
 	}
 }
+
+// One that comes and goes within does so behind lost uplinks, too.
+func TestAMachineThatComesAndGoesIsSeenBehindLostUplinks(t *testing.T) {
+	inv := spared(t, 4, 2, 2)
+	const own = "s-r1-k2-m3"
+	var rows []topology.Observation
+	for k := range 12 {
+		lost := func(id string) bool { return id == own && k%3 > 0 }
+		rows = slices.Concat(rows, pings(inv, "s-in", minute(k), machines("s"), but(lost)), pings(inv, "out", minute(k), machines("s"), func(string) bool { return k < 3 }),
+			pings(inv, "out", minute(k), machines("z"), all))
+	}
+	inf := topology.New(inv).Infer(rows)
+	if got := namesOf(&inf); !slices.Equal(got, []string{own + " flapping", "s-up1 ", "s-up2 "}) {
+		t.Errorf("named %v: %s", got, story(&inf))
+	}
+}
