@@ -26,16 +26,13 @@ func (s *search) oneAfterAnother(seen []*sighting, rows *chronicle) {
 	for range roundsInTurn {
 		found := false
 		for _, h := range slices.Clone(s.chosen) {
-			if !s.isFailure(h) || s.g.isServer(s.global[h]) || s.late[h] {
+			if !s.isFailure(h) || s.g.isServer(s.global[h]) || s.late[h] != 0 {
 				continue
 			}
 			if what, late := s.tooLate(h, s.onlyBy(h, seen), rows); late > 0 {
-				if s.late == nil {
-					s.late = map[int32]bool{}
-				}
-				s.late[what], found = true, true
+				found = true
 				s.commit(what)
-				s.prior[what] += float64(late) * math.Log(outOfTurn)
+				s.late[what] = float64(late) * math.Log(outOfTurn)
 			}
 		}
 		if !found {

@@ -173,15 +173,26 @@ func (s *search) countFailures(nodes []node) []float64 {
 
 // belief is what the failure of a node adds to the log prior of the hypothesis,
 // which is less of a surprise where some of its kin have failed. It is the same
-// whether the node is in the hypothesis or about to be.
+// whether the node is in the hypothesis or about to be. Of kin the first in order is the one that failed by
+// itself: what a hypothesis costs must not depend on the way to it, or the search goes round in circles.
 func (s *search) belief(n int32) float64 {
-	lost := 0
-	for _, k := range s.kin[n] {
-		if k != n && s.t.failed[k] {
+	sum, lost, met := 0.0, 0, false
+	for _, k := range s.kin[n] { // in order, itself among them
+		switch {
+		case k == n:
+			sum, met = sum+s.beside(n, lost), true
+		case !s.t.failed[k]:
+		case met:
+			sum += s.beside(k, lost+1) - s.beside(k, lost)
+			lost++
+		default:
 			lost++
 		}
 	}
-	return s.beside(n, lost)
+	if !met {
+		return s.beside(n, lost)
+	}
+	return sum
 }
 
 // alikeBehind is how often the management hangs on a component where it hangs on one of its kin.
@@ -191,13 +202,13 @@ const alikeBehind = 0.9
 func (s *search) beside(n int32, lost int) float64 {
 	switch {
 	case lost == 0:
-		return s.prior[n]
+		return s.prior[n] + s.late[n]
 	case !s.isFailure(n):
 		return math.Log(alikeBehind)
 	case lost == 1:
-		return logCommonCause - s.oftener[n]
+		return logCommonCause - s.oftener[n] + s.late[n]
 	}
-	return logCommonToMore
+	return logCommonToMore + s.late[n]
 }
 
 // surprise is by how much the log prior of the hypothesis changes by the flips;
@@ -248,6 +259,7 @@ func (s *search) linkKin() {
 				own = append(own, l)
 			}
 		}
+		slices.Sort(own)
 		var behind []int32
 		for _, l := range own {
 			s.kin[l] = own
@@ -255,6 +267,7 @@ func (s *search) linkKin() {
 				behind = append(behind, b-1)
 			}
 		}
+		slices.Sort(behind)
 		for _, b := range behind {
 			s.kin[b] = behind
 		}

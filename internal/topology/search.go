@@ -42,7 +42,7 @@ type search struct {
 	stamp   int32
 	habits  *habits
 	oftener []float64      // by node; see countFailures
-	late    map[int32]bool // what was taken back because its machines went one after another; see oneAfterAnother
+	late    []float64 // by node: ln of how likely its machines went one after another, where that took it back; see oneAfterAnother
 	heard   []int32        // sites whose own vantages tell something, by the graph's numbers
 
 	inBandShare  float64 // how often the management of a rack hangs on its own switch; see inBand
@@ -89,7 +89,7 @@ func newSearch(g *Graph, seen []*sighting) *search {
 	nodes = s.linkBehind(nodes, seen)
 	s.t = newTrial(nodes)
 	s.like = make([]*likelihood, len(nodes))
-	s.prior = make([]float64, len(nodes))
+	s.prior, s.late = make([]float64, len(nodes)), make([]float64, len(nodes))
 	s.below = make([]float64, len(nodes))
 	s.up = make([][]int32, len(nodes))
 	s.marks = make([]int32, len(nodes))
