@@ -175,13 +175,16 @@ func (s *search) countFailures(nodes []node) []float64 {
 // which is less of a surprise where some of its kin have failed. It is the same
 // whether the node is in the hypothesis or about to be. Of kin the first in order is the one that failed by
 // itself: what a hypothesis costs must not depend on the way to it, or the search goes round in circles.
-func (s *search) belief(n int32) float64 {
+func (s *search) belief(n int32) float64 { return s.beliefWith(n, nil) }
+
+// beliefWith is the same where these have failed, too.
+func (s *search) beliefWith(n int32, also []int32) float64 {
 	sum, lost, met := 0.0, 0, false
 	for _, k := range s.kin[n] { // in order, itself among them
 		switch {
 		case k == n:
 			sum, met = sum+s.beside(n, lost), true
-		case !s.t.failed[k]:
+		case !s.t.failed[k] && !slices.Contains(also, k):
 		case met:
 			sum += s.beside(k, lost+1) - s.beside(k, lost)
 			lost++

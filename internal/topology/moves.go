@@ -61,9 +61,16 @@ func (s *search) revert(nodes []int32, mark int) {
 
 // tryOut is what the addition of nodes would bring, if more than the floor.
 func (s *search) tryOut(m *move, floor float64) bool {
+	if s.hopeless(m, floor) {
+		return false
+	}
 	mark := len(s.t.trail)
 	delta, ok := s.attempt(m.flip, m.bound, floor)
+	changes := len(s.t.trail) - mark
 	s.revert(m.flip, mark)
+	if !ok {
+		s.gaveUp(m, changes)
+	}
 	m.delta = delta
 	return ok
 }
@@ -97,6 +104,9 @@ func (s *search) commit(nodes ...int32) (delta float64, touched []int32) {
 // apply is commit without a look at what is above.
 func (s *search) apply(nodes []int32) (delta float64, changed []int32) {
 	s.t.trail = s.t.trail[:0]
+	if s.lost != nil {
+		s.lost.flips = append(s.lost.flips, nodes...)
+	}
 	delta = s.flip(nodes, 0)
 	for _, c := range s.t.trail {
 		l := s.like[c.node]
@@ -189,6 +199,7 @@ type move struct {
 	delta float64
 	bound float64
 	scope int32
+	which int      // its number: that of the node, or, after all of those, of the pair
 	known *float64 // the most that it brought when last tried, while the search is lazy
 }
 
@@ -242,7 +253,7 @@ func (s *search) hopes(within []int32, floor float64) []move {
 	var out []move
 	lazy := within == nil && s.known != nil
 	add := func(flip []int32, bound float64, which int) {
-		m := move{flip: flip, bound: bound}
+		m := move{flip: flip, bound: bound, which: which}
 		if lazy {
 			m.known = &s.known[which]
 			m.bound = min(bound, *m.known)
@@ -261,38 +272,39 @@ func (s *search) hopes(within []int32, floor float64) []move {
 		for n := range s.t.nodes {
 			single(int32(n))
 		}
-	} else {
-		s.stamp++
-		for _, n := range within {
-			s.marks[n] = s.stamp
-			single(n)
+		for i := range s.pairs {
+			if flip, bound := s.addPair(s.pairs[i]); len(flip) > 1 {
+				add(flip, bound, len(s.t.nodes)+i)
+			}
 		}
+		return out
 	}
-	for i, p := range s.pairs {
-		if within != nil && !slices.ContainsFunc(p, func(n int32) bool { return s.marks[n] == s.stamp }) {
-			continue
-		}
-		var flip []int32
-		bound, below := 0.0, 0.0
-		for _, n := range p {
-			if s.t.failed[n] {
-				continue
-			}
-			lost := 0
-			for _, k := range s.kin[n] {
-				if k != n && (s.t.failed[k] || slices.Contains(flip, k)) {
-					lost++
-				}
-			}
-			bound += s.beside(n, lost)
-			flip = append(flip, n)
-			below += s.below[n]
-		}
-		if len(flip) > 1 {
-			add(flip, bound+min(below, s.total), len(s.t.nodes)+i)
+	var pairs []int32
+	for _, n := range within {
+		single(n)
+		pairs = append(pairs, s.ofPairs[n]...)
+	}
+	slices.Sort(pairs)
+	for _, i := range slices.Compact(pairs) {
+		if flip, bound := s.addPair(s.pairs[i]); len(flip) > 1 {
+			add(flip, bound, len(s.t.nodes)+int(i))
 		}
 	}
 	return out
+}
+
+// addPair are those of a pair that have not failed, and the most that their failure could bring.
+func (s *search) addPair(p pair) (flip []int32, bound float64) {
+	below := 0.0
+	for _, n := range p {
+		if s.t.failed[n] {
+			continue
+		}
+		bound += s.beliefWith(n, flip)
+		flip = append(flip, n)
+		below += s.below[n]
+	}
+	return flip, bound + min(below, s.total)
 }
 
 // best is the best single addition that improves the score by more than least.
@@ -334,6 +346,7 @@ func (s *search) best(within []int32, barred func(int32) bool, least float64) (m
 // climb looks for the best hypothesis: it adds what brings most while anything
 // brings something, then tries to replace each part of it, until nothing helps.
 func (s *search) climb() {
+	s.despair()
 	for range 1000 { // each round improves the score, so that it ends; the bound is a fuse
 		// What an addition brings mostly shrinks with others made: first those are
 		// tried again that brought most, then, to be sure, all.
@@ -347,12 +360,14 @@ func (s *search) climb() {
 			}
 			for m, ok := s.best(nil, nil, tie); ok; m, ok = s.best(nil, nil, tie) {
 				s.commit(m.flip...)
+				s.lost.stay()
 			}
 		}
 		if !s.replaceOne() {
 			break
 		}
 	}
+	s.lost = nil
 	s.exhaust()
 }
 
@@ -361,9 +376,12 @@ const refills = 8
 
 // replaceOne takes a part of the hypothesis out and fills the gap anew without it (a site that fell for
 // two of its rooms would only come back); it keeps
-// the first change that improves the score.
+// the first change that improves the score, and goes on from there when it is called again.
 func (s *search) replaceOne() bool {
-	for _, h := range slices.Clone(s.chosen) {
+	list := slices.Clone(s.chosen)
+	from, _ := slices.BinarySearch(list, s.turn)
+	for _, h := range slices.Concat(list[from:], list[:from]) {
+		s.turn = h
 		same := func(n int32) bool { return n == h }
 		scope := s.g.scope[s.global[h]]
 		wide := func(n int32) bool { return s.g.scope[s.global[n]] >= scope }
@@ -374,6 +392,7 @@ func (s *search) replaceOne() bool {
 				barred = wide
 			}
 			before := slices.Clone(s.chosen)
+			s.lost.stay()
 			delta, touched := s.commit(part...)
 			for left := float64(refills); left > 0; left-- {
 				if delta > tie {
@@ -395,6 +414,7 @@ func (s *search) replaceOne() bool {
 				return true
 			}
 			s.restore(before)
+			s.lost.goHome()
 		}
 	}
 	return false
@@ -403,10 +423,8 @@ func (s *search) replaceOne() bool {
 // parts are the ways to take h out of the hypothesis: alone, and with each of its chosen partners.
 func (s *search) parts(h int32) [][]int32 {
 	out := [][]int32{{h}}
-	for _, p := range s.pairs {
-		if !slices.Contains(p, h) {
-			continue
-		}
+	for _, i := range s.ofPairs[h] {
+		p := s.pairs[i]
 		var part []int32
 		for _, n := range p {
 			if s.t.failed[n] {
@@ -438,16 +456,16 @@ func (s *search) withBeneath(h int32) []int32 {
 	return out
 }
 
-// restore commits whatever takes the hypothesis back to want.
+// restore commits whatever takes the hypothesis back to want, which is in order.
 func (s *search) restore(want []int32) {
 	var flip []int32
 	for _, n := range s.chosen {
-		if !slices.Contains(want, n) {
+		if _, stays := slices.BinarySearch(want, n); !stays {
 			flip = append(flip, n)
 		}
 	}
 	for _, n := range want {
-		if !slices.Contains(s.chosen, n) {
+		if _, has := slices.BinarySearch(s.chosen, n); !has {
 			flip = append(flip, n)
 		}
 	}

@@ -33,17 +33,20 @@ type search struct {
 	total   float64       // the same over all nodes
 	chosen  []int32       // the hypothesis, in order
 	pairs   []pair
-	kin     [][]int32 // what backs a node up, itself among it; nil: nothing
-	up      [][]int32 // ancestors of each node, made when needed
-	walk    []int32   // room for one more
-	room    []int32   // for lists of ancestors
-	placed  int32     // the last one with a list
-	marks   []int32   // stamps for walks
+	ofPairs map[int32][]int32 // by node: the pairs that it is in, in order
+	kin     [][]int32         // what backs a node up, itself among it; nil: nothing
+	up      [][]int32         // ancestors of each node, made when needed
+	walk    []int32           // room for one more
+	room    []int32           // for lists of ancestors
+	placed  int32             // the last one with a list
+	marks   []int32           // stamps for walks
 	stamp   int32
 	habits  *habits
-	oftener []float64      // by node; see countFailures
+	oftener []float64 // by node; see countFailures
+	turn    int32     // the part of the hypothesis that was taken out last
+	lost    *despair  // while it climbs
 	late    []float64 // by node: ln of how likely its machines went one after another, where that took it back; see oneAfterAnother
-	heard   []int32        // sites whose own vantages tell something, by the graph's numbers
+	heard   []int32   // sites whose own vantages tell something, by the graph's numbers
 
 	inBandShare  float64 // how often the management of a rack hangs on its own switch; see inBand
 	inBandBeyond float64 // and that of a room on those before its racks
@@ -278,6 +281,12 @@ func (s *search) findPairs() {
 	}
 	slices.SortFunc(all, slices.Compare[pair])
 	s.pairs = slices.CompactFunc(all, slices.Equal[pair])
+	s.ofPairs = map[int32][]int32{}
+	for i, p := range s.pairs {
+		for _, n := range p {
+			s.ofPairs[n] = append(s.ofPairs[n], int32(i))
+		}
+	}
 }
 
 func (s *search) pairsBehind(all []pair, a, b int32) []pair {

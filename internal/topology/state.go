@@ -29,6 +29,7 @@ type trial struct {
 	begin  []int32   // node n's are laws[begin[n]:begin[n+1]]
 	detour []bool    // whether a node's own management hangs on something
 	users  [][]int32 // of the nodes
+	looked int       // how often a state was worked out: what a search costs
 }
 
 // A group in laws is its length and kind in one number, then its members.
@@ -133,6 +134,7 @@ func (t *trial) undo(length int) {
 
 // evaluate is the law of the graph: AND over groups of OR over members.
 func (t *trial) evaluate(n int32) state {
+	t.looked++
 	worst := works
 	for laws := t.laws[t.begin[n]:t.begin[n+1]]; len(laws) > 0; {
 		end := 1 + laws[0]>>lawLength
