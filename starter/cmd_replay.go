@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,10 +26,15 @@ FILE, or standard input where it is -, holds JSON lines: component, probe, peer,
 what was left out is counted on stderr. The order of the lines does not matter.
 docs/observations.md describes both formats.`
 
+// replaySource is what the flags of localize replay say.
+type replaySource struct {
+	inventories        []string
+	before, incidentID string
+	explain            bool
+}
+
 func newReplayCommand(a *app) *cobra.Command {
-	var inventories []string
-	var before, incidentID string
-	var explain bool
+	var from replaySource
 	cmd := &cobra.Command{
 		Use:   "replay FILE | --incident INCIDENT",
 		Short: "Infer the point of failure from stored observations",
@@ -37,56 +43,74 @@ func newReplayCommand(a *app) *cobra.Command {
   vakhta localize replay sweep.jsonl --inventory estate.yaml --before yesterday.jsonl --explain
   vakhta localize replay --incident msk-r1-k01-pdu-a-1`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if incidentID != "" {
+			if from.incidentID != "" {
 				return exactArgs(0)(cmd, args)
 			}
-			if before == fromStdin && len(args) == 1 && args[0] == fromStdin {
+			if from.before == fromStdin && len(args) == 1 && args[0] == fromStdin {
 				return usageError("FILE and --before are both -; only one of them can be read from standard input")
 			}
 			return exactArgs(1, "FILE")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			inv, err := a.replayInventory(inventories)
-			if err != nil {
-				return err
-			}
-			g := topology.New(inv)
-			var obs, past []topology.Observation
-			if incidentID != "" {
-				var left int
-				obs, past, left, err = a.incidentObservations(cmd.Context(), g, inv, incidentID, false)
-				printNoNews(cmd.ErrOrStderr(), left)
-			} else {
-				obs, err = observationsOf(args[0], cmd.InOrStdin())
-			}
-			if err != nil {
-				return err
-			}
-			var earlier []topology.Observation
-			if before != "" {
-				if earlier, err = observationsOf(before, cmd.InOrStdin()); err != nil {
-					return err
-				}
-			}
-			sifted := g.Sift(obs, earlier)
-			sifted.HabitsKnown = incidentID != ""
-			sifted.Remember(past)
-			printSifted(cmd.ErrOrStderr(), len(obs), sifted)
-			inf := g.InferSifted(&sifted)
-			if explain {
-				if err := printScores(cmd.ErrOrStderr(), inf); err != nil {
-					return err
-				}
-			}
-			return printJSON(cmd.OutOrStdout(), toldInference{tell(inv, inf.Findings), inf, nothingKnown(&sifted)})
+			return untilInterrupted(cmd.Context(), func() error { return a.replay(cmd, args, &from) })
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&inventories, "inventory", nil, "inventory document (repeat for several); default: the configuration's")
-	flags.StringVar(&incidentID, "incident", "", "replay the stored observations that led to this incident, instead of FILE")
-	flags.StringVar(&before, "before", "", "an earlier sweep: what was so then is not news")
-	flags.BoolVar(&explain, "explain", false, "print the score table to stderr")
+	flags.StringArrayVar(&from.inventories, "inventory", nil, "inventory document (repeat for several); default: the configuration's")
+	flags.StringVar(&from.incidentID, "incident", "", "replay the stored observations that led to this incident, instead of FILE")
+	flags.StringVar(&from.before, "before", "", "an earlier sweep: what was so then is not news")
+	flags.BoolVar(&from.explain, "explain", false, "print the score table to stderr")
 	return cmd
+}
+
+// untilInterrupted ends with the context, whatever the work does: inference looks at no context, and a read of a terminal
+// waits for its end. The work is left behind, for the process to end with.
+func untilInterrupted(ctx context.Context, work func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// replay infers from stored observations, and prints what failed.
+func (a *app) replay(cmd *cobra.Command, args []string, from *replaySource) error {
+	inv, err := a.replayInventory(from.inventories)
+	if err != nil {
+		return err
+	}
+	g := topology.New(inv)
+	var obs, past []topology.Observation
+	if from.incidentID != "" {
+		var left int
+		obs, past, left, err = a.incidentObservations(cmd.Context(), g, inv, from.incidentID, false)
+		printNoNews(cmd.ErrOrStderr(), left)
+	} else {
+		obs, err = observationsOf(args[0], cmd.InOrStdin())
+	}
+	if err != nil {
+		return err
+	}
+	var earlier []topology.Observation
+	if from.before != "" {
+		if earlier, err = observationsOf(from.before, cmd.InOrStdin()); err != nil {
+			return err
+		}
+	}
+	sifted := g.Sift(obs, earlier)
+	sifted.HabitsKnown = from.incidentID != ""
+	sifted.Remember(past)
+	printSifted(cmd.ErrOrStderr(), len(obs), sifted)
+	inf := g.InferSifted(&sifted)
+	if from.explain {
+		if err := printScores(cmd.ErrOrStderr(), inf); err != nil {
+			return err
+		}
+	}
+	return printJSON(cmd.OutOrStdout(), toldInference{tell(inv, inf.Findings), inf, nothingKnown(&sifted)})
 }
 
 // replayInventory loads the named documents, or else the configured ones.
@@ -196,7 +220,7 @@ func parseObservation(text []byte) (topology.Observation, error) {
 	case row.At == nil:
 		return topology.Observation{}, errors.New("at is missing; write the time as RFC 3339")
 	}
-	at, err := time.Parse(time.RFC3339, *row.At)
+	at, err := timeOf(*row.At)
 	if err != nil {
 		return topology.Observation{}, fmt.Errorf("at is %q; write the time as RFC 3339, such as 2026-03-01T12:00:00Z", *row.At)
 	}
@@ -215,6 +239,21 @@ func parseObservation(text []byte) (topology.Observation, error) {
 		Component: row.Component, Probe: probeOf(row.Probe), Peer: row.Peer, Vantage: row.Vantage,
 		At: at.UTC(), Result: result, Detail: detailOf(row.Detail), RTTMicros: row.RTTMicros,
 	}, nil
+}
+
+// timeOf reads RFC 3339, as other programs write it, too: its t and z may be small, a blank may stand for the t, and the
+// offset may be +0300 or +03. A time without a zone is refused: nobody could say when it was.
+func timeOf(text string) (at time.Time, err error) {
+	text = strings.ToUpper(text)
+	if date := len(time.DateOnly); len(text) > date && text[date] == ' ' {
+		text = text[:date] + "T" + text[date+1:]
+	}
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07"} {
+		if at, err = time.Parse(form, text); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, err
 }
 
 // otherNames are probes as other programs call them.

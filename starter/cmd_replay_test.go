@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -225,5 +227,44 @@ func TestReplaySaysInItsOutputThatNothingIsKnown(t *testing.T) {
 		if code != exitOK || strings.Contains(out, `"nothingKnown": true`) != tt.want {
 			t.Errorf("%v: exit %d, stdout %s, stderr %s; want nothingKnown %t", tt.args, code, out, errOut, tt.want)
 		}
+	}
+}
+
+func TestReplayReadsTimesAsProgramsWriteThem(t *testing.T) {
+	want := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	for _, text := range []string{
+		"2026-03-01T09:00:00Z", "2026-03-01t09:00:00z", "2026-03-01 12:00:00+03:00", "2026-03-01T12:00:00+0300", "2026-03-01T12:00:00.000+03",
+	} {
+		o, err := parseObservation([]byte(`{"component": "a", "probe": "tcp", "at": "` + text + `", "result": "up"}`))
+		must(t, err)
+		if !o.At.Equal(want) {
+			t.Errorf("%s is read as %s", text, o.At)
+		}
+	}
+	for _, text := range []string{"2026-03-01T09:00:00", "2026-03-01", "12:00", "1772355600", ""} {
+		if o, err := parseObservation([]byte(`{"component": "a", "probe": "tcp", "at": "` + text + `", "result": "up"}`)); err == nil {
+			t.Errorf("%q is read as %s", text, o.At)
+		}
+	}
+}
+
+func TestReplayEndsWhenItIsInterrupted(t *testing.T) {
+	quietEnvironment(t)
+	_, estate, _, _ := replayExample(t)
+	ctx, interrupt := context.WithCancel(context.Background())
+	never, end := io.Pipe() // a sweep that never comes
+	defer end.Close()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{"localize", "replay", "-", "--inventory", estate}, never, io.Discard, io.Discard)
+	}()
+	interrupt()
+	select {
+	case got := <-code:
+		if got != exitFailure {
+			t.Errorf("exit %d", got)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it goes on")
 	}
 }
