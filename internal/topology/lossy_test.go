@@ -310,3 +310,23 @@ func TestALossBehindALossIsFoundFromWithin(t *testing.T) {
 		t.Errorf("lossy are %v, want s-sw1 and s-up: %s", got, story(&inf))
 	}
 }
+
+// Three looks tell a policy from a loss: a machine's ping is missed each time, and its other probe never.
+func TestAPolicySeenThreeTimesIsNoLoss(t *testing.T) {
+	inv := wired(t, 8)
+	g := topology.New(inv)
+	quiet := []string{"s-sw1-a-001", "s-sw1-a-004", "s-sw1-b-003"}
+	for _, looks := range []int{3, 4, 6} {
+		rows := watch(inv, 1, looks, outside[:1], 0, func(*inventory.Component, string) bool { return false })
+		for i := range rows {
+			o := &rows[i]
+			chance := o.Component == "s-sw1-a-006" && o.Probe == topology.ProbeTCP && o.At.Before(noon.Add(time.Minute))
+			if chance || o.Probe == topology.ProbeICMP && slices.Contains(quiet, o.Component) {
+				o.Result = topology.Down
+			}
+		}
+		if inf := g.Infer(rows); slices.ContainsFunc(inf.Findings, func(f topology.Finding) bool { return f.Mode == topology.Lossy }) {
+			t.Errorf("%d looks: want no loss: %s", looks, story(&inf))
+		}
+	}
+}

@@ -342,19 +342,40 @@ func (m *modes) question(w *witness, c int32, since int64) {
 	}
 }
 
-// leastUnheard is how often a probe is missed that a machine doesn't answer by policy, rather than by loss.
+// leastUnheard is how often a probe is missed that a machine doesn't answer by policy, whatever else it misses.
 const leastUnheard = 10
 
-// neverHeard says which probes of a machine were made so often and never answered: a loss is not why.
+// mutePolicy is how often a machine doesn't answer a probe by policy. A loss takes this probe of a machine as
+// often as its others from the same vantages: if these tell that it takes all of it more rarely, the policy is likelier.
+const mutePolicy = .02
+
+// neverHeard says which probes of a machine were never answered, of which a loss is not why.
 func neverHeard(rows []row) (out [askPower]bool) {
 	var by [askPower]misses
-	for i := range rows {
-		if r := &rows[i]; r.ask.reaches() && r.result != isUnknown {
-			by[r.ask].note(r.result)
+	var from [askPower]uint64 // the vantages that asked, by number; those from 64 on share
+	each := func(do func(r *row)) {
+		for i := range rows {
+			if r := &rows[i]; r.ask.reaches() && r.result != isUnknown && (i == 0 || !sameRow(r, &rows[i-1])) {
+				do(r)
+			}
 		}
 	}
+	each(func(r *row) {
+		by[r.ask].note(r.result)
+		from[r.ask] |= 1 << (r.vantage % 64)
+	})
 	for a, k := range by {
-		out[a] = k.missed == k.asked && k.missed >= leastUnheard
+		if k.asked == 0 || k.missed < k.asked {
+			continue
+		}
+		var beside misses
+		each(func(r *row) {
+			if int(r.ask) != a && from[a]>>(r.vantage%64)&1 == 1 {
+				beside.note(r.result)
+			}
+		})
+		lost := float64(beside.missed+1) / float64(beside.asked+2)
+		out[a] = k.missed >= leastUnheard || math.Pow(lost, float64(k.missed)) < mutePolicy
 	}
 	return out
 }
