@@ -108,11 +108,24 @@ func (v *view) recallOne(n int, words []word) {
 }
 
 // silentThough counts the looks before the last at which the probe got no answer, and its vantage one to another; 0
-// of one that ever got one.
+// of one that ever got one. What another vantage heard then counts, if the same probe never got an answer there either: what is not answered
+// by policy, nobody gets an answer to.
 func silentThough(d *verdict, words []word) int {
 	same := func(w *word) bool { return w.vantage == d.vantage && w.ask == d.ask }
 	if slices.ContainsFunc(words, func(w word) bool { return same(&w) && w.result == isUp }) {
 		return 0
+	}
+	alike := func(vantage uint16) bool { // asks the same in vain
+		asked := false
+		for i := range words {
+			if w := &words[i]; w.vantage == vantage && w.ask == d.ask {
+				if w.result == isUp {
+					return false
+				}
+				asked = true
+			}
+		}
+		return asked
 	}
 	count, latest := 0, true
 	for i := range words {
@@ -125,7 +138,7 @@ func silentThough(d *verdict, words []word) int {
 			continue
 		}
 		if slices.ContainsFunc(words, func(o word) bool {
-			return o.vantage == w.vantage && o.result == isUp && abs(o.at-w.at) <= int64(lookEnds)
+			return o.result == isUp && abs(o.at-w.at) <= int64(lookEnds) && (o.vantage == w.vantage || alike(o.vantage))
 		}) {
 			count++
 		}

@@ -56,3 +56,28 @@ func TestStaleLooksConfirmASilence(t *testing.T) {
 		}
 	}
 }
+
+// What one vantage sees is a policy is one for another, too, that did not ask anything else: nobody gets an answer to that ping.
+func TestAPingThatNeverWasAnsweredIsNoNewsToAnotherVantage(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 4, servers: 10, clients: 1}.load(t)
+	const quiet = "srv-000007"
+	var rows []topology.Observation
+	for k := range 2 {
+		for _, id := range inv.Servers() {
+			for _, vantage := range []string{"v", "w"} {
+				for _, probe := range []topology.Probe{topology.ProbeTCP, topology.ProbeICMP} {
+					o := topology.Observation{Component: id, Probe: probe, Vantage: vantage, At: minute(2 * k), Result: topology.Up}
+					if id == quiet && probe == topology.ProbeICMP {
+						o.Result = topology.Down
+					}
+					if id != quiet || probe == topology.ProbeICMP || k == 0 && vantage == "v" {
+						rows = append(rows, o)
+					}
+				}
+			}
+		}
+	}
+	if inf := sifted(inv, rows, nil); len(inf.Findings) > 0 || len(inf.Unexplained) > 0 {
+		t.Error(story(&inf))
+	}
+}
