@@ -61,6 +61,8 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 			strays++
 		}
 	}
+	leftOut := r.leftOut(rows)
+	told, mute = told+leftOut, mute+leftOut
 	h.began = r.beganToFail(rows)
 	h.placed = strays >= leastStrays && float64(strays) >= leastStrayShare*float64(seen)
 	living := max(.1, 1-float64(lost)/float64(max(1, seen))) // where they may really stand
@@ -81,7 +83,7 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 	silent, looked := r.neverHeard(rows)
 	h.unheard = h.usual
 	if !r.habitsKnown {
-		h.unheard.mute, h.unheard.gone = min(mostMute, firstMute(silent, looked)), goneOfMute
+		h.unheard.mute, h.unheard.gone = min(mostMute, max(firstMute(silent, looked), float64(leftOut)/float64(max(1, told)))), goneOfMute
 	}
 	switch many := silent / float64(max(1, looked)); {
 	case silent >= leastMute && many > timesHung*ownHung:
@@ -138,6 +140,27 @@ func (r *reporter) neverHeard(rows *chronicle) (beyond float64, looked int) {
 		}
 	}
 	return max(0, float64(silent)-r.habits.counts.byChance), looked
+}
+
+// leftOut is how many machines nobody ever heard that are no news for that: of those that the earlier sweep
+// missed as large a part never answers. Where many do not in one rack, it was something else.
+func (r *reporter) leftOut(rows *chronicle) int {
+	if r.habitsKnown {
+		return 0
+	}
+	hoods := make([]int, r.g.hoods)
+	for n := range r.g.nodes {
+		if b := &rows.brief[n]; r.seen[n] == nil && r.g.hood[n] != noNode && b.past && !b.before && b.ups == 0 {
+			hoods[r.g.hood[n]]++
+		}
+	}
+	out := 0
+	for _, here := range hoods {
+		if here < leastTogether {
+			out += here
+		}
+	}
+	return out
 }
 
 // leaveStrangersOut takes the machines that the earlier sweep has nothing of out of the counts of own
@@ -241,6 +264,8 @@ func (h *hindsight) server(n int32, seen *sighting, leaf bool, rows *chronicle, 
 		of = h.unknown
 	case rows.neverUp(n):
 		of = h.unheard
+	default:
+		of.mute = 0
 	}
 	if h.placed && site != noNode && seen.asked&askedWithin != 0 {
 		of.downBy(&h.sites[site])
