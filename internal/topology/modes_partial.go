@@ -63,9 +63,11 @@ func (m *modes) partial() []cause {
 }
 
 // leastUntold is how many machines of which nothing but their silence is known must be down
-// together for what they hang on to be doubted, and untoldFrom the log odds from which it is.
+// together for what they hang on to be doubted, and untoldFrom the log odds from which it is; atOnceFrom those where
+// all went at once, for all that is known, so that only how rare it is speaks against it.
 const (
 	untoldFrom  = -1
+	atOnceFrom  = -3.5 // ln ambiguousShare
 	leastUntold = 3
 )
 
@@ -90,7 +92,7 @@ func (m *modes) doubtTogether() {
 		if down < leastUntold {
 			continue
 		}
-		if x, ok := m.partOf(c, m.ratesOf(), beside[c]); ok && x.score >= untoldFrom {
+		if x, ok := m.partOf(c, m.ratesOf(), beside[c]); ok && (x.score >= untoldFrom || x.score >= atOnceFrom && m.wentAtOnce(x.explains)) {
 			causes = append(causes, x)
 		}
 	}
@@ -103,6 +105,20 @@ func (m *modes) doubtTogether() {
 			m.doubt(f, causes)
 		}
 	}
+}
+
+// wentAtOnce says that a vantage saw all of the servers answer, and that they may all have gone at one moment.
+func (m *modes) wentAtOnce(servers []int32) bool {
+	if slices.ContainsFunc(servers, m.rows.startedSilent) {
+		return false
+	}
+	m.rows.gather(servers)
+	for _, list := range m.rows.views(servers) {
+		if len(list) == len(servers) && atOnce(list) == len(list) {
+			return true
+		}
+	}
+	return false
 }
 
 // asGood is how many times less likely a part may be than the best one to be in the class beside it: a PDU and a

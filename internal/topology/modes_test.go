@@ -265,3 +265,18 @@ func generated(rows []faultgen.Row) []topology.Observation {
 	}
 	return out
 }
+
+// Three of twelve machines that hang on the same and went at once may be a part of it.
+func TestAPartOfWhatTheyHangOnIsInTheClassOfMachinesThatWentAtOnce(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 8, servers: 12, single: 12, clients: 1}.load(t)
+	gone := map[string]int{"srv-000014": 1, "srv-000017": 1, "srv-000020": 1}
+	inf := sifted(inv, shots(inv, 3, 2*time.Minute, gone), nil)
+	if len(inf.Findings) != 3 {
+		t.Fatal(story(&inf))
+	}
+	for _, f := range inf.Findings {
+		if !slices.Contains(f.AmbiguousWith, "s0-r0-k01-pdu-a") || f.Probability < .5 {
+			t.Errorf("want %s, and its PDU in the class: %s", f.Component, story(&inf))
+		}
+	}
+}
