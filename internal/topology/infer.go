@@ -24,6 +24,8 @@ const (
 	leastConfidence = 0.65
 	// Equipment that takes nothing down is named from here on, its class included: where it is rather broken than not.
 	leastSpare = 0.5
+	// Servers that bring less (natural log) to a failure are lost by something else anyway.
+	leastTold = 1.0
 )
 
 // Infer names the components whose failure explains the observations best:
@@ -100,10 +102,11 @@ func (v *view) judge(g *Graph, rows *chronicle, ready <-chan struct{}) (out Infe
 		}
 		f := r.shared(h)
 		r.perhapsBlind(&f)
-		if len(f.Explains) == 0 {
+		spare := f.takesNothing(&r.scores[len(r.scores)-1])
+		if spare {
 			r.justNow(&f)
 		}
-		if len(f.Explains) == 0 && f.Confidence < leastSpare {
+		if spare && f.Confidence < leastSpare {
 			weak = append(weak, f)
 		} else {
 			out.Findings = append(out.Findings, r.ratherItself(f))
@@ -131,6 +134,10 @@ func (v *view) judge(g *Graph, rows *chronicle, ready <-chan struct{}) (out Infe
 	out.Next = r.next(slices.Concat(out.Findings, weak), unexplained)
 	return out, leaking
 }
+
+// takesNothing says that no server tells of the failure: those that it explains are lost by something else anyway, so that
+// all that speaks for it is its own address.
+func (f *Finding) takesNothing(s *Score) bool { return len(f.Explains) == 0 || s.Servers < leastTold }
 
 // lately is the time within which what is found broken has failed, as a rule.
 const lately = 30 * time.Minute
