@@ -25,7 +25,7 @@ type despair struct {
 }
 
 func (s *search) despair() {
-	s.lost = &despair{bounds: map[int]float64{}, tried: map[int]int{}, reach: make([]float64, len(s.t.nodes))}
+	s.lost = &despair{bounds: map[int]float64{}, tried: map[int]int{}}
 }
 
 // driftAt is by how much the first flips may have changed what an addition brings.
@@ -61,7 +61,7 @@ func (d *despair) goHome() {
 
 // hopeless says that it is known that the addition brings no more than the floor.
 func (s *search) hopeless(m *move, floor float64) bool {
-	if s.lost == nil {
+	if s.lost == nil || len(s.lost.bounds) == 0 {
 		return false
 	}
 	bound, known := s.lost.bounds[m.which]
@@ -82,6 +82,9 @@ func (s *search) gaveUp(m *move, changes int) {
 
 // reachOf is by how much the flip of a node may change what any addition brings.
 func (s *search) reachOf(n int32) float64 {
+	if s.lost.reach == nil {
+		s.lost.reach = make([]float64, len(s.t.nodes))
+	}
 	if known := s.lost.reach[n]; known != 0 {
 		return known
 	}
@@ -94,7 +97,7 @@ func (s *search) reachOf(n int32) float64 {
 	s.stamp++
 	s.marks[n] = s.stamp
 	all := []int32{n}
-	for i := 0; i < len(all); i++ { //nolint:intrange // it grows
+	for i := 0; i < len(all); i++ {
 		if l := s.like[all[i]]; l != nil {
 			sum += 2 * (slices.Max(l.log[:]) - slices.Min(l.log[:]))
 		}
