@@ -113,7 +113,7 @@ func (m *modes) wentAtOnce(servers []int32) bool {
 		return false
 	}
 	m.rows.gather(servers)
-	for _, list := range m.rows.views(servers) {
+	for _, list := range m.rows.views(servers, anywhere) {
 		if len(list) == len(servers) && atOnce(list) == len(list) {
 			return true
 		}
