@@ -17,7 +17,7 @@ const (
 	// another, show in sweeps that follow one another, and in no single one.
 	lately     = 2 * time.Hour
 	mostLately = 12 // sweeps, the latest
-	// mostRecalled is of how many components: of a client's all, of an estate's those that are silent.
+	// mostRecalled is of how many components: of a client's those that are or were silent, of an estate's those that are.
 	mostRecalled = 2000
 	// calmAfter is how long ago what answers now was last silent for that to be over.
 	calmAfter = 30 * time.Minute
@@ -27,14 +27,28 @@ const (
 )
 
 // recall says what earlier sweeps saw of what this one looks at, and keeps it with it: whoever infers once more
-// from what the incident keeps must come to the same. Known are those of whom it was kept in an earlier round.
-func (a *Activities) recall(ctx context.Context, sweep string, obs []topology.Observation, known map[string]bool) ([]topology.Observation, error) {
-	ids, silent := recallable(obs)
-	if len(ids) < len(silent) {
-		known = nil // they are the silent ones: some fell silent in a later round
+// from what the incident keeps must come to the same.
+func (a *Activities) recall(ctx context.Context, sweep string, obs []topology.Observation) ([]topology.Observation, error) {
+	asked, silent := map[string]bool{}, map[string]bool{}
+	for i := range obs {
+		if o := &obs[i]; reaches(o.Probe) && o.Result != topology.Unknown {
+			asked[o.Component] = true
+			if o.Result == topology.Down {
+				silent[o.Component] = true
+			}
+		}
 	}
-	ids = slices.DeleteFunc(ids, func(id string) bool { return known[id] })
-	if len(ids) > 0 {
+	ids := sorted(silent)
+	if len(asked) <= mostRecalled {
+		fell, err := a.store.FellSince(ctx, a.now().Add(-lately), sorted(asked))
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, fell...)
+		slices.Sort(ids)
+		ids = slices.Compact(ids)
+	}
+	if len(ids) > 0 && len(ids) <= mostRecalled { // so much at once comes of no slow failure
 		rows, err := a.seenLately(ctx, sweep, ids, silent)
 		if err != nil {
 			return nil, err
@@ -44,45 +58,6 @@ func (a *Activities) recall(ctx context.Context, sweep string, obs []topology.Ob
 		}
 	}
 	return a.store.Recalled(ctx, sweep)
-}
-
-// askedBefore are the components that were asked before the last round, if they are so few that all were recalled.
-func askedBefore(rounds [][]topology.Observation) map[string]bool {
-	out := map[string]bool{}
-	for i, obs := range rounds {
-		if i == len(rounds)-1 || len(out) > mostRecalled {
-			break
-		}
-		for k := range obs {
-			out[obs[k].Component] = true
-		}
-	}
-	return out
-}
-
-// recallable are the components that earlier sweeps are asked about, and which are silent.
-func recallable(obs []topology.Observation) (ids []string, silent map[string]bool) {
-	asked := map[string]bool{}
-	silent = map[string]bool{}
-	for i := range obs {
-		if o := &obs[i]; reaches(o.Probe) && o.Result != topology.Unknown {
-			asked[o.Component] = true
-			silent[o.Component] = silent[o.Component] || o.Result == topology.Down
-		}
-	}
-	if len(asked) <= mostRecalled {
-		return sorted(asked), silent
-	}
-	for id, is := range silent {
-		if is {
-			ids = append(ids, id)
-		}
-	}
-	if len(ids) > mostRecalled {
-		return nil, silent // so much at once comes of no slow failure
-	}
-	slices.Sort(ids)
-	return ids, silent
 }
 
 // seenLately reads what earlier sweeps saw, and of those that are silent when they last answered, which a sweep saw that

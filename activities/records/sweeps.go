@@ -194,12 +194,12 @@ func (a *Activities) Infer(ctx context.Context, p InferParams) (Inferred, error)
 	if err != nil {
 		return Inferred{}, fmt.Errorf("read observations of sweep %s: %w", p.Sweep, err)
 	}
-	n, untold, known := a.newRound(p, rounds), troubles(all), askedBefore(rounds)
+	n, untold := a.newRound(p, rounds), troubles(all)
 	obs, wasSo, err := a.news(ctx, all) // it sorts all: what rounds hold is mixed up from here on
 	if err != nil {
 		return Inferred{}, err
 	}
-	past, err := a.recall(ctx, p.Sweep, obs, known)
+	past, err := a.recall(ctx, p.Sweep, obs)
 	if err != nil {
 		return Inferred{}, err
 	}

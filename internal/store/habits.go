@@ -21,7 +21,7 @@ const habitBatch = 5000
 const learn = `ON CONFLICT (component, probe, peer, vantage) DO UPDATE SET
 	asked = habit.asked + 1, answered = habit.answered + excluded.answered,
 	silent = CASE WHEN excluded.answered = 1 THEN 0 ELSE habit.silent + 1 END,
-	silent_at = CASE WHEN excluded.answered = 1 THEN 0 WHEN habit.silent = 0 THEN excluded.silent_at ELSE habit.silent_at END,
+	silent_at = CASE WHEN excluded.answered = 0 AND habit.silent = 0 THEN excluded.silent_at ELSE habit.silent_at END,
 	deviation = CASE WHEN excluded.rtt = 0 THEN habit.deviation WHEN habit.rtt = 0 THEN excluded.deviation
 		ELSE habit.deviation + ` + fade + ` * (ABS(excluded.rtt - habit.rtt) - habit.deviation) END,
 	rtt = CASE WHEN excluded.rtt = 0 THEN habit.rtt WHEN habit.rtt = 0 THEN excluded.rtt ELSE habit.rtt + ` + fade + ` * (excluded.rtt - habit.rtt) END,

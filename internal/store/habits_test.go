@@ -36,7 +36,13 @@ func TestHabitsAreLearnedOncePerSweep(t *testing.T) {
 		require.NoError(t, st.LearnHabits(ctx, "s5", t0, []topology.Observation{see(topology.Up, 4*time.Minute, 1000)}))
 		got, err = st.Habits(ctx, []string{"h1"})
 		require.NoError(t, err)
-		require.True(t, got[0].SilentAt.IsZero(), "it is back")
+		require.Equal(t, t0.Add(2*time.Minute), got[0].SilentAt, "it is back, and when it last fell is known")
+		fell, err := st.FellSince(ctx, t0.Add(2*time.Minute), []string{"h1", "h2"})
+		require.NoError(t, err)
+		require.Equal(t, []string{"h1"}, fell)
+		fell, err = st.FellSince(ctx, t0.Add(3*time.Minute), []string{"h1", "h2"})
+		require.NoError(t, err)
+		require.Empty(t, fell)
 	})
 }
 

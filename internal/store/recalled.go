@@ -25,6 +25,19 @@ func (s *Store) SweepsSince(ctx context.Context, since time.Time, but string, mo
 	return sweeps, nil
 }
 
+// FellSince are those of the components that fell silent since an instant, be they back or not, by id.
+func (s *Store) FellSince(ctx context.Context, since time.Time, components []string) ([]string, error) {
+	ids, err := collect(ask(s.reader.QueryContext(ctx, `SELECT DISTINCT component FROM habit WHERE component`+s.dialect.among+` AND peer = '' AND silent_at >= $2
+		ORDER BY component`, s.dialect.list(components), micros(since))), func(r row) (id string, err error) {
+		err = r.Scan(&id)
+		return id, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look which of %d components fell silent since %s: %w", len(components), since.Format(time.RFC3339), err)
+	}
+	return ids, nil
+}
+
 // Seen is what sweeps saw of components themselves: not of their peers, and not where they could not tell.
 func (s *Store) Seen(ctx context.Context, sweeps, components []string) ([]topology.Observation, error) {
 	var out []topology.Observation

@@ -16,7 +16,7 @@ type Habit struct {
 	FirstAt   time.Time     // when it was first asked
 	LastAt    time.Time     // when it was last asked
 	LastUp    time.Time     // when it was last up; zero: never
-	SilentAt  time.Time     // when it was first not up since then; zero: it is up, or nobody knows
+	SilentAt  time.Time     // when it last fell silent: was first not up after it was; zero: never, or nobody knows
 }
 
 const (

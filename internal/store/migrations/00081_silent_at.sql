@@ -1,6 +1,5 @@
 -- +goose Up
--- When an unanswered question first went unanswered, since it was last answered; 0: it is answered, or
--- fell silent before this was kept.
+-- When a question last began to go unanswered, be it answered again or not; 0: it never did, or before this was kept.
 ALTER TABLE habit ADD COLUMN silent_at BIGINT NOT NULL DEFAULT 0;
 
 -- +goose Down
