@@ -228,7 +228,10 @@ func (b *broadcast) finish(ctx workflow.Context) error {
 	if err != nil || who.Total == 0 {
 		return err
 	}
-	// One task for the same people, however many updates don't reach them.
+	// One task for the same people, however many updates don't reach them. Nothing stops it once it is written: of one that
+	// the end of the incident catches half-way nobody would learn whether it has left.
+	ctx, release := workflow.NewDisconnectedContext(ctx)
+	defer release()
 	key := "unreachable/" + who.Digest
 	if b.in.Work != "" {
 		text := fmt.Sprintf("%s %s could not be told of planned work %s, or did not confirm: tell them by hand, then: vakhta maintenance told %s CLIENT%s",
