@@ -1,10 +1,15 @@
 package workflows
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 
 	"vakhta/activities/records"
 	"vakhta/internal/inventory"
@@ -151,5 +156,23 @@ func TestAHistoryDoesNotNameThousandsWhomNoChannelReaches(t *testing.T) {
 	}
 	if len(w.tasks) != 1 || !strings.Contains(w.tasks[0].Text, "c00004-duty and 12340 more") || !strings.HasSuffix(w.tasks[0].Text, "vakhta broadcast unreachable --incident i1") {
 		t.Errorf("tasks %+v", w.tasks)
+	}
+}
+
+// The end of an incident cancels its broadcasts. A task that is written by then is delivered all the same: else
+// nobody would learn whether it has left.
+func TestTheTaskToTellThemByHandOutlivesTheIncident(t *testing.T) {
+	w := newWorld(t)
+	w.compose = func(records.ComposeParams) records.Composed {
+		return records.Composed{Contacts: 1, Unreachable: []string{"anna"}, UnreachableTotal: 1}
+	}
+	w.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+		if info.ActivityType.Name == "ComposeTask" {
+			w.CancelWorkflow()
+		}
+	})
+	broadcastOf(w, BroadcastInput{})
+	if !slices.ContainsFunc(w.sent, func(step string) bool { return strings.HasPrefix(step, "task/unreachable/") }) {
+		t.Errorf("sent %v, want the task, too", w.sent)
 	}
 }
