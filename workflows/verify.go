@@ -102,7 +102,7 @@ func (r *incidentRun) goodLooks(d runbooks.Verify, everyMs int) (stable int, loo
 		return stable, looks
 	}
 	calm := cmp.Or(d.Calm.Std(), calmFor)
-	return max(stable, int(calm.Milliseconds())/everyMs), max(looks, 2*calm)
+	return max(stable, int(calm.Milliseconds())/max(everyMs, 1)), max(looks, 2*calm)
 }
 
 // seen records which machines are up now.
