@@ -70,7 +70,7 @@ func (s *search) inBand(seen []*sighting) {
 			all.switches, all.deaf = all.switches+r.switches, all.deaf+r.deaf
 		}
 	}
-	s.inBandShare = inBandRate(float64(all.dark), float64(all.clear))
+	s.inBandShare = inBandRate(float64(max(0, all.dark-1)), float64(all.clear)) // by the others
 	s.inBandBeyond = s.inBandShare
 	if all.clear == 0 {
 		s.inBandBeyond = max(s.inBandShare, inBandBeyond)

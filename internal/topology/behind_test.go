@@ -36,7 +36,31 @@ func TestInferNamesUplinksWithoutWhichASiteIsDarkWithinToo(t *testing.T) {
 
 // Behind aggregation switches that are lost, whether the silence of a rack's own switch says anything is told by those of the other racks.
 func TestASwitchThatIsSilentWhereAllOthersAnswerThoughCutOffTellsOfItsRack(t *testing.T) {
-	const racks = 100
+	b := behindAggs(t)
+	if got := b.named(true, "rack003", "rack011", "rack023"); len(got) != 1 || !strings.HasPrefix(got[0], "rack007") {
+		t.Errorf("named %v beside the aggregation switches, want the one of which nothing answers, not even its switch", got)
+	}
+	if got := b.named(false, "rack003", "rack011", "rack023"); len(got) > 0 {
+		t.Errorf("named %v, though no switch answers behind the aggregation switches", got)
+	}
+}
+
+// Where the BMCs of all other racks answer though cut off, those of one that don't have no power: that one is no
+// sign that racks of this estate are managed by their own switches.
+func TestOneRackWhoseBMCsAloneAreSilentBehindLostSwitchesIsDark(t *testing.T) {
+	if got := behindAggs(t).named(false); len(got) != 1 || !strings.HasPrefix(got[0], "rack007") {
+		t.Errorf("named %v beside the aggregation switches, want rack007 or its PDU", got)
+	}
+}
+
+// cutRoom is a room behind a pair of aggregation switches that are lost, and whose rack007 is dark.
+type cutRoom struct {
+	inv *inventory.Inventory
+	g   *topology.Graph
+}
+
+func behindAggs(t *testing.T) cutRoom {
+	t.Helper()
 	var b strings.Builder
 	b.WriteString("version: 1\nsites: [{id: s0, timezone: UTC, vantages: [in]}]\n")
 	b.WriteString("clients: [{id: c0, language: ru, timezone: UTC, contacts: [{id: duty, addresses: {telegram: \"1\"}}]}]\ncomponents:\n")
@@ -46,7 +70,7 @@ func TestASwitchThatIsSilentWhereAllOthersAnswerThoughCutOffTellsOfItsRack(t *te
 	for _, side := range []string{"a", "b"} {
 		fmt.Fprintf(&b, "  - {id: agg-%s, kind: switch, in: room, %s}}\n", side, probe())
 	}
-	for k := range racks {
+	for k := range 100 {
 		rack := fmt.Sprintf("rack%03d", k)
 		fmt.Fprintf(&b, "  - {id: %s, kind: rack, in: room}\n  - {id: %s-pdu, kind: pdu, in: %s}\n", rack, rack, rack)
 		fmt.Fprintf(&b, "  - {id: %s-sw, kind: switch, in: %s, needs: {power: [%s-pdu], network: [agg-a, agg-b]}, %s}}\n", rack, rack, rack, probe())
@@ -59,38 +83,32 @@ func TestASwitchThatIsSilentWhereAllOthersAnswerThoughCutOffTellsOfItsRack(t *te
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := topology.New(inv)
-	dark := func(id string) bool { return strings.HasPrefix(id, "rack007") }
-	look := func(switchesAnswer bool) []topology.Observation {
-		var rows []topology.Observation
-		for _, c := range inv.Components() {
-			inRack := strings.HasPrefix(c.ID, "rack")
-			result := topology.Down
-			if c.Kind == inventory.KindSwitch && inRack && switchesAnswer && !dark(c.ID) {
-				result = topology.Up
-			}
-			if c.Probe.ICMP {
-				rows = append(rows, topology.Observation{Component: c.ID, Probe: topology.ProbeICMP, Vantage: "in", At: noon, Result: result})
-			}
-			if c.Kind == inventory.KindServer {
-				power := topology.Up
-				if dark(c.ID) || strings.HasPrefix(c.ID, "rack003") || strings.HasPrefix(c.ID, "rack011") || strings.HasPrefix(c.ID, "rack023") { // some are managed by their own switch
-					power = topology.Unknown
-				}
-				rows = append(rows, topology.Observation{Component: c.ID, Probe: topology.ProbePower, Vantage: "in", At: noon, Result: power})
-			}
+	return cutRoom{inv, topology.New(inv)}
+}
+
+// named is what is named beside the aggregation switches, where the switches of lit racks answer, or none does, and
+// where these racks are managed by their own switches.
+func (r cutRoom) named(switchesAnswer bool, inBand ...string) []string {
+	var rows []topology.Observation
+	for _, c := range r.inv.Components() {
+		rack := c.Rack
+		dark := rack == "rack007"
+		result := topology.Down
+		if c.Kind == inventory.KindSwitch && rack != "" && switchesAnswer && !dark {
+			result = topology.Up
 		}
-		return rows
+		if c.Probe.ICMP {
+			rows = append(rows, topology.Observation{Component: c.ID, Probe: topology.ProbeICMP, Vantage: "in", At: noon, Result: result})
+		}
+		if c.Kind == inventory.KindServer {
+			power := topology.Up
+			if dark || slices.Contains(inBand, rack) {
+				power = topology.Unknown
+			}
+			rows = append(rows, topology.Observation{Component: c.ID, Probe: topology.ProbePower, Vantage: "in", At: noon, Result: power})
+		}
 	}
-	ofRack := func(inf topology.Inference) []string {
-		return slices.DeleteFunc(named(inf), func(id string) bool { return strings.HasPrefix(id, "agg-") })
-	}
-	if got := ofRack(g.Infer(look(true))); len(got) != 1 || !dark(got[0]) {
-		t.Errorf("named %v beside the aggregation switches, want the one rack of which nothing answers, not even its switch", got)
-	}
-	if got := ofRack(g.Infer(look(false))); len(got) > 0 {
-		t.Errorf("named %v, though no switch answers behind the aggregation switches", got)
-	}
+	return slices.DeleteFunc(named(r.g.Infer(rows)), func(id string) bool { return strings.HasPrefix(id, "agg-") })
 }
 
 // Where PDUs of one room answer though the uplink is lost that the others' management may hang on, the switches before that
