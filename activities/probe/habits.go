@@ -60,7 +60,8 @@ func (s *shard) learn(ctx context.Context, components []string) {
 }
 
 // budgetOf is the component's own budget. With fewer attempts than the worker's
-// default it is never tight: speed is not to cost a false alarm.
+// default it is never tight, nor where the shard is patient: speed is not to
+// cost a false alarm.
 func (s *shard) budgetOf(component string) budget {
 	h, ok := s.tight[component]
 	if !ok || s.budget.attempts < s.a.opts.Attempts {
@@ -68,5 +69,8 @@ func (s *shard) budgetOf(component string) budget {
 	}
 	b := s.budget
 	b.timeout, b.spacing = h.gap*time.Duration(b.attempts-1)+h.linger, h.gap
+	if s.patient && b.timeout < s.budget.timeout {
+		return s.budget
+	}
 	return b
 }

@@ -89,6 +89,26 @@ func TestSilentHostWithHabitsIsKnownSooner(t *testing.T) {
 	}
 }
 
+// What decides, and what confirms before somebody is woken, waits as long for a quick host as for one that nobody knows.
+func TestLaterRoundsOfASweepArePatient(t *testing.T) {
+	inv := estateOf(t, fmt.Sprintf("{address: 127.0.0.1, tcp: [%d]}", silentPort(t)))
+	a := New(inv, &memory{}, Options{
+		Plans: planned{Asks: []topology.Ask{{Components: []string{"s0"}, First: true}}}, Habits: &usual{rtts: map[string]time.Duration{"s0": time.Millisecond}},
+	})
+	r, err := runShard(t.Context(), t, a, ShardParams{Sweep: "s", Round: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Ms < 300 {
+		t.Errorf("given up after %d ms, want the whole 300", r.Ms)
+	}
+	far := a.shardOf([]string{"s0"}, nil, "msk", budget{timeout: 300 * time.Millisecond, attempts: 3})
+	far.patient, far.tight = true, map[string]habit{"s0": {gap: 100 * time.Millisecond, linger: 500 * time.Millisecond}}
+	if got := far.budgetOf("s0").timeout; got != 700*time.Millisecond {
+		t.Errorf("a far host gets %s, want its 700 ms", got)
+	}
+}
+
 // silentPort is one that answers no SYN any more: its queue is full.
 func silentPort(t *testing.T) int {
 	t.Helper()

@@ -69,6 +69,7 @@ func (a *Activities) SweepShard(ctx context.Context, p ShardParams) (ShardResult
 	asked := make([]*shard, 0, len(plan.Asks))
 	for _, ask := range plan.Asks {
 		s := a.shardOf(ask.Components, ask.Probes, vantage, b)
+		s.patient = p.Round > 1 // it decides, or confirms what is to wake somebody
 		if p.TimeoutMs == 0 {
 			s.learn(ctx, ask.Components)
 		}

@@ -172,6 +172,7 @@ type shard struct {
 	budget       budget
 	probes       []topology.Probe // as they were asked for
 	tight        map[string]habit // of components whose usual round trip is known
+	patient      bool             // no answer gets less time for that than where nothing is known
 	tasks        []task
 	notHeld      []string
 	skipped      []string

@@ -42,6 +42,15 @@ func (b budget) gap() time.Duration {
 	return b.timeout / time.Duration(b.attempts)
 }
 
+// slack is how late its end may be noticed for the silence to count: by half of it, or by an eighth where it is
+// tight. There an answer may well lie about that nobody has come to read, and to ask again, patiently, costs little.
+func (b budget) slack() time.Duration {
+	if b.spacing > 0 {
+		return b.timeout / 8
+	}
+	return b.timeout / 2
+}
+
 // linger is what is left for the last attempt.
 func (b budget) linger() time.Duration { return b.timeout - time.Duration(b.attempts-1)*b.gap() }
 
@@ -163,9 +172,9 @@ func (a *Activities) dial(ctx context.Context, address netip.Addr, port int, b b
 func settled(got answer) bool { return got.detail != detailTimeout }
 
 // late turns a timeout into "cannot tell" when this process itself noticed it
-// late by half the budget: a starved worker must not call machines dead.
+// late: a starved worker must not call machines dead.
 func late(got answer, started time.Time, b budget) answer {
-	if got.detail == detailTimeout && time.Since(started) > b.timeout*3/2 {
+	if got.detail == detailTimeout && time.Since(started) > b.timeout+b.slack() {
 		return answer{result: topology.Unknown, detail: detailBusy}
 	}
 	return got
@@ -182,7 +191,11 @@ func connect(ctx context.Context, target string) dialled {
 	if err != nil {
 		return dialled{answer: explain(err)}
 	}
-	return dialled{c, answer{result: topology.Up, detail: "accepted", rtt: time.Since(started)}}
+	rtt := time.Since(started)
+	if measured := handshake(c); measured > 0 {
+		rtt = min(rtt, measured)
+	}
+	return dialled{c, answer{result: topology.Up, detail: "accepted", rtt: rtt}}
 }
 
 // explain tells what the network said of the target from trouble of our own.

@@ -190,6 +190,7 @@ func sooner(t *testing.T) time.Duration {
 	before := listenDrops(t)
 	a := New(&inventory.Inventory{}, &memory{}, Options{})
 	got := make(chan answer, 1)
+	began := time.Now()
 	go func() {
 		got <- a.probePort(t.Context(), localhost, port, budget{timeout: 30 * time.Second, attempts: 300})
 	}()
@@ -205,5 +206,38 @@ func sooner(t *testing.T) time.Duration {
 	if told.result != topology.Up {
 		t.Fatalf("%+v, want up", told)
 	}
-	return told.rtt
+	return time.Since(began)
+}
+
+// What a connection took is what the kernel measured, not when we came to hear of it.
+func TestTheRoundTripOfAConnectionIsTheKernels(t *testing.T) {
+	target := net.JoinHostPort("127.0.0.1", strconv.Itoa(listening(t)))
+	began := time.Now()
+	got := connect(t.Context(), target)
+	took := time.Since(began)
+	defer got.drop()
+	if got.result != topology.Up {
+		t.Fatalf("%+v, want up", got.answer)
+	}
+	if measured := handshake(got.conn); measured <= 0 || measured != got.rtt || measured > took {
+		t.Errorf("told %s, measured %s of the %s that it took", got.rtt, measured, took)
+	}
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	if measured := handshake(a); measured != 0 {
+		t.Errorf("measured %s of what is no socket", measured)
+	}
+}
+
+// Where the time is tight, a silence that was noticed a little late is none.
+func TestASilenceThatIsNoticedLateIsNone(t *testing.T) {
+	silence := answer{result: topology.Down, detail: detailTimeout}
+	tight := budget{timeout: 80 * time.Millisecond, attempts: 3, spacing: 20 * time.Millisecond}
+	if got := late(silence, time.Now().Add(-95*time.Millisecond), tight); got.result != topology.Unknown {
+		t.Errorf("%+v after 95 ms, want that nobody can tell", got)
+	}
+	if got := late(silence, time.Now(), tight); got.result != topology.Down {
+		t.Errorf("%+v in time, want down", got)
+	}
 }
