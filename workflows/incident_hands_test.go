@@ -13,7 +13,9 @@ import (
 	"vakhta/activities/probe"
 	"vakhta/activities/records"
 	"vakhta/internal/incident"
+	"vakhta/internal/inventory"
 	"vakhta/internal/topology"
+	"vakhta/runbooks"
 )
 
 var onSiteAct = Act{By: "ivan", Via: "cli"}
@@ -87,6 +89,54 @@ func TestUnsureIncidentAsksOnSiteAndLearnsFromTheAnswer(t *testing.T) {
 	}
 	equal(t, "stood down", w.stoodDown(), []string{"oleg"})
 	w.mustKeyOnce()
+}
+
+// Who is paged for a switch alone is paged when the answer names one, and not before.
+func TestAPageThatTheFindingDidNotCallForGoesOutWhenItDoes(t *testing.T) {
+	w := newWorld(t)
+	w.unsure()
+	w.floor.look = func(call int) records.Look {
+		if call == 1 {
+			return looking(w.record.Finding, lit("pdu-a"))
+		}
+		l := learned("sw-1")
+		l.Finding.Kind = inventory.KindSwitch
+		return l
+	}
+	w.condition = func(p records.ConditionParams) (bool, error) { return p.Facts.Finding["kind"] == "switch", nil }
+	w.press(3*time.Minute, 1, "nina", incident.Yes, true)
+	w.watch = func(int) (probe.WatchResult, error) { return probe.WatchResult{}, nil }
+	network := runbooks.Step{ID: "network", If: "a switch", Escalate: pageStep.Escalate}
+	w.pin(network, informStep, backStep)
+	w.after(2*time.Minute, func() {
+		if len(w.pages) > 0 {
+			t.Errorf("paged %+v before a switch was named", w.pages)
+		}
+	})
+	w.byHand(20 * time.Minute)
+	w.playIncident()
+	s := must[IncidentStatus](w)
+	if len(w.pages) == 0 || w.pages[0].at < 3*time.Minute || w.pages[0].at > 4*time.Minute {
+		t.Errorf("pages %+v, want the first with the answer", w.pages)
+	}
+	mustBeIn(t, s, "network done, inform done, back skipped")
+}
+
+// Graver is for more people.
+func TestAPageThatTheSeverityDidNotCallForGoesOutWhenItDoes(t *testing.T) {
+	w := newWorld(t)
+	w.record.Finding = pduDown()
+	w.record.Severity = incident.Sev3
+	w.condition = func(p records.ConditionParams) (bool, error) { return p.Facts.Incident["severity"] != "sev3", nil }
+	w.pin(runbooks.Step{ID: "admins", If: "grave", Escalate: pageStep.Escalate})
+	w.update(5*time.Minute, UpdateNote, NoteUpdate{Act: onSiteAct, Text: "x"}).mustBeDoneLater(t)
+	w.update(10*time.Minute, UpdateSetSeverity, SetSeverityUpdate{onSiteAct, incident.Sev2}).mustBeDoneLater(t)
+	w.resolveAfter(20 * time.Minute)
+	w.playIncident()
+	must[IncidentStatus](w)
+	if len(w.pages) == 0 || w.pages[0].at != 10*time.Minute {
+		t.Errorf("pages %+v, want the first with the severity", w.pages)
+	}
 }
 
 func TestSureIncidentAsksNobody(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"vakhta/activities/records"
 	"vakhta/internal/incident"
+	"vakhta/internal/inventory"
 	"vakhta/runbooks"
 )
 
@@ -125,8 +126,47 @@ func (r *incidentRun) runStep(ctx workflow.Context, s *step) {
 		r.failStep(ctx, s, err)
 	case !proceed:
 		r.endStep(ctx, s, stepSkipped, "its condition is false")
+		r.reconsider(ctx, s)
 	default:
 		r.tryStep(ctx, s)
+	}
+}
+
+// gist is what of an incident decides whom it is for, and may change.
+type gist struct {
+	severity         incident.Severity
+	component        string
+	kind             inventory.Kind
+	sure             float64
+	servers, clients int
+}
+
+func (r *incidentRun) gist() gist {
+	f := &r.rec.Finding
+	return gist{r.rec.Severity, f.Component, f.Kind, f.Itself(), len(r.rec.Servers), len(r.rec.Clients)}
+}
+
+// reconsider makes a page that was skipped after all, once its condition holds: what seemed to be a rack may prove
+// to be its switch, and what hit one client may hit ten.
+func (r *incidentRun) reconsider(ctx workflow.Context, s *step) {
+	if s.def.Escalate == nil || s.follows {
+		return
+	}
+	for {
+		was := r.gist()
+		if err := workflow.Await(ctx, func() bool { return r.overtaken(s) || r.gist() != was }); err != nil || r.overtaken(s) {
+			return
+		}
+		switch now, err := r.condition(ctx, s); {
+		case temporal.IsCanceledError(err):
+			return
+		case err != nil:
+			r.failStep(ctx, s, err)
+			return
+		case now:
+			r.tryStep(ctx, s)
+			return
+		}
 	}
 }
 
