@@ -214,7 +214,7 @@ func (r *incidentRun) condition(ctx workflow.Context, s *step) (bool, error) {
 }
 
 func (r *incidentRun) tryStep(ctx workflow.Context, s *step) {
-	s.State, s.Since = stepRunning, workflow.Now(ctx).UTC()
+	s.State, s.Result, s.Since = stepRunning, "", workflow.Now(ctx).UTC()
 	r.details(ctx)
 	for {
 		s.Attempt++
