@@ -220,11 +220,8 @@ func (r *round) confirm() {
 	}
 	asked, alone, takenBy := 0, 0, r.a.graph().Taken()
 	for _, f := range r.inf.Findings {
-		if f.Kind == inventory.KindServer && alone < maxAlone && !r.seen.has(f.Component, topology.ProbePower) {
-			if c, ok := r.a.inv.Component(f.Component); ok && c.Probe.BMC.Given() {
-				alone++
-				r.ask([]topology.Probe{topology.ProbePower}, f.Component)
-			}
+		if f.Kind == inventory.KindServer && alone < maxAlone && r.askAils(f.Component) {
+			alone++
 		}
 		for _, id := range spread(f.Explains, maxConfirm) {
 			if r.downIn[id] == 1 {
@@ -238,6 +235,24 @@ func (r *round) confirm() {
 			}
 		}
 	}
+}
+
+// askAils asks a machine's BMC, or, where it has none, its hypervisor, its port and its outlet; it says whether it asked.
+func (r *round) askAils(id string) (asked bool) {
+	if c, ok := r.a.inv.Component(id); ok && c.Probe.BMC.Given() {
+		if r.seen.has(id, topology.ProbePower) {
+			return false
+		}
+		r.ask([]topology.Probe{topology.ProbePower}, id)
+		return true
+	}
+	for _, b := range r.a.inv.Beside(id) {
+		if p := topology.Probe(b.Probe); !r.seen.has(b.Device, p) {
+			r.ask([]topology.Probe{p}, b.Device)
+			asked = true
+		}
+	}
+	return asked
 }
 
 // again asks from the best vantage, and where only another saw it down, from there.

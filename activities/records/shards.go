@@ -92,7 +92,7 @@ func (q *questions) second(site string) string {
 
 // askable: something can be asked of it. A probe never goes to what the inventory doesn't hold.
 func askable(c *inventory.Component) bool {
-	return c.Probe.Address != "" || c.Probe.BMC.Given() || c.Probe.SNMP != nil
+	return c.Probe.Address != "" || c.Probe.BMC.Given() || c.Probe.SNMP != nil || c.Probe.Proxmox != nil
 }
 
 // first asks components for the first time: they count.

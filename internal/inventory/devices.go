@@ -74,3 +74,41 @@ func (c *Component) CanAsk(probe string) bool {
 	}
 	return false
 }
+
+// Beside is a device that tells of a component: a hypervisor, whether it runs ("guest"), a switch, whether
+// its port has link ("port"), a PDU, whether its outlet is on ("outlet").
+type Beside struct {
+	Device string
+	Probe  string // by its name in package topology
+}
+
+// Beside lists what tells of a component from beside it: what it needs and whose profile names it, in that order.
+func (inv *Inventory) Beside(id string) []Beside {
+	c, ok := inv.component[id]
+	if !ok {
+		return nil
+	}
+	var out []Beside
+	add := func(device, probe string, ends map[string]string) {
+		for _, end := range ends {
+			if end == id {
+				out = append(out, Beside{device, probe})
+				return
+			}
+		}
+	}
+	for _, g := range c.Needs {
+		for _, m := range g.Members {
+			switch device := inv.component[m]; {
+			case device.Probe.Proxmox != nil:
+				add(m, "guest", device.Probe.Proxmox.Guests)
+			case device.Probe.SNMP == nil:
+			case device.Kind == KindSwitch:
+				add(m, "port", device.Probe.SNMP.Ports)
+			case device.Kind == KindPDU:
+				add(m, "outlet", device.Probe.SNMP.Outlets)
+			}
+		}
+	}
+	return out
+}

@@ -46,18 +46,7 @@ func (inv *Inventory) toldBeside(server *Component) bool {
 	if server.Probe.BMC.Given() {
 		return true
 	}
-	for _, g := range server.Needs {
-		for _, id := range g.Members {
-			if host, ok := inv.component[id]; ok && host.Probe.Proxmox != nil {
-				for _, guest := range host.Probe.Proxmox.Guests {
-					if guest == server.ID {
-						return true
-					}
-				}
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(inv.Beside(server.ID), func(b Beside) bool { return b.Probe == "guest" })
 }
 
 // shared words each group of two and more, once however much its members share.

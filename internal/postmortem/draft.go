@@ -88,7 +88,7 @@ func (d drafter) cause() string {
 	}
 	b.WriteString(".")
 	if f.PowerOff {
-		b.WriteString(" Its own controller said that it was switched off.")
+		b.WriteString(" Its controller, or its hypervisor, said that it was switched off.")
 	}
 	if len(f.AmbiguousWith) > 0 {
 		fmt.Fprintf(&b, " The observations could not tell it from: %s.", listed(f.AmbiguousWith, d.names.Component, 5))
@@ -180,7 +180,7 @@ func (d drafter) actions() []incident.Action {
 	switch d.inc.Finding.Kind {
 	case inventory.KindServer, inventory.KindHypervisor:
 		if d.inc.Finding.PowerOff {
-			texts = append(texts, "Find out from the BMC's event log who or what switched "+name+" off")
+			texts = append(texts, "Find out from the log of its BMC, or of its hypervisor, who or what switched "+name+" off")
 		} else {
 			texts = append(texts, "Read the BMC's event log of "+name+" and replace what failed")
 		}

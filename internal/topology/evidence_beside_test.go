@@ -112,6 +112,15 @@ func TestFindingsQuoteTheDevicesBesideThem(t *testing.T) {
 			if slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(s, tt.never) }) {
 				t.Errorf("%q says %q", texts, tt.never)
 			}
+			if g := &inf.Findings[at]; g.PowerOff != (tt.component == "g") {
+				t.Errorf("switched off: %v", g.PowerOff)
+			} else if g.PowerOff {
+				for lang, want := range map[inventory.Language]string{inventory.English: "start it on hv", inventory.Russian: "запустить его на hv"} {
+					if s := topology.Sentence(inv, *g, lang); !strings.Contains(s, want) {
+						t.Errorf("%s", s)
+					}
+				}
+			}
 			if shut := tt.name == "a port that was shut"; inf.Findings[at].ShutPort() != shut {
 				t.Errorf("its port was shut: %v", !shut)
 			} else if shut {
@@ -124,5 +133,35 @@ func TestFindingsQuoteTheDevicesBesideThem(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A guest has no lamps to look at: its console is on its host.
+func TestWhoLooksAtAGuestLooksOnItsHost(t *testing.T) {
+	inv := rackWithDevices(t)
+	hangs := topology.Finding{Component: "g", Kind: inventory.KindServer, Confidence: .9, Explains: []string{"g"}}
+	for lang, want := range map[inventory.Language]string{inventory.English: "its console on hv", inventory.Russian: "его консоль на hv"} {
+		if got := topology.Advice(inv, hangs, lang); !strings.Contains(got, want) {
+			t.Errorf("%s", got)
+		}
+	}
+	hangs.Component = "m1"
+	if got := topology.Advice(inv, hangs, inventory.English); !strings.Contains(got, "lit") {
+		t.Errorf("%s", got)
+	}
+}
+
+// Where a hypervisor, and all that runs on it, keeps silent, its API is asked whether it runs: the switch may have failed.
+func TestWhatTellsAHypervisorFromItsSwitchIsAsked(t *testing.T) {
+	inv := rackWithDevices(t)
+	rows := []topology.Observation{
+		told("m1", topology.ProbeTCP, "", topology.Up), told("m2", topology.ProbeTCP, "", topology.Up), told("m3", topology.ProbeTCP, "", topology.Up),
+		told("hv", topology.ProbeTCP, "", topology.Down), told("g", topology.ProbeTCP, "", topology.Down),
+	}
+	inf := topology.New(inv).Infer(rows)
+	if !slices.ContainsFunc(inf.Next, func(n topology.ProbeRequest) bool {
+		return n.Component == "hv" && n.Probe == topology.ProbeGuest && n.Peer == "g"
+	}) {
+		t.Errorf("next %+v", inf.Next)
 	}
 }

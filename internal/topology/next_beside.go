@@ -9,37 +9,21 @@ import (
 
 const maxHands = 3 // questions to people on site, for one finding
 
-// besideOf asks what stands beside the machines that are down: the switch for
-// their ports, the PDU for their outlets, as far as the inventory says which these are.
+// besideOf asks what stands beside the machines that are down: the switch for their ports, the PDU for
+// their outlets, the hypervisor for its guests, as far as the inventory says which these are.
 func (r *reporter) besideOf(down []string) []ProbeRequest {
 	var out []ProbeRequest
 	for _, id := range down[:min(len(down), 2)] {
-		for i := range r.g.nodes[r.g.index[id]].groups {
-			for _, m := range r.g.nodes[r.g.index[id]].groups[i].members {
-				c := r.g.nodes[m].c
-				if c.Probe.SNMP == nil || r.toldOf(m, r.g.index[id]) || r.agentSilent(m) {
-					continue
-				}
-				switch {
-				case c.Kind == inventory.KindSwitch && leadsTo(c.Probe.SNMP.Ports, id):
-					out = append(out, ProbeRequest{Component: c.ID, Probe: ProbePort, Peer: id, Why: "is its link up?"})
-				case c.Kind == inventory.KindPDU && leadsTo(c.Probe.SNMP.Outlets, id):
-					out = append(out, ProbeRequest{Component: c.ID, Probe: ProbeOutlet, Peer: id, Why: "is its outlet on?"})
-				}
+		for _, b := range r.g.inv.Beside(id) {
+			if m := r.g.index[b.Device]; !r.toldOf(m, r.g.index[id]) && !r.agentSilent(m) {
+				out = append(out, ProbeRequest{Component: b.Device, Probe: Probe(b.Probe), Peer: id, Why: askedBeside[Probe(b.Probe)]})
 			}
 		}
 	}
 	return out
 }
 
-func leadsTo(ends map[string]string, id string) bool {
-	for _, end := range ends {
-		if end == id {
-			return true
-		}
-	}
-	return false
-}
+var askedBeside = map[Probe]string{ProbePort: "is its link up?", ProbeOutlet: "is its outlet on?", ProbeGuest: "does it run?"}
 
 // agentSilent says that the agent of n was asked, and tells nothing: it would tell nothing of what
 // stands beside it either, and only people who look can.

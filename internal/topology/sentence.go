@@ -237,9 +237,14 @@ func adviceOnServer(inv *inventory.Inventory, f Finding) say {
 		return slices.ContainsFunc(f.Evidence, func(e Evidence) bool { return e.Probe == ProbePower && e.Hands == hands && e.Result == r })
 	}
 	told := func(r Result) bool { return power(false, r) }
+	host := hostOf(inv, c)
 	switch hasBMC := ok && c.Probe.BMC.Given(); {
 	case f.Unserving() != "":
 		return say{"look at the service itself: the machine answers", "посмотреть сам сервис: машина отвечает"}
+	case f.PowerOff && host != "":
+		return say{"start it on " + host + ", unless its owner stopped it", "запустить его на " + host + ", если только его не остановил владелец"}
+	case host != "":
+		return say{"look at its console on " + host + ", then restart it there", "посмотреть его консоль на " + host + " и перезапустить его там"}
 	case f.PowerOff && hasBMC:
 		return say{"switch it on by its BMC, unless its owner switched it off", "включить его через BMC, если только его не выключил владелец"}
 	case f.PowerOff:
@@ -256,6 +261,21 @@ func adviceOnServer(inv *inventory.Inventory, f Finding) say {
 		return say{"have somebody look at the lamps of its power supplies", "попросить на площадке посмотреть, горят ли лампы его блоков питания"}
 	}
 	return say{"have somebody look whether it is lit, and what its screen says", "попросить на площадке посмотреть, горит ли он и что на экране"}
+}
+
+// hostOf is the hypervisor that the machine is a guest of; "": none.
+func hostOf(inv *inventory.Inventory, c *inventory.Component) string {
+	if c == nil {
+		return ""
+	}
+	for _, g := range c.Needs {
+		for _, m := range g.Members {
+			if host, ok := inv.Component(m); ok && host.Kind == inventory.KindHypervisor {
+				return m
+			}
+		}
+	}
+	return ""
 }
 
 // DescribeBlind says of a blind vantage what that means.

@@ -59,9 +59,10 @@ func (s *sighting) powerIs(result uint8) bool {
 	return s.lit&(1<<result) != 0
 }
 
-// switchedOff says that its BMC tells so; who looks and sees no lamp can't tell that from a dead supply.
+// switchedOff says that its BMC, or its hypervisor, tells so; who looks and sees no lamp can't tell that from a dead supply.
 func (s *sighting) switchedOff() bool {
-	return slices.ContainsFunc(s.power, func(v verdict) bool { return v.result == isDown && byBMC(v) })
+	return slices.ContainsFunc(s.power, func(v verdict) bool { return v.result == isDown && byBMC(v) }) ||
+		slices.ContainsFunc(s.about, func(v verdict) bool { return v.result == isDown && v.ask == askGuest })
 }
 
 // silentIn says that what was seen is silence such as that state makes: one

@@ -110,7 +110,7 @@ type Finding struct {
 	// Alternatives are the explanations that these make, the likeliest first.
 	Alternatives []Alternative `json:"alternatives,omitempty"`
 	Evidence     []Evidence    `json:"evidence"`
-	// PowerOff: the machine's own BMC says that it is switched off.
+	// PowerOff: the machine's own BMC, or its hypervisor, says that it is switched off.
 	PowerOff bool `json:"powerOff,omitempty"`
 }
 
