@@ -113,6 +113,20 @@ func TestALossIsFoundThoughSomeMissAllProbesOfSeveralLooks(t *testing.T) {
 	}
 }
 
+// A vantage that sees nothing else may lose by itself what it misses. Three that miss as much would all have to.
+func TestSeveralVantagesDoNotAllLoseByThemselvesWhatTheyMiss(t *testing.T) {
+	inv := wired(t, 12)
+	g := topology.New(inv)
+	for vantages, sure := range map[string]bool{"o1": false, "o1 o2": true, "o1 o2 s-in": true} {
+		rows := watch(inv, 1, 3, strings.Fields(vantages), .33, func(c *inventory.Component, _ string) bool { return c.Kind == inventory.KindServer })
+		rows = slices.DeleteFunc(rows, func(o topology.Observation) bool { return o.Component[0] == 'u' })
+		inf := g.Infer(rows)
+		if len(inf.Findings) != 1 || inf.Findings[0].Mode != topology.Lossy || inf.Findings[0].Confidence > .9 != sure {
+			t.Errorf("%s: want one loss, surely: %v; %s", vantages, sure, story(&inf))
+		}
+	}
+}
+
 // What a lossy uplink loses is the noise of all that is asked through it: of machines, switches and PDUs.
 func TestWhatIsBehindALossIsNotNamedForIt(t *testing.T) {
 	inv := wired(t, 12)

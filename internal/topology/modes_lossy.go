@@ -219,13 +219,26 @@ func (m *modes) lossOf(c int32, carried *load, all []misses, since int64) (cause
 	slices.Sort(x.explains)
 	x.evidence = []Evidence{{Result: Down, Count: sum.missed, Text: fmt.Sprintf(
 		"%d of %d probes of what is behind it go unanswered, spread over %s", sum.missed, sum.asked, count(len(x.explains), "server"))}}
-	for v, name := range m.rows.table.vantages {
-		if sum.views[v].asked > 0 && all[v].asked-here[v].asked < leastRows {
-			x.rival += lossyVantage / (lossyOfAll * prior[m.g.nodes[c].c.Kind])
-			x.evidence = append(x.evidence, Evidence{Text: fmt.Sprintf("against it: vantage %s sees nothing that is not behind it, so that its own path may lose them", name)})
-		}
+	if name, alone := m.losesItself(sum.views, here, all); alone {
+		x.rival = lossyVantage / (lossyOfAll * prior[m.g.nodes[c].c.Kind])
+		x.evidence = append(x.evidence, Evidence{Text: fmt.Sprintf("against it: vantage %s sees nothing that is not behind it, so that its own path may lose them", name)})
 	}
 	return x, true
+}
+
+// losesItself is the one vantage that misses what is behind a suspect and sees nothing else, so that its own path may lose
+// it. Where several miss it, all of their paths would have to.
+func (m *modes) losesItself(views, here, all []misses) (name string, alone bool) {
+	for v := range views {
+		if views[v].missed < leastMixed {
+			continue
+		}
+		if alone || all[v].asked-here[v].asked >= leastRows {
+			return "", false
+		}
+		name, alone = m.rows.table.vantages[v], true
+	}
+	return name, alone
 }
 
 func (w *witness) add(o *witness) {
