@@ -100,6 +100,9 @@ func (a *app) replay(cmd *cobra.Command, args []string, from *replaySource) erro
 			return err
 		}
 	}
+	if swapped(obs, earlier) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "the earlier sweep, %s, goes on after the end of what is replayed: are they swapped? What had failed in it is no news\n", from.before)
+	}
 	sifted := g.Sift(obs, earlier)
 	sifted.HabitsKnown = from.incidentID != ""
 	sifted.Remember(past)
@@ -130,6 +133,19 @@ func (a *app) replayInventory(paths []string) (*inventory.Inventory, error) {
 		return nil, &exitError{exitRefused, err}
 	}
 	return inv, nil
+}
+
+// swapped says that the last row of the earlier sweep is later than that of the sweep.
+func swapped(obs, earlier []topology.Observation) bool {
+	last := func(rows []topology.Observation) (at time.Time) {
+		for i := range rows {
+			if rows[i].At.After(at) {
+				at = rows[i].At
+			}
+		}
+		return at
+	}
+	return len(obs) > 0 && last(earlier).After(last(obs))
 }
 
 // nothingKnown says that no observation was left, so that it is not known that all is well.

@@ -64,6 +64,12 @@ func TestReplayOfTheDocumentedExample(t *testing.T) {
 			t.Errorf("stderr does not say %q:\n%s", says, errOut)
 		}
 	}
+	if strings.Contains(errOut, "swapped") {
+		t.Errorf("stderr asks whether the files are swapped:\n%s", errOut)
+	}
+	if _, errOut := replayed(t, before, "--inventory", estate, "--before", sweep); !strings.Contains(errOut, "are they swapped?") {
+		t.Errorf("stderr does not ask whether the files are swapped:\n%s", errOut)
+	}
 	without, _ := replayed(t, sweep, "--inventory", estate)
 	if without.Down != inf.Down+1 {
 		t.Errorf("%d down without the earlier sweep, %d with it; want srv-5 more", without.Down, inf.Down)
