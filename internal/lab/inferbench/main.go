@@ -31,9 +31,10 @@ type regime struct {
 // bounded says that the one who knows the generator reads all its rows.
 func (r *regime) bounded() bool { return !r.style.Beside }
 
-// regimes are the issue's, on the estate of the first style; then those of the
-// other styles on smaller ones.
-func regimes(cases, small int) []regime {
+// regimes are those that the figures are promised for, on the estate of the first style; with
+// others, those of all styles on smaller ones, too, held to the same goals: there they show
+// where inference has to grow, and where, by the bound, it can't.
+func regimes(cases, small int, others bool) []regime {
 	full := regime{name: "full evidence", noise: faultgen.NoiseA, accuracy: true, least: .99, exact: .97, ece: .02}
 	harsh := regime{name: "harsh", noise: faultgen.Harsh, accuracy: true, least: .97, ece: .03}
 	ping := regime{name: "ping only", noise: faultgen.PingOnly, wrong: true}
@@ -47,6 +48,9 @@ func regimes(cases, small int) []regime {
 		add(r, &faultgen.Styles[0], "30k", 30_000, cases)
 	}
 	add(full, &faultgen.Styles[0], "100k", 100_000, (cases+1)/2)
+	if !others {
+		return out
+	}
 	for i := range faultgen.Styles {
 		for _, r := range []regime{full, harsh, ping} {
 			if r.name == "ping only" && faultgen.Styles[i].ICMP < .5 {
@@ -61,7 +65,8 @@ func regimes(cases, small int) []regime {
 func main() {
 	cases := flag.Int("cases", 60, "nights per regime; half of that with 100,000 servers")
 	seed := flag.Uint64("seed", 1, "the first seed")
-	only := flag.String("only", "", "regimes whose name holds this")
+	only := flag.String("only", "", "regimes whose name holds this, of all styles")
+	styles := flag.Bool("styles", false, "measure the other styles of estate, too, for which nothing is promised")
 	servers := flag.Int("servers", 0, "instead of the regime's number of servers")
 	small := flag.Int("small", 6000, "servers of the styles that are measured on smaller estates")
 	dump := flag.String("dump", "", "write the first night's estate.yaml, sweep.jsonl and before.jsonl, and what broke, into this folder")
@@ -82,7 +87,7 @@ func main() {
 		b.answers = f // to the end of the process
 	}
 	var out figure.Printer
-	for _, r := range regimes(*cases, *small) {
+	for _, r := range regimes(*cases, *small, *styles || *only != "") {
 		if !strings.Contains(r.name, *only) {
 			continue
 		}
