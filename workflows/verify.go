@@ -71,13 +71,15 @@ type watching struct {
 // saved, and told.
 func (r *incidentRun) watch(ctx workflow.Context, w *watching, i int, p records.Watched) {
 	w.up[i] = []string{}
+	var streaks map[string]int
 	for {
 		every := max(int(w.every.Every.Std().Milliseconds()), w.want/watchedPerMs)
 		stable, looks := r.goodLooks(w.every, every)
 		var got probe.WatchResult
 		err := workflow.ExecuteActivity(withWatch(ctx, p.Vantage, looks), look.Watch, probe.WatchParams{
-			Vantage: p.Vantage, Components: p.Components, Up: w.up[i], EveryMs: every, Stable: stable, MaxMs: int(looks.Milliseconds()),
+			Vantage: p.Vantage, Components: p.Components, Up: w.up[i], EveryMs: every, Stable: stable, Lost: max(w.every.Stable, 1), Streaks: streaks, MaxMs: int(looks.Milliseconds()),
 		}).Get(ctx, &got)
+		streaks = got.Streaks
 		if err == nil && got.Changed {
 			w.up[i] = got.Up
 			err = r.seen(ctx, w)

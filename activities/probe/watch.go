@@ -1,7 +1,9 @@
 package probe
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -26,18 +28,25 @@ type WatchParams struct {
 	EveryMs    int      `json:"everyMs,omitempty"` // from the start of a round to the next; 0 is 1,000
 	// Stable is how many rounds in a row must agree before a component's state
 	// counts as changed; 0 is 3.
-	Stable    int `json:"stable,omitempty"`
-	MaxMs     int `json:"maxMs,omitempty"`     // 0 is 300,000
-	TimeoutMs int `json:"timeoutMs,omitempty"` // budget of one probe; 0 is 300
-	Attempts  int `json:"attempts,omitempty"`  // 0 is 3
+	Stable int `json:"stable,omitempty"`
+	// Lost is the same of those that are up, where fewer are enough to count them as gone; 0 is Stable.
+	Lost int `json:"lost,omitempty"`
+	// Streaks are in how many rounds in a row components differed from what is known when the last watch ended:
+	// where many rounds must agree, one that changes must not have all the others begin anew.
+	Streaks   map[string]int `json:"streaks,omitempty"`
+	MaxMs     int            `json:"maxMs,omitempty"`     // 0 is 300,000
+	TimeoutMs int            `json:"timeoutMs,omitempty"` // budget of one probe; 0 is 300
+	Attempts  int            `json:"attempts,omitempty"`  // 0 is 3
 }
 
 // WatchResult tells who is up now.
 type WatchResult struct {
-	Up      []string `json:"up"`                // of the components watched; by id
-	Changed bool     `json:"changed"`           // false: maxMs went by first
-	NotHeld []string `json:"notHeld,omitempty"` // ids that the inventory doesn't hold; by id
-	Rounds  int      `json:"rounds"`            // made by this attempt
+	Up      []string `json:"up"`      // of the components watched; by id
+	Changed bool     `json:"changed"` // false: maxMs went by first
+	// Streaks are for the next watch, where it takes more rounds to be back than to be gone.
+	Streaks map[string]int `json:"streaks,omitempty"`
+	NotHeld []string       `json:"notHeld,omitempty"` // ids that the inventory doesn't hold; by id
+	Rounds  int            `json:"rounds"`            // made by this attempt
 }
 
 // watchState is what a heartbeat carries to the next attempt, should this
@@ -112,6 +121,8 @@ func (a *Activities) checkWatch(p *WatchParams) (budget, error) {
 		return budget{}, invalid("everyMs", "must not be negative, got %d", p.EveryMs)
 	case p.Stable < 0:
 		return budget{}, invalid("stable", "must not be negative, got %d", p.Stable)
+	case p.Lost < 0:
+		return budget{}, invalid("lost", "must not be negative, got %d", p.Lost)
 	case p.MaxMs < 0 || time.Duration(p.MaxMs)*time.Millisecond > maxWatch:
 		return budget{}, invalid("maxMs", "must be between 0 and %d, got %d", maxWatch.Milliseconds(), p.MaxMs)
 	}
@@ -139,17 +150,18 @@ func (a *Activities) checkWatch(p *WatchParams) (budget, error) {
 // watch is the state of one Watch.
 type watch struct {
 	stable int
+	lost   int
 	up     map[string]bool
 	state  watchState
 	rounds int
 }
 
 func newWatch(p WatchParams) *watch {
-	w := &watch{stable: p.Stable, up: make(map[string]bool, len(p.Up))}
+	w := &watch{stable: p.Stable, lost: cmp.Or(p.Lost, p.Stable), up: make(map[string]bool, len(p.Up))}
 	for _, id := range p.Up {
 		w.up[id] = true
 	}
-	w.state = watchState{Ends: time.Now().Add(time.Duration(p.MaxMs) * time.Millisecond), Streaks: map[string]int{}}
+	w.state = watchState{Ends: time.Now().Add(time.Duration(p.MaxMs) * time.Millisecond), Streaks: maps.Clone(p.Streaks)}
 	return w
 }
 
@@ -163,8 +175,11 @@ func (w *watch) take(verdicts map[string]topology.Result) bool {
 		if verdict == topology.Unknown || (verdict == topology.Up) == w.up[id] {
 			continue
 		}
-		n := w.state.Streaks[id] + 1
-		if n < w.stable {
+		n, enough := w.state.Streaks[id]+1, w.stable
+		if w.up[id] {
+			enough = w.lost
+		}
+		if n < enough {
 			streaks[id] = n
 			continue
 		}
@@ -183,5 +198,8 @@ func (w *watch) result(changed bool, notHeld []string) WatchResult {
 		}
 	}
 	slices.Sort(r.Up)
+	if w.stable != w.lost {
+		r.Streaks = w.state.Streaks
+	}
 	return r
 }

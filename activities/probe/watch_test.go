@@ -161,6 +161,34 @@ func TestOnlyRoundsInARowChangeWhatIsKnown(t *testing.T) {
 	}
 }
 
+// What comes and goes is back when many rounds agree, and gone when few do; what one component does is nothing to another.
+func TestItMayTakeMoreRoundsToBeBackThanToBeGone(t *testing.T) {
+	p := WatchParams{Components: []string{"x", "y"}, Up: []string{"y"}, Stable: 5, Lost: 2}
+	w := newWatch(p)
+	rounds := func(n int, x, y topology.Result) (changed bool) {
+		for range n {
+			changed = w.take(map[string]topology.Result{"x": x, "y": y})
+		}
+		return changed
+	}
+	if rounds(2, topology.Up, topology.Up) || rounds(1, topology.Up, topology.Down) || !rounds(1, topology.Up, topology.Down) {
+		t.Fatal("want y gone after two rounds, and x not yet back")
+	}
+	got := w.result(true, nil)
+	if len(got.Up) > 0 || got.Streaks["x"] != 4 {
+		t.Fatalf("%+v, want x after four good rounds", got)
+	}
+	p.Up, p.Streaks = got.Up, got.Streaks
+	w = newWatch(p)
+	if !rounds(1, topology.Up, topology.Down) {
+		t.Error("x has to begin anew after y is gone")
+	}
+	p.Lost = p.Stable
+	if got := newWatch(p).result(true, nil); got.Streaks != nil {
+		t.Errorf("%+v: histories need no streaks of two rounds", got)
+	}
+}
+
 func TestWrongWatchNamesItsField(t *testing.T) {
 	a := New(&inventory.Inventory{}, &memory{}, Options{})
 	tests := []struct {
@@ -172,6 +200,7 @@ func TestWrongWatchNamesItsField(t *testing.T) {
 		{"up", func(p *WatchParams) { p.Up = []string{"another"} }},
 		{"everyMs", func(p *WatchParams) { p.EveryMs = -1 }},
 		{"stable", func(p *WatchParams) { p.Stable = -1 }},
+		{"lost", func(p *WatchParams) { p.Lost = -1 }},
 		{"maxMs", func(p *WatchParams) { p.MaxMs = 1 << 40 }},
 		{"timeoutMs", func(p *WatchParams) { p.TimeoutMs = -1 }},
 		{"vantage", func(p *WatchParams) { p.Vantage = "" }},
