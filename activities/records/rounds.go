@@ -15,6 +15,8 @@ const (
 	// them would answer alike: their power, and a second view. A dead BMC
 	// costs its whole time-out.
 	someOfEach = 16
+	// enoughOfEach: what the BMCs of so many did not tell, others of the same finding won't.
+	enoughOfEach = 12
 	// maxAlone bounds the machines without a shared cause that are asked more.
 	maxAlone = 200
 	// maxConfirm is how many machines of one finding are asked once more.
@@ -140,6 +142,7 @@ func (r *round) decide() {
 			}
 		}
 	}
+	r.agents()
 	for _, n := range r.inf.Next {
 		switch {
 		case n.Vantage == topology.Hands: // people are asked later, by the incident
@@ -182,7 +185,7 @@ func (r *round) equipment() {
 		if c.Probe.Address != "" {
 			r.again(id)
 		}
-		if c.CanAsk(string(topology.ProbeSNMP)) {
+		if c.CanAsk(string(topology.ProbeSNMP)) && (c.Probe.Address == "" || !r.seen.has(id, topology.ProbeSNMP)) {
 			r.ask([]topology.Probe{topology.ProbeSNMP}, id)
 		}
 	}
@@ -199,8 +202,14 @@ func (r *round) someOf(down []string) []string {
 		for _, id := range f.Explains {
 			shared[id] = true
 		}
-		for _, id := range spread(f.Explains, someOfEach) {
+		told, rest := r.toldPower(f.Explains)
+		for _, id := range spread(told, someOfEach) {
 			some[id] = true
+		}
+		if len(told) < enoughOfEach {
+			for _, id := range spread(rest, someOfEach-len(told)) {
+				some[id] = true
+			}
 		}
 	}
 	alone := slices.DeleteFunc(slices.Clone(down), func(id string) bool { return shared[id] })
@@ -208,6 +217,36 @@ func (r *round) someOf(down []string) []string {
 		some[id] = true
 	}
 	return sorted(some)
+}
+
+// toldPower are those of the machines whose BMCs were asked, and the rest.
+func (r *round) toldPower(ids []string) (told, rest []string) {
+	for _, id := range ids {
+		if r.seen.has(id, topology.ProbePower) {
+			told = append(told, id)
+		} else {
+			rest = append(rest, id)
+		}
+	}
+	return told, rest
+}
+
+// agents asks those of equipment that is suspected: one that is dead costs its whole time-out, which may as well go by
+// while the BMCs behind it keep silent.
+func (r *round) agents() {
+	asked := 0
+	for _, f := range r.inf.Findings {
+		if f.Kind == inventory.KindServer || asked >= maxAlone {
+			continue
+		}
+		for _, id := range append([]string{f.Component}, f.AmbiguousWith...) {
+			c, ok := r.a.inv.Component(id)
+			if ok && c.Kind != inventory.KindServer && c.CanAsk(string(topology.ProbeSNMP)) && !r.seen.has(id, topology.ProbeSNMP) {
+				asked++
+				r.ask([]topology.Probe{topology.ProbeSNMP}, id)
+			}
+		}
+	}
 }
 
 // confirm asks all machines that the findings should take down and that were

@@ -57,6 +57,12 @@ func (r *rig) look(sweep string, round int, failed string, refs []records.ShardR
 		down = topology.New(r.inv).Blast(failed).Servers
 		c, _ = r.inv.Component(failed)
 	}
+	r.lookBy(sweep, round, c, refs, func(id string) bool { return id == failed || slices.Contains(down, id) })
+}
+
+// lookBy is the same where it is told what is dead.
+func (r *rig) lookBy(sweep string, round int, failed *inventory.Component, refs []records.ShardRef, dead func(id string) bool) {
+	r.t.Helper()
 	var obs []topology.Observation
 	for _, s := range r.shards(sweep, round, refs) {
 		for _, ask := range s.Asks {
@@ -68,7 +74,7 @@ func (r *rig) look(sweep string, round int, failed string, refs []records.ShardR
 				for _, p := range probes {
 					obs = append(obs, answer(topology.Observation{
 						Component: id, Probe: p, Vantage: s.Vantage, At: r.now.Add(time.Duration(round) * time.Second), Result: topology.Up,
-					}, c, id == failed || slices.Contains(down, id)))
+					}, failed, dead(id)))
 				}
 			}
 		}
