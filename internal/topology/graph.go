@@ -42,7 +42,6 @@ type node struct {
 	core   int32   // of an uplink: the node that says that its site is dark within, too, without it, plus 1; 0: none
 	via    []int32 // what its own management hangs on, as far as it may
 	far    []int32 // the uplinks by which those outside reach its management, where no switch of its rack does
-	afar   bool    // nobody who stands within its site tells anything
 	users  []int32 // nodes with a group that has this one as a member, in order
 }
 

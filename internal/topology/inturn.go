@@ -42,14 +42,21 @@ func (s *search) oneAfterAnother(seen []*sighting, rows *chronicle) {
 	}
 }
 
-// onlyBy are the silent servers that would work if h did, by the graph's numbers.
+// onlyBy are the silent servers that would work if h did, for those within their site at least, by the graph's numbers.
 func (s *search) onlyBy(h int32, seen []*sighting) []int32 {
 	var out []int32
-	broken := s.brokenBy(h)
+	broken := slices.DeleteFunc(s.brokenBy(h), func(n int32) bool {
+		l := s.local[n]
+		return l == noNode || !s.g.isServer(n) || seen[n] == nil || !seen[n].silent()
+	})
+	was := make([]bool, len(broken))
+	for i, n := range broken {
+		was[i] = s.t.state[s.local[n]].worksWithin()
+	}
 	mark := len(s.t.trail)
 	s.t.flip(h)
-	for _, n := range broken {
-		if l := s.local[n]; l != noNode && s.g.isServer(n) && seen[n] != nil && seen[n].silent() && s.t.state[l] == works {
+	for i, n := range broken {
+		if st := s.t.state[s.local[n]]; st == works || st.apart() && !was[i] {
 			out = append(out, n)
 		}
 	}

@@ -71,7 +71,7 @@ const (
 	isOff                     // switched off
 	isDead                    // it and its BMC have no power, by its own fault
 	isDark                    // the same, by what it hangs on
-	isBeyond                  // on, in a site that has lost its uplinks and its management with them
+	isBeyond                  // on, in a site that has lost its uplinks and its management with them: whether it answers there or not
 	isHidden                  // on, where the network that is lost carried its BMC
 	isCut                     // on, cut off from the network: its switch may be alive and give it no link
 	conditions
@@ -120,22 +120,29 @@ var besideMachine = map[ask][conditions]float64{
 // besideGear is P(down) of what is told of any other component from beside it:
 // the supply that it feeds has no input, the port that it is plugged into no link.
 var besideGear = map[ask][states]float64{
-	askPSU:    {.006, .006, .006, .006, .006, .97, .97, .97}, // one cable or supply is bad, or stands in another PDU
-	askFeed:   {.004, .004, .004, .004, .004, .97, .97, .97},
-	askPort:   {.005, .005, .005, .02, .02, .98, .8, .8},
-	askOutlet: {.005, .005, .005, .005, .005, .05, .2, .2},
-	askGuest:  {.01, .01, .01, .01, .01, .5, .5, .5},
+	askPSU:    {.006, .006, .006, .006, .006, .006, .97, .97, .97, .97}, // one cable or supply is bad, or stands in another PDU
+	askFeed:   {.004, .004, .004, .004, .004, .004, .97, .97, .97, .97},
+	askPort:   {.005, .005, .005, .02, .02, .02, .98, .8, .8, .8},
+	askOutlet: {.005, .005, .005, .005, .005, .005, .05, .2, .2, .2},
+	askGuest:  {.01, .01, .01, .01, .01, .01, .5, .5, .5, .5},
 }
 
-// gearPower is what the BMC of any other component tells of its power.
+// gearPower is what the BMC of any other component tells of its power, as those outside of its site hear it.
 var gearPower = [states]told{
 	works: {.96, .001, .039, .961}, isolated: {.96, .001, .039, .961}, remote: {.02, .001, .979, .02}, cutOff: {.96, .001, .039, .961},
-	hidden: {.02, .001, .979, .02}, powerless: {.02, .002, .978, .02}, failed: {.35, .3, .35, .65}, exposed: {.35, .3, .35, .65},
+	severed: {.02, .001, .979, .02}, hidden: {.02, .001, .979, .02}, powerless: {.02, .002, .978, .02},
+	failed: {.35, .3, .35, .65}, adrift: {.02, .002, .978, .02}, exposed: {.35, .3, .35, .65},
+}
+
+// heardWithin is the state in which those outside hear of the management what those within its site hear of it in another.
+var heardWithin = [states]state{
+	works: works, isolated: isolated, remote: isolated, cutOff: cutOff, severed: cutOff,
+	hidden: hidden, powerless: powerless, failed: failed, adrift: failed, exposed: exposed,
 }
 
 // handsGear is what somebody sees who looks whether it is lit.
 func handsGear(kind inventory.Kind, s state) told {
-	lit := [states]float64{.997, .997, .997, .997, .997, .003, .03, .03}[s]
+	lit := [states]float64{.997, .997, .997, .997, .997, .997, .003, .03, .03, .03}[s]
 	if s >= failed && kind != inventory.KindPDU && kind != inventory.KindPhase && kind != inventory.KindFeed && !isPlace(kind) {
 		lit = .4 // lit, and hung
 	}
@@ -215,12 +222,13 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 	}
 	off := max(r.off, float64(seen.off)/stepsOfOffRate)
 	own := unreachable * (r.hung*power[isHung] + off*power[isOff] + r.dead*power[isDead])
+	beyond := unreachable * r.faultBeyond(seen, power[isBeyond], off)
 	fault := r.hung + off + r.dead
 	if !leaf {
 		sum := [states]float64{
 			works: reachable * power[isOn], isolated: inSite * power[isOn], remote: inSite * power[isBeyond],
-			cutOff: unreachable * power[isCut], hidden: unreachable * power[isHidden],
-			powerless: unreachable * power[isDark], failed: own / fault, exposed: own / fault,
+			cutOff: unreachable * power[isCut], severed: unreachable * power[isBeyond], hidden: unreachable * power[isHidden],
+			powerless: unreachable * power[isDark], failed: own / fault, adrift: beyond / fault, exposed: own / fault,
 		}
 		for s := range sum {
 			sum[s] *= unheard[s]
@@ -230,16 +238,17 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 	// By policy, and those that are gone and that nobody took out of the inventory.
 	mute := r.mute * unreachable * ((1-r.gone)*power[isOn] + r.gone*power[isDead])
 	muteBeyond := r.mute * unreachable * power[isBeyond]
-	beyond := unreachable * r.faultBeyond(seen, power[isBeyond], off)
 	well := 1 - fault - r.mute
 	sum := [states]float64{
 		works:     well*reachable*power[isOn] + mute + own,
 		isolated:  well*inSite*power[isOn] + mute + own,
 		remote:    well*inSite*power[isBeyond] + muteBeyond + beyond,
 		cutOff:    (1-fault)*unreachable*power[isCut] + own,
+		severed:   (1-fault)*unreachable*power[isBeyond] + beyond,
 		hidden:    unreachable * power[isHidden],
 		powerless: unreachable * power[isDark],
 		failed:    own / fault,
+		adrift:    beyond / fault,
 		exposed:   own / fault,
 	}
 	for s := range sum {
@@ -312,7 +321,7 @@ func (r *habits) conditions(seen *sighting) [conditions]float64 {
 // unheardOf is P(its hypervisor says nothing of it | state): one that can't be reached where its
 // guests can't says nothing of them either, which is not that it has lost its power.
 func unheardOf(seen *sighting) [states]float64 {
-	out := [states]float64{1, 1, 1, 1, 1, 1, 1, 1}
+	out := [states]float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}
 	for i := range seen.about {
 		v := &seen.about[i]
 		if v.result != isUnknown {
@@ -323,7 +332,7 @@ func unheardOf(seen *sighting) [states]float64 {
 			beyond = .05
 		}
 		for s, p := range [states]float64{
-			works: .05, isolated: beyond, remote: beyond, cutOff: .9, hidden: .95, powerless: .95, failed: .05, exposed: .05,
+			works: .05, isolated: beyond, remote: beyond, cutOff: .9, severed: .95, hidden: .95, powerless: .95, failed: .05, adrift: beyond, exposed: .05,
 		} {
 			out[s] *= p
 		}
@@ -359,8 +368,8 @@ func (r *habits) gear(kind inventory.Kind, seen *sighting) likelihood {
 	}
 	sum := [states]float64{
 		works: reached, isolated: separate*reached + (1-separate)*away, remote: .002*reached + .998*away,
-		cutOff: separate*reached + (1-separate)*lost, hidden: answersHidden*reached + (1-answersHidden)*lost,
-		powerless: lost, failed: lost, exposed: lost,
+		cutOff: separate*reached + (1-separate)*lost, severed: .002*reached + .998*(separate*away+(1-separate)*lost),
+		hidden: answersHidden*reached + (1-answersHidden)*lost, powerless: lost, failed: lost, adrift: lost, exposed: lost,
 	}
 	for i := range seen.power {
 		v := &seen.power[i]
@@ -368,7 +377,11 @@ func (r *habits) gear(kind inventory.Kind, seen *sighting) likelihood {
 			continue
 		}
 		for s := range sum {
-			sum[s] *= gearPower[s][v.result]
+			of := state(s)
+			if v.inside {
+				of = heardWithin[s]
+			}
+			sum[s] *= gearPower[of][v.result]
 		}
 	}
 	l := seal(sum, [states]float64{}, wrongOwnInventory, r)

@@ -95,7 +95,7 @@ func (m *modes) suspect(c int32) bool {
 // down says that c is down by something else: what answers though it is said to be behind it stands elsewhere.
 func (m *modes) down(c int32) bool {
 	s, itself := m.stateOf(c)
-	return !itself && (s == powerless || s == cutOff)
+	return !itself && (s == powerless || s == cutOff || s == severed)
 }
 
 // waysOut adds the uplinks of the sites in which vantages stand: who asks another site does so through both.

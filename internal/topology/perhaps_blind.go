@@ -40,7 +40,7 @@ func (r *reporter) onlyEar(h int32) (vantage uint16, only bool) {
 		if s == nil || st == powerless && r.t.nodes[h].uplink {
 			continue
 		}
-		outside := st == isolated || st == remote
+		outside := st.apart()
 		for _, list := range [...][]verdict{s.reach, s.power, s.about} {
 			for i := range list {
 				d := &list[i]

@@ -75,10 +75,6 @@ func searchFor(g *Graph, v *view) *search {
 			s.prior[l] += math.Log(speaksThough)
 		}
 	}
-	for i := range s.t.nodes {
-		n := &s.t.nodes[i]
-		n.afar = !slices.Contains(s.heard, g.site[s.global[i]])
-	}
 	return s
 }
 

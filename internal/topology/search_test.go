@@ -107,10 +107,14 @@ func score(s *search, failedNodes map[int32]bool) float64 {
 					bare := of == hidden || of == remote || of == exposed || behind > 0 && failedNodes[behind-1]
 					core := s.t.nodes[m].core
 					dark := core > 0 && failedNodes[core-1]
+					apart := of == severed || of == adrift
 					of = map[bool]map[bool]state{
 						true:  {true: remote, false: isolated},
 						false: {true: hidden, false: cutOff},
 					}[!dark && (of == isolated || of == remote || s.t.nodes[m].c.Kind == inventory.KindUplink)][bare]
+					if apart && of == cutOff {
+						of = severed
+					}
 				}
 				best = min(best, of)
 			}
@@ -120,9 +124,12 @@ func score(s *search, failedNodes map[int32]bool) float64 {
 			st = max(st, best)
 		}
 		if failedNodes[n] {
-			if st == hidden {
+			switch st {
+			case hidden:
 				st = exposed
-			} else {
+			case remote, severed:
+				st = adrift
+			default:
 				st = failed
 			}
 		}

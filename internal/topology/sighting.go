@@ -68,7 +68,7 @@ func (s *sighting) switchedOff() bool {
 // silentIn says that what was seen is silence such as that state makes: one
 // that is isolated may well answer within its site.
 func (s *sighting) silentIn(st state) bool {
-	if st != isolated && st != remote {
+	if !st.apart() {
 		return s.silent()
 	}
 	outside := false
@@ -86,13 +86,13 @@ func (s *sighting) silentIn(st state) bool {
 // silentWithin says that its site's own vantages hear nothing of it either, which lost uplinks are no reason for.
 func (s *sighting) silentWithin(st state) bool {
 	asked, answered := s.within()
-	return (st == isolated || st == remote) && asked && !answered && !s.answered()
+	return st.apart() && asked && !answered && !s.answered()
 }
 
 // answeredIn says that an answer came that the state does not allow.
 func (s *sighting) answeredIn(st state) bool {
 	switch st {
-	case cutOff, hidden: // that a BMC says it is on contradicts no loss of its network
+	case cutOff, severed, hidden: // that a BMC says it is on contradicts no loss of its network
 		return s.up
 	case isolated, remote:
 	default:

@@ -8,13 +8,21 @@ const (
 	isolated        // its site has lost its uplinks: only vantages within see it
 	remote          // the same, and its management hangs on these uplinks, too
 	cutOff          // powered, but without network
+	severed         // the same, in a site that has lost its uplinks: of its management, too, only vantages within tell
 	hidden          // the same, and its management hangs on the network that is lost
 	powerless       // what it stands in, hangs on or is fed by is lost
 	failed          // broken itself
+	adrift          // the same, in a site that has lost its uplinks, and that with them which they carried the management of
 	exposed         // the same, and the network that is lost behind it carried the management of what is before it
 
-	states = 8
+	states = 10
 )
+
+// apart says that those within its site see it work, and those outside don't.
+func (s state) apart() bool { return s == isolated || s == remote }
+
+// worksWithin says that it works, for those within its site at least.
+func (s state) worksWithin() bool { return s == works || s.apart() }
 
 // trial holds the states of all nodes under a set of failed ones, and can
 // change its mind cheaply: only what depends on a flipped node is looked at again.
@@ -144,7 +152,10 @@ func (t *trial) evaluate(n int32) state {
 		laws = laws[end:]
 	}
 	if t.failed[n] {
-		if worst == hidden || worst == remote && t.nodes[n].afar { // behind lost uplinks its own site still sees what it carried, if anybody looks there
+		switch worst {
+		case remote, severed: // its own site still sees the management of what it carried
+			return adrift
+		case hidden:
 			return exposed
 		}
 		return failed
@@ -154,6 +165,8 @@ func (t *trial) evaluate(n int32) state {
 			switch s := t.beyond(m); s {
 			case remote, hidden:
 				return s
+			case severed: // by the uplinks, and not by m
+				return remote
 			}
 		}
 		if s := t.fromAfar(n); s == remote || s == hidden {
@@ -209,7 +222,7 @@ func (t *trial) beyond(m int32) state {
 	if behind := t.nodes[m].behind; behind > 0 && t.failed[behind-1] {
 		bare = true
 	}
-	away := t.nodes[m].uplink || s == isolated || s == remote
+	away := t.nodes[m].uplink || s.apart()
 	if core := t.nodes[m].core; core > 0 && t.failed[core-1] {
 		away = false
 	}
@@ -220,6 +233,8 @@ func (t *trial) beyond(m int32) state {
 		return isolated
 	case bare:
 		return hidden
+	case s == severed || s == adrift:
+		return severed
 	}
 	return cutOff
 }
