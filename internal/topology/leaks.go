@@ -19,7 +19,7 @@ func (m *modes) notes(f *Finding, causes []cause) {
 		}
 	}
 	for _, n := range causes[0].explains {
-		m.leaky[n] = m.leaky[n] || !m.explained[n] || m.loose[n]
+		m.leaky[n] = m.leaky[n] || !m.taken(n)
 	}
 }
 

@@ -52,13 +52,15 @@ type modes struct {
 	how      []uint8                    // by node: how a server is silent, or none that was seen
 	slowly   map[string]*slow           // whole failures → what they took, if one by one; once asked
 	beside   map[int32]map[int32]Result // see toldFromBeside; once asked
+	stood    map[string]int32           // vantages of older rows → where they stand, as far as looked up
+	uneasy   []int32                    // nodes that answered now and then, in order; once that is looked for
 	unrest   *unrest                    // once what answers now and then is looked for
 	untold   bool                       // failures in part are weighed of machines of which nothing but their silence is known
 }
 
 // inPart revises findings: failures in part replace what they explain better. Leaking is what was found lossy.
 func (r *reporter) inPart(findings []Finding, unexplained []int32, rows *chronicle) (revised []Finding, left []int32, leaking []leak) {
-	m := &modes{reporter: r, rows: rows, findings: findings, dark: map[int32]bool{}, loose: map[int32]bool{}, leaky: map[int32]bool{}, weak: map[int32]float64{}, noise: r.habits.noise, slowly: map[string]*slow{}}
+	m := &modes{reporter: r, rows: rows, findings: findings, dark: map[int32]bool{}, loose: map[int32]bool{}, leaky: map[int32]bool{}, weak: map[int32]float64{}, noise: r.habits.noise, slowly: map[string]*slow{}, stood: map[string]int32{}}
 	for _, n := range unexplained {
 		m.loose[n] = true
 	}
@@ -122,6 +124,16 @@ func (m *modes) stateOf(n int32) (s state, itself bool) {
 		return works, false
 	}
 	return m.t.state[l], m.t.failed[l]
+}
+
+// taken says that it is known why the server is silent, or misses what it misses. That its site is cut off tells nothing of
+// what those within see.
+func (m *modes) taken(n int32) bool {
+	if !m.explained[n] || m.loose[n] {
+		return false
+	}
+	s, _ := m.stateOf(n)
+	return !s.apart() || m.leaky[n] || !m.seen[n].answered()
 }
 
 // isLone says that the finding is on a machine by itself.
@@ -294,7 +306,7 @@ func (m *modes) ratesOf() rates {
 		})
 	}
 	for n, how := range m.how {
-		if how == notSeen || m.explained[n] && !m.loose[int32(n)] {
+		if how == notSeen || m.taken(int32(n)) {
 			continue
 		}
 		if how == silentUntold {

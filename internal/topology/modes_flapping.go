@@ -32,10 +32,10 @@ func (m *modes) flapping() {
 	}
 	var wavering []int32
 	for _, n := range m.waverers() {
-		if m.explained[n] && !m.loose[n] && !own[n] {
+		if m.taken(n) && !own[n] {
 			continue
 		}
-		if s, _ := m.stateOf(n); s != works && s != isolated && s != remote {
+		if s, _ := m.stateOf(n); !s.worksWithin() {
 			continue
 		}
 		wavering = append(wavering, n)
@@ -60,24 +60,84 @@ func (m *modes) flapping() {
 
 // waverers are the nodes that both answered and did not, more than once each.
 func (m *modes) waverers() []int32 {
-	var out []int32
+	m.uneasy = m.uneasy[:0]
 	for n := range m.rows.brief {
-		if b := &m.rows.brief[n]; b.ups > 1 && b.downs > 1 && m.seen[n] != nil {
-			out = append(out, int32(n))
+		if m.seen[n] != nil && m.mayWaver(int32(n)) {
+			m.uneasy = append(m.uneasy, int32(n))
 		}
 	}
-	return out
+	return m.uneasy
+}
+
+// wavered says that it is one of these.
+func (m *modes) wavered(n int32) bool {
+	_, is := slices.BinarySearch(m.uneasy, n)
+	return is
+}
+
+// mayWaver says that those who tell whether the node comes and goes had an answer from it twice, and none twice.
+func (m *modes) mayWaver(n int32) bool {
+	b := &m.rows.brief[n]
+	if b.ups < 2 || b.downs < 2 {
+		return false
+	}
+	if by := m.tellers(n); by != anywhere {
+		ups, downs := m.heardBy(n, by)
+		return ups > 1 && downs > 1
+	}
+	return true
+}
+
+// heardBy counts what the node answered to those ears, and did not, at most two of each.
+func (m *modes) heardBy(n int32, by ears) (ups, downs int) {
+	note := func(o *Observation) {
+		switch {
+		case o.Result == Up && ups < 2 && reaches(o.Probe) && m.sight.believes(m.g, o.Vantage, n):
+			ups++
+		case o.Result == Down && downs < 2 && reaches(o.Probe) && m.sight.believes(m.g, o.Vantage, n):
+			downs++
+		}
+	}
+	for _, r := range m.rows.table.of(n) {
+		if (m.places[r.vantage] == by.site) == by.within {
+			note(&m.rows.obs[r.i])
+		}
+	}
+	if m.rows.brief[n].asked == 0 {
+		return ups, downs
+	}
+	m.rows.indexPast()
+	for _, i := range m.rows.list[m.rows.begins[n]:m.rows.begins[n+1]] {
+		if o := &m.rows.past[i]; (m.placeOf(o.Vantage) == by.site) == by.within {
+			note(o)
+		}
+	}
+	return ups, downs
+}
+
+// placeOf is where the vantage stands, as [Graph.placeOf] has it, looked up once.
+func (m *modes) placeOf(vantage string) int32 {
+	at, known := m.stood[vantage]
+	if !known {
+		at = m.g.placeOf(vantage)
+		m.stood[vantage] = at
+	}
+	return at
+}
+
+// tellers are those who tell whether the node comes and goes: of a site that is cut off the vantages within.
+func (m *modes) tellers(n int32) ears {
+	if s, _ := m.stateOf(n); s.apart() || m.cut[m.g.site[n]] {
+		return ears{m.g.site[n], true}
+	}
+	return anywhere
 }
 
 // wavers weighs that n comes and goes, against its having gone or come back for good.
 func (m *modes) wavers(n int32) (cause, bool) {
 	views := map[string][]*Observation{}
 	answered := map[Probe]bool{} // a probe that never was answered says nothing
-	by := anywhere
-	if s, _ := m.stateOf(n); s == isolated || s == remote { // those within see it come and go
-		by = ears{m.g.site[n], true}
-	}
-	rows := m.rows.rows[n]
+	rows, by := m.rows.rows[n], m.tellers(n)
 	for _, o := range rows {
 		if by.hear(m.g, o.Vantage) && reaches(o.Probe) && o.Result != Unknown && rows[len(rows)-1].At.Sub(o.At) <= longestFlapping {
 			views[o.Vantage] = append(views[o.Vantage], o)
@@ -231,7 +291,7 @@ func (m *modes) flappingTogether(found map[int32]cause) {
 // answers, or was asked too seldom to show three changes, says nothing of that.
 func (m *modes) steadyUp(n int32) bool {
 	b := &m.rows.brief[n]
-	return m.g.isServer(n) && m.seen[n] != nil && b.ups > 0 && (b.ups < 2 || b.downs < 2)
+	return m.g.isServer(n) && m.seen[n] != nil && b.ups > 0 && !m.wavered(n)
 }
 
 // settled takes out of what was found by itself what comes and goes with something that it hangs on,
@@ -305,7 +365,7 @@ func (m *modes) flappingStill() {
 		}
 		some := m.g.known(f.Explains[:min(len(f.Explains), mostAsked)])
 		asked := len(some)
-		some = slices.DeleteFunc(some, func(n int32) bool { return m.rows.brief[n].ups < 2 || m.rows.brief[n].downs < 2 })
+		some = slices.DeleteFunc(some, func(n int32) bool { return !m.wavered(n) })
 		m.rows.gather(some)
 		wavering := 0
 		for _, n := range some {

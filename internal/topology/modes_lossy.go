@@ -130,8 +130,10 @@ func (m *modes) views() []misses {
 	return out
 }
 
-// caused says that the server is down by what is no loss.
-func (m *modes) caused(n int32) bool { return m.explained[n] && !m.loose[n] && !m.leaky[n] }
+// caused says that the server is down by what is no loss. That its site is cut off says nothing of what those within ask.
+func (m *modes) caused(n int32) bool {
+	return m.explained[n] && !m.loose[n] && !m.leaky[n] && (m.taken(n) || !m.cut[m.g.site[n]])
+}
 
 // view adds the probes of a server that answers anything and isn't down by something else, by vantage; of those
 // across c, if there is one.

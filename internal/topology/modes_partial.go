@@ -205,7 +205,7 @@ func (m *modes) toldFromBeside() map[int32]map[int32]Result {
 
 // partOf weighs that a part of c has failed.
 func (m *modes) partOf(c int32, rate rates, beside map[int32]Result) (cause, bool) {
-	if s, _ := m.stateOf(c); s != works {
+	if s, _ := m.stateOf(c); !s.worksWithin() {
 		if _, weak := m.weak[c]; !weak {
 			return cause{}, false
 		}
@@ -277,7 +277,7 @@ func (m *modes) branches(c int32, rate rates, told map[int32]Result) []branch {
 	users = slices.Compact(users)
 	var off, looked float64
 	for _, u := range users { // the rate of elsewhere
-		if s := m.seen[u]; s != nil && m.g.isServer(u) && (m.loose[u] || !m.explained[u]) {
+		if s := m.seen[u]; s != nil && m.g.isServer(u) && !m.taken(u) {
 			rate.note(s, m.loose[u], -1)
 			if told := silence(s); told != silentUntold {
 				looked++
@@ -292,7 +292,7 @@ func (m *modes) branches(c int32, rate rates, told map[int32]Result) []branch {
 	var out []branch
 	for _, u := range users {
 		word, asked := told[u]
-		if st, _ := m.stateOf(u); asked && word == Down && (st != works || !power && m.dark[u]) {
+		if st, _ := m.stateOf(u); asked && word == Down && (!st.worksWithin() || !power && m.dark[u]) {
 			continue // it has no power, or no way, anyway
 		}
 		if asked && !power && word == Down {
@@ -351,7 +351,7 @@ func (m *modes) hangsAlone(u, c int32) bool {
 		}
 		alone := true
 		for _, other := range grp.members {
-			if s, _ := m.stateOf(other); other != c && s == works {
+			if s, _ := m.stateOf(other); other != c && s.worksWithin() {
 				alone = false
 			}
 		}

@@ -113,7 +113,7 @@ func (m *modes) steady(c int32, behind []int32) (since int64, before int, steady
 		rows := t.of(n)
 		for i := range rows {
 			r := &rows[i]
-			if r.ask.reaches() && r.result != isUnknown && m.ways.part(c, n, m.places[r.vantage]) > 0 {
+			if r.ask.reaches() && r.result != isUnknown && m.ways.part(c, n, m.places[r.vantage]) > 0 && !m.pathLost(n, m.places[r.vantage]) {
 				k := times[r.at/int64(time.Minute)]
 				k.note(r.result)
 				times[r.at/int64(time.Minute)] = k
