@@ -83,13 +83,15 @@ func (r *reporter) hindsight(shared []Finding, rows *chronicle) *hindsight {
 	silent, looked := r.neverHeard(rows)
 	h.unheard = h.usual
 	if !r.habitsKnown {
-		h.unheard.mute, h.unheard.gone = min(mostMute, max(firstMute(silent, looked), float64(leftOut)/float64(max(1, told)))), goneOfMute
+		first := firstMute(silent, looked)
+		found := (float64(leftOut) + first*weightOfMute) / (float64(told) + weightOfMute)
+		h.unheard.mute, h.unheard.gone = min(mostMute, max(first, found)), goneOfMute
 	}
 	switch many := silent / float64(max(1, looked)); {
 	case silent >= leastMute && many > timesHung*ownHung:
 		h.unknown.hung, h.unknown.mute = ownHung, max(h.unknown.mute, min(mostMute, many-ownHung))
 		h.unheard = h.unknown
-	case told == 0:
+	case 2*told <= seen: // of most nobody asked: they are as unknown as at a first sweep, whatever older rows tell of others
 		h.unknown = h.unheard
 	}
 	return h
