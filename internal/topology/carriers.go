@@ -45,14 +45,15 @@ func (c *carriers) of(n int32) []carrier {
 }
 
 func (c *carriers) find(n int32) []carrier {
-	key := [3]int32{noNode, noNode, noNode}
+	key, ways := [3]int32{noNode, noNode, noNode}, 0
 	for i := range c.g.nodes[n].groups {
 		if grp := &c.g.nodes[n].groups[i]; c.g.carries(grp) {
 			members := grp.members
 			key = [3]int32{members[0], members[len(members)-1], int32(len(members))}
+			ways++
 		}
 	}
-	if list, had := c.known[key]; had {
+	if list, had := c.known[key]; had && ways < 2 {
 		return list
 	}
 	share := map[int32]float64{}
@@ -62,35 +63,69 @@ func (c *carriers) find(n int32) []carrier {
 		list = append(list, carrier{node, min(part, 1)})
 	}
 	slices.SortFunc(list, func(a, b carrier) int { return int(a.node) - int(b.node) })
-	c.known[key] = list
+	if ways < 2 {
+		c.known[key] = list
+	}
 	return list
 }
 
 const longestWay = 8 // hops; the inventory has no cycles, this bounds the work
 
+// walk adds a part of the traffic of n to the shares of what it goes by. Each group that it goes by carries all of it: that
+// of a guest goes by its host and by the switch that it is written down with, which mostly is the same way.
 func (c *carriers) walk(n int32, part float64, share map[int32]float64, hops int) {
 	if hops > longestWay {
 		return
 	}
+	var only *group
+	var most map[int32]float64 // where there are several groups
 	for i := range c.g.nodes[n].groups {
 		grp := &c.g.nodes[n].groups[i]
-		if !c.g.carries(grp) {
-			continue
-		}
-		each := part / float64(len(grp.members))
-		for _, m := range grp.members {
-			switch c.g.nodes[m].c.Kind {
-			case inventory.KindSwitch, inventory.KindCard, inventory.KindUplink:
-				share[m] += each
+		switch {
+		case !c.g.carries(grp):
+		case only == nil:
+			only = grp
+		default:
+			if most == nil {
+				most = map[int32]float64{}
+				c.by(only, 1, most, hops)
 			}
-			c.walk(m, each, share, hops+1)
+			this := map[int32]float64{}
+			c.by(grp, 1, this, hops)
+			for m, p := range this {
+				most[m] = max(most[m], p)
+			}
 		}
+	}
+	switch {
+	case most != nil:
+		for m, p := range most {
+			share[m] += part * p
+		}
+	case only != nil:
+		c.by(only, part, share, hops)
 	}
 }
 
-// carries says that traffic goes by the group: a line card's by the switch that it is in, too.
+// by adds a part of the traffic that goes by the group, each of whose members takes as much.
+func (c *carriers) by(grp *group, part float64, share map[int32]float64, hops int) {
+	each := part / float64(len(grp.members))
+	for _, m := range grp.members {
+		switch c.g.nodes[m].c.Kind {
+		case inventory.KindSwitch, inventory.KindCard, inventory.KindUplink:
+			share[m] += each
+		}
+		c.walk(m, each, share, hops+1)
+	}
+}
+
+// carries says that traffic goes by the group: a line card's by the switch that it is in, too, and a guest's by its host.
 func (g *Graph) carries(grp *group) bool {
-	return grp.network || grp.name == "host" || g.nodes[grp.members[0]].c.Kind == inventory.KindSwitch
+	if grp.network || grp.name == "host" {
+		return true
+	}
+	kind := g.nodes[grp.members[0]].c.Kind
+	return kind == inventory.KindSwitch || kind == inventory.KindHypervisor
 }
 
 // part is the share of what is asked of n from a place, the node of a site or noNode, that goes through
