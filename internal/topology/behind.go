@@ -44,7 +44,7 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 			s.global = append(s.global, s.global[i])
 		}
 	}
-	nodes = s.linkCores(nodes, seen)
+	nodes = s.linkServed(s.linkCores(nodes, seen))
 	for i := range s.failures {
 		if nodes[i].server || nodes[i].c.Kind != inventory.KindPDU {
 			continue
@@ -230,11 +230,15 @@ func (s *search) priorOf(n int32) float64 {
 	switch from := &s.t.nodes[n]; {
 	case from.core == n+1:
 		return math.Log(darkWithin / (1 - darkWithin))
+	case from.hang == n+1:
+		return math.Log((1 - servesOn) / servesOn)
 	case int(n) >= s.failures:
 		p := s.hangsOn(from.c)
 		return math.Log(p / (1 - p))
 	case from.server && len(from.users) == 0:
 		return math.Inf(-1) // its own faults are in its likelihood
+	case s.g.serves[s.global[n]]:
+		return logPrior[from.c.Kind] + math.Log(1-servesOn)
 	default:
 		return logPrior[from.c.Kind] + s.oftener[n]
 	}

@@ -28,6 +28,7 @@ type Graph struct {
 	views      map[string]int32 // vantage → the node of the site that it stands in; others are outside, or see stands
 	outside    map[string]bool  // vantages that the inventory says stand outside of all sites
 	often      []float64        // by how much one of few that back each other up fails more often than its kind does, ln
+	serves     map[int32]bool   // the servers that others need for what they serve, and for nothing else
 	kin        [][]int32        // what backs each node up, itself among it; nil: nothing
 }
 
@@ -39,6 +40,7 @@ type node struct {
 	server bool
 	groups []group
 	behind int32   // the node that says that management hangs on it, plus 1; 0: none
+	hang   int32   // of a server that serves others: the node that says that they hang where it is down by something else, plus 1; 0: they do
 	core   int32   // of an uplink: the node that says that its site is dark within, too, without it, plus 1; 0: none
 	via    []int32 // what its own management hangs on, as far as it may
 	far    []int32 // the uplinks by which those outside reach its management, where no switch of its rack does
@@ -49,6 +51,7 @@ type group struct {
 	name    string
 	power   bool
 	network bool // its loss cuts the component off but leaves it powered
+	service bool // so does this one's: of servers, see servesOn
 	members []int32
 }
 
@@ -65,6 +68,7 @@ func New(inv *inventory.Inventory) *Graph {
 	g.locate()
 	g.linkGroups()
 	linkUsers(g.nodes)
+	g.findServers()
 	g.countScopes()
 	g.findKin()
 	g.countSpares()
@@ -106,6 +110,7 @@ func (g *Graph) linkGroups() {
 					members[k] = g.index[id]
 				}
 				groups[j] = group{name: need.Name, network: need.Name == "network", power: need.Name == "power", members: members}
+				groups[j].service = g.servesBy(&groups[j])
 			}
 			known[&needs[0]] = groups
 		}

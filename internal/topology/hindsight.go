@@ -171,7 +171,7 @@ func (r *reporter) leaveStrangersOut(c *counts, rows *chronicle) {
 	strange := 0
 	for _, n := range r.servers {
 		s := r.seen[n]
-		if rows.brief[n].past || r.explained[n] || len(s.reach) == 0 || len(r.g.nodes[n].users) > 0 {
+		if rows.brief[n].past || r.explained[n] || len(s.reach) == 0 || r.g.byItself(n) == 0 {
 			continue
 		}
 		strange++
@@ -252,9 +252,9 @@ func (r *habits) settleAt(sites []outage) {
 	*r = of
 }
 
-// server weighs what was seen of one, anew, in the site with that number. Where vantages ask
-// what really stands in their site, as strays show, it is down anyway as often as others there.
-func (h *hindsight) server(n int32, seen *sighting, leaf bool, rows *chronicle, site int32) likelihood {
+// server weighs what was seen of one, anew, in the site with that number; byItself is which share of its faults takes
+// nothing else down. Where vantages ask what really stands in their site, as strays show, it is down anyway as often as others there.
+func (h *hindsight) server(n int32, seen *sighting, byItself float64, rows *chronicle, site int32) likelihood {
 	if h.moved[n] && !seen.stray {
 		moved := *seen
 		moved.stray = true
@@ -275,5 +275,5 @@ func (h *hindsight) server(n int32, seen *sighting, leaf bool, rows *chronicle, 
 	if rows.silentBefore(n, h.began) { // wherever it stands, what is lost now did not take it
 		of.dark, of.cut = leastDownAnyway, leastDownAnyway
 	}
-	return of.server(seen, leaf)
+	return of.server(seen, byItself)
 }

@@ -372,7 +372,7 @@ func (r *reporter) lone(shared []Finding, rows *chronicle) (findings []Finding, 
 	}
 	rivals, by := r.rivals(alone), r.hindsight(shared, rows)
 	for _, id := range alone {
-		l := by.server(id, r.seen[id], len(r.g.nodes[id].users) == 0, rows, r.g.siteNumber[id])
+		l := by.server(id, r.seen[id], r.g.byItself(id), rows, r.g.siteNumber[id])
 		weight, own := 1.0, l.own[r.t.state[r.local[id]]]
 		own /= own + (1-own)*r.table.rarer(id)
 		something := own
@@ -381,6 +381,11 @@ func (r *reporter) lone(shared []Finding, rows *chronicle) (findings []Finding, 
 		for _, v := range rivals[r.local[id]] {
 			w := math.Exp(v.delta)
 			weight += w
+			if slices.Equal(v.nodes, []int32{r.local[id]}) { // it takes others down, of which these say nothing
+				own += w
+				something += w
+				continue
+			}
 			own += w * l.own[v.state]
 			something += w
 			next = min(next, math.Log(max(l.own[works], 1e-12))-v.delta)
@@ -388,7 +393,7 @@ func (r *reporter) lone(shared []Finding, rows *chronicle) (findings []Finding, 
 				class = append(class, Alternative{of, w * (1 - l.own[v.state])})
 			}
 		}
-		if something/weight < leastConfidence || len(r.g.nodes[id].users) > 0 {
+		if something/weight < leastConfidence || r.g.byItself(id) == 0 {
 			unexplained = append(unexplained, id)
 			continue
 		}

@@ -26,7 +26,7 @@ func (s *search) oneAfterAnother(seen []*sighting, rows *chronicle) {
 	for range roundsInTurn {
 		found := false
 		for _, h := range slices.Clone(s.chosen) {
-			if !s.isFailure(h) || s.g.isServer(s.global[h]) || s.late[h] != 0 {
+			if !s.isFailure(h) || s.g.isServer(s.global[h]) && !s.g.serves[s.global[h]] || s.late[h] != 0 {
 				continue
 			}
 			if what, late := s.tooLate(h, s.onlyBy(h, seen), rows); late > 0 {

@@ -14,7 +14,7 @@ func (r *reporter) ratherItself(f Finding) Finding {
 	}
 	at := slices.IndexFunc(f.Alternatives, func(a Alternative) bool { return slices.Equal(a.Components, f.Explains) })
 	n, known := r.g.index[f.Explains[0]]
-	if at < 0 || !known || len(r.g.nodes[n].users) > 0 || !r.g.isServer(n) {
+	if at < 0 || !known || r.g.byItself(n) == 0 || !r.g.isServer(n) {
 		return f
 	}
 	c, own := r.g.nodes[n].c, f.Alternatives[at].Probability

@@ -161,9 +161,9 @@ type likelihood struct {
 func (l *likelihood) gain(s state) float64 { return l.from[works] - l.log[s] }
 
 // weigh is the likelihood of a sighting.
-func (r *habits) weigh(kind inventory.Kind, leaf bool, s *sighting) likelihood {
+func (r *habits) weigh(kind inventory.Kind, byItself float64, s *sighting) likelihood {
 	if kind == inventory.KindServer {
-		return r.server(s, leaf)
+		return r.server(s, byItself)
 	}
 	return r.gear(kind, s)
 }
@@ -190,10 +190,9 @@ func (r *habits) missed(v *verdict, site int32) float64 {
 	return all
 }
 
-// server weighs what was seen of a server. leaf: nothing depends on it, so that
-// its own faults are summed over here; otherwise the search decides whether it
-// has failed.
-func (r *habits) server(seen *sighting, leaf bool) likelihood {
+// server weighs what was seen of a server. byItself is which share of its own faults is summed over here: all,
+// where nothing depends on it; otherwise the search decides whether it has failed. See [Graph.byItself].
+func (r *habits) server(seen *sighting, byItself float64) likelihood {
 	reachable, unreachable, inSite := 1.0, 1.0, 1.0
 	within := false
 	for i := range seen.reach {
@@ -224,7 +223,7 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 	own := unreachable * (r.hung*power[isHung] + off*power[isOff] + r.dead*power[isDead])
 	beyond := unreachable * r.faultBeyond(seen, power[isBeyond], off)
 	fault := r.hung + off + r.dead
-	if !leaf {
+	if byItself == 0 {
 		sum := [states]float64{
 			works: reachable * power[isOn], isolated: inSite * power[isOn], remote: inSite * power[isBeyond],
 			cutOff: unreachable * power[isCut], severed: unreachable * power[isBeyond], hidden: unreachable * power[isHidden],
@@ -238,6 +237,8 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 	// By policy, and those that are gone and that nobody took out of the inventory.
 	mute := r.mute * unreachable * ((1-r.gone)*power[isOn] + r.gone*power[isDead])
 	muteBeyond := r.mute * unreachable * power[isBeyond]
+	broken, brokenBeyond := own/fault, beyond/fault
+	own, beyond, fault = byItself*own, byItself*beyond, byItself*fault
 	well := 1 - fault - r.mute
 	sum := [states]float64{
 		works:     well*reachable*power[isOn] + mute + own,
@@ -247,9 +248,9 @@ func (r *habits) server(seen *sighting, leaf bool) likelihood {
 		severed:   (1-fault)*unreachable*power[isBeyond] + beyond,
 		hidden:    unreachable * power[isHidden],
 		powerless: unreachable * power[isDark],
-		failed:    own / fault,
-		adrift:    beyond / fault,
-		exposed:   own / fault,
+		failed:    broken,
+		adrift:    brokenBeyond,
+		exposed:   broken,
 	}
 	for s := range sum {
 		sum[s] *= unheard[s]

@@ -176,6 +176,9 @@ func (s *search) visitNeeds(out []int32, n int32) []int32 {
 					out = s.visit(out, core-1)
 				}
 			}
+			if laws[0]&lawService != 0 && t.nodes[m].hang > 0 {
+				out = s.visit(out, t.nodes[m].hang-1)
+			}
 		}
 		laws = laws[end:]
 	}

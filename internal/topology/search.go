@@ -156,6 +156,9 @@ func (t *trial) needs(n int32, visit func(int32)) {
 			if core := t.nodes[m].core; core > 0 && from.groups[i].network {
 				visit(core - 1)
 			}
+			if from.groups[i].service && t.nodes[m].hang > 0 {
+				visit(t.nodes[m].hang - 1)
+			}
 		}
 	}
 	for _, m := range from.via {
@@ -275,6 +278,7 @@ func (s *search) findPairs() {
 			}
 		}
 	}
+	all = s.pairsServed(all, wrong)
 	slices.SortFunc(all, slices.Compare[pair])
 	s.pairs = slices.CompactFunc(all, slices.Equal[pair])
 	s.ofPairs = map[int32][]int32{}

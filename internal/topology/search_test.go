@@ -46,7 +46,11 @@ func smallCase(t testing.TB, seed uint64) (*Graph, []Observation) {
 	}
 	servers := 1 + r.IntN(20)
 	for i := range servers {
-		fmt.Fprintf(&b, "  - {id: m%02d, kind: server, in: s, client: c%s}\n", i, needs())
+		leans := needs()
+		if seed%3 == 0 && i%4 == 1 { // it keeps its disks elsewhere
+			leans = strings.TrimSuffix(leans, "}") + ", storage: [m00]}"
+		}
+		fmt.Fprintf(&b, "  - {id: m%02d, kind: server, in: s, client: c%s}\n", i, strings.Replace(leans, "{, ", "{", 1))
 	}
 	inv, err := inventory.Load(inventory.Document{Name: "small", Data: []byte(b.String())})
 	if err != nil {
@@ -102,6 +106,9 @@ func score(s *search, failedNodes map[int32]bool) float64 {
 			best := exposed
 			for _, m := range grp.members {
 				of := stateOf(m)
+				if hang := s.t.nodes[m].hang; grp.name == "storage" && hang > 0 && !failedNodes[m] && !failedNodes[hang-1] {
+					of = works
+				}
 				if grp.name == "network" && of != works {
 					behind := s.t.nodes[m].behind
 					bare := of == hidden || of == remote || of == exposed || behind > 0 && failedNodes[behind-1]
@@ -118,7 +125,10 @@ func score(s *search, failedNodes map[int32]bool) float64 {
 				}
 				best = min(best, of)
 			}
-			if best >= powerless {
+			switch {
+			case grp.name == "storage":
+				best = min(best, cutOff)
+			case best >= powerless:
 				best = powerless
 			}
 			st = max(st, best)

@@ -395,14 +395,14 @@ type weighed struct {
 // of weighs the sighting of a node, or finds the weight among those known.
 func (w *weighed) of(n int32, s *sighting) *likelihood {
 	kind := w.g.nodes[n].c.Kind
-	leaf := kind == inventory.KindServer && len(w.g.nodes[n].users) == 0
+	byItself := w.g.byItself(n)
 	if len(s.about) > 8 {
-		l := w.habits.weigh(kind, leaf, s)
+		l := w.habits.weigh(kind, byItself, s)
 		return &l
 	}
 	w.key = append(w.key[:0], kind...)
-	if leaf {
-		w.key = append(w.key, '!')
+	if byItself > 0 {
+		w.key = append(w.key, '!', byte(100*byItself))
 	}
 	if s.stray {
 		w.key = append(w.key, '?')
@@ -429,7 +429,7 @@ func (w *weighed) of(n int32, s *sighting) *likelihood {
 	if l := w.known[string(w.key)]; l != nil {
 		return l
 	}
-	l := w.habits.weigh(kind, leaf, s)
+	l := w.habits.weigh(kind, byItself, s)
 	w.known[string(w.key)] = &l
 	return &l
 }

@@ -44,6 +44,7 @@ type trial struct {
 const (
 	lawNetwork = 1 << iota
 	lawPower
+	lawService
 	lawLength = iota // bits before the length
 )
 
@@ -79,6 +80,9 @@ func (g *group) law() int32 {
 	}
 	if g.power {
 		law |= lawPower
+	}
+	if g.service {
+		law |= lawService
 	}
 	return law
 }
@@ -199,6 +203,8 @@ func (t *trial) group(law int32, members []int32) state {
 	for _, m := range members {
 		s := t.state[m]
 		switch {
+		case law&lawService != 0 && t.servesOn(m):
+			return works
 		case law&lawPower != 0 && s < powerless && t.detour[m]: // a PDU feeds on, though nobody can ask it
 			return works
 		case law&lawNetwork != 0:
@@ -206,7 +212,10 @@ func (t *trial) group(law int32, members []int32) state {
 		}
 		best = min(best, s)
 	}
-	if law&lawNetwork == 0 && best > hidden {
+	switch {
+	case law&lawService != 0:
+		return min(best, cutOff)
+	case law&lawNetwork == 0 && best > hidden:
 		return powerless
 	}
 	return best

@@ -92,7 +92,7 @@ func (s *search) together(seen []*sighting) bool {
 		for _, n := range s.stands(l) {
 			if sight := seen[n]; sight != nil && sight.off < steps {
 				sight.off = steps
-				one := s.habits.weigh(inventory.KindServer, true, sight)
+				one := s.habits.weigh(inventory.KindServer, 1, sight)
 				s.each[n] = &one
 				found = true
 			}
