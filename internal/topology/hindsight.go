@@ -124,7 +124,7 @@ func firstMute(silent float64, looked int) float64 {
 // explains, of how many. Where nobody saw them answer before it is a policy that so many don't answer; where many do not in one
 // rack, somebody may have switched them off.
 func (r *reporter) neverHeard(rows *chronicle) (beyond float64, looked int) {
-	hoods := make([]int, r.g.hoods)
+	hoods := make([]struct{ looked, silent int }, r.g.hoods)
 	silent := 0
 	for _, n := range r.servers {
 		s := r.seen[n]
@@ -132,13 +132,15 @@ func (r *reporter) neverHeard(rows *chronicle) (beyond float64, looked int) {
 			continue
 		}
 		looked++
+		here := &hoods[r.g.hood[n]]
+		here.looked++
 		if s.silent() && rows.neverUp(n) && !s.powerIs(isDown) {
-			hoods[r.g.hood[n]]++
+			here.silent++
 		}
 	}
 	for _, here := range hoods {
-		if here < leastTogether {
-			silent += here
+		if here.silent < leastTogether || float64(here.silent) < leastShare*float64(here.looked) {
+			silent += here.silent
 		}
 	}
 	return max(0, float64(silent)-r.habits.counts.byChance), looked

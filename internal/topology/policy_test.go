@@ -99,3 +99,22 @@ func TestOneThatIsNoNewsMakesNoPolicy(t *testing.T) {
 		t.Errorf("want %s: %s", down, story(&inf))
 	}
 }
+
+// Three that nobody ever heard in each rack of forty are no more together than one in a rack of a dozen.
+func TestAFewOfEachLargeRackThatNobodyEverHeardAreAPolicy(t *testing.T) {
+	inv := estate{sites: 1, rooms: 1, racks: 3, servers: 40, clients: 1}.load(t)
+	w := newWorld(inv)
+	for i, id := range inv.Servers() {
+		w.hung[id] = i%13 == 7
+	}
+	var rows []topology.Observation
+	for k := range 2 {
+		for _, o := range w.look(nil) {
+			o.At = minute(k)
+			rows = append(rows, o)
+		}
+	}
+	if inf := sifted(inv, rows, nil); len(inf.Findings) > 0 || len(inf.Unexplained) != 9 {
+		t.Errorf("want none of the nine named: %s", story(&inf))
+	}
+}
