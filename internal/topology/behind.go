@@ -46,7 +46,7 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 	}
 	nodes = s.linkServed(s.linkCores(nodes, seen))
 	for i := range s.failures {
-		if nodes[i].server || nodes[i].c.Kind != inventory.KindPDU {
+		if nodes[i].server || !isSupply(nodes[i].c.Kind) {
 			continue
 		}
 		for _, m := range switches[nodes[i].c.Rack] {
@@ -104,19 +104,39 @@ func (s *search) uplinksOf(nodes []node) map[int32][]int32 {
 	return out
 }
 
-// farFrom are the uplinks by which those outside reach the management of a PDU in
-// whose rack no switch is known.
+// isSupply says that such equipment carries power and needs no network to, so that the inventory does not say what
+// its management hangs on.
+func isSupply(kind inventory.Kind) bool {
+	return kind == inventory.KindPDU || kind == inventory.KindPhase || kind == inventory.KindFeed
+}
+
+// farFrom are the uplinks by which those outside reach the management of a PDU or feed in
+// whose rack no switch is known, or that stands in none.
 func (s *search) farFrom(n int32, nodes []node, switches map[string][]int32, uplinks map[int32][]int32) []int32 {
 	if len(switches[nodes[n].c.Rack]) > 0 {
 		return nil
 	}
 	all := uplinks[s.g.siteNumber[s.global[n]]]
 	for _, m := range all {
-		if nodes[m].behind == 0 {
-			return nil // its management is not dark
+		if nodes[m].behind == 0 || leansOn(nodes, m, n) {
+			return nil // its management is not dark, or n comes before it
 		}
 	}
 	return all
+}
+
+// leansOn says that m needs n for more than power, which n delivers whether anybody can ask it or not.
+func leansOn(nodes []node, m, n int32) bool {
+	for i := range nodes[m].groups {
+		grp := &nodes[m].groups[i]
+		for _, k := range grp.members {
+			fed := grp.power && !nodes[k].server && isSupply(nodes[k].c.Kind)
+			if !fed && (k == n || leansOn(nodes, k, n)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // reachFrom notes that the management of n hangs on these uplinks.
@@ -212,7 +232,7 @@ func (s *search) darkBehind(nodes []node, switches map[string][]int32, uplinks m
 		if nodes[n].server {
 			continue
 		}
-		if c := nodes[n].c; c.Kind == inventory.KindPDU {
+		if c := nodes[n].c; isSupply(c.Kind) {
 			way := switches[c.Rack]
 			if len(way) == 0 {
 				way = uplinks[s.g.siteNumber[s.global[n]]]

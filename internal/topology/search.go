@@ -215,7 +215,7 @@ func (s *search) keep(n int32) []int32 {
 // likePlaced says that both nodes need the very same.
 func (s *search) likePlaced(a, b int32) bool {
 	x, y := &s.t.nodes[a], &s.t.nodes[b]
-	if len(x.groups) != len(y.groups) || len(x.via) > 0 || len(y.via) > 0 {
+	if len(x.groups) != len(y.groups) || len(x.via) > 0 || len(y.via) > 0 || len(x.far) != len(y.far) {
 		return false
 	}
 	for i := range x.groups {

@@ -96,8 +96,28 @@ func lookAt(g *Graph, truth *trial, r *rand.Rand) []Observation {
 // score is S(H) from its definition, evaluated without any of the search.
 func score(s *search, failedNodes map[int32]bool) float64 {
 	var stateOf func(n int32) state
+	beyond := func(m int32) state {
+		of := stateOf(m)
+		if of == works {
+			return works
+		}
+		behind := s.t.nodes[m].behind
+		bare := of == hidden || of == remote || of == exposed || behind > 0 && failedNodes[behind-1]
+		core := s.t.nodes[m].core
+		dark := core > 0 && failedNodes[core-1]
+		apart := of == severed || of == adrift
+		of = map[bool]map[bool]state{
+			true:  {true: remote, false: isolated},
+			false: {true: hidden, false: cutOff},
+		}[!dark && (of == isolated || of == remote || s.t.nodes[m].c.Kind == inventory.KindUplink)][bare]
+		if apart && of == cutOff {
+			of = severed
+		}
+		return of
+	}
 	memo := map[int32]state{}
-	stateOf = func(n int32) state {
+	var fares func(n int32) state
+	fares = func(n int32) state { // whoever can ask it or not
 		if st, ok := memo[n]; ok {
 			return st
 		}
@@ -105,23 +125,17 @@ func score(s *search, failedNodes map[int32]bool) float64 {
 		for _, grp := range s.t.nodes[n].groups {
 			best := exposed
 			for _, m := range grp.members {
-				of := stateOf(m)
+				var of state
+				switch supply := len(s.t.nodes[m].far) > 0; {
+				case grp.name == "network":
+					of = beyond(m)
+				case !supply:
+					of = stateOf(m)
+				case grp.name != "power" || fares(m) >= powerless:
+					of = stateOf(m)
+				}
 				if hang := s.t.nodes[m].hang; grp.name == "storage" && hang > 0 && !failedNodes[m] && !failedNodes[hang-1] {
 					of = works
-				}
-				if grp.name == "network" && of != works {
-					behind := s.t.nodes[m].behind
-					bare := of == hidden || of == remote || of == exposed || behind > 0 && failedNodes[behind-1]
-					core := s.t.nodes[m].core
-					dark := core > 0 && failedNodes[core-1]
-					apart := of == severed || of == adrift
-					of = map[bool]map[bool]state{
-						true:  {true: remote, false: isolated},
-						false: {true: hidden, false: cutOff},
-					}[!dark && (of == isolated || of == remote || s.t.nodes[m].c.Kind == inventory.KindUplink)][bare]
-					if apart && of == cutOff {
-						of = severed
-					}
 				}
 				best = min(best, of)
 			}
@@ -144,6 +158,19 @@ func score(s *search, failedNodes map[int32]bool) float64 {
 			}
 		}
 		memo[n] = st
+		return st
+	}
+	stateOf = func(n int32) state {
+		st := fares(n)
+		if far := s.t.nodes[n].far; len(far) > 0 && st == works {
+			best := exposed
+			for _, m := range far {
+				best = min(best, beyond(m))
+			}
+			if best == remote || best == hidden {
+				return best
+			}
+		}
 		return st
 	}
 	sum := 0.0
