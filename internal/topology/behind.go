@@ -61,7 +61,21 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 		}
 	}
 	shareBehind(nodes[:s.failures], nodes)
+	for i := range s.failures {
+		if behind := nodes[i].carried(); behind > 0 {
+			nodes[behind-1].users = append(slices.Clip(nodes[behind-1].users), int32(i))
+		}
+	}
 	return nodes
+}
+
+// carried is what says that the management of what is behind the node hangs on it, and so its own on the way that leads
+// to it, plus 1; 0: nothing.
+func (n *node) carried() int32 {
+	if n.uplink {
+		return 0
+	}
+	return n.behind
 }
 
 // shareBehind lets the line cards of a switch stand for the same assumption as the switch: management hangs on it, by

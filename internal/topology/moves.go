@@ -182,6 +182,9 @@ func (s *search) visitNeeds(out []int32, n int32) []int32 {
 		}
 		laws = laws[end:]
 	}
+	if behind := t.nodes[n].carried(); behind > 0 {
+		out = s.visit(out, behind-1)
+	}
 	if t.detour[n] {
 		for _, m := range t.nodes[n].via {
 			out = s.visit(s.visit(out, m), t.nodes[m].behind-1)

@@ -77,4 +77,9 @@ func TestACoreThatAnswersFromOutsideSpeaksAgainstTheLossOfBothUplinks(t *testing
 	if !slices.Contains(got, "room") || slices.Contains(got, "up1") || slices.Contains(got, "up2") {
 		t.Errorf("the room is dark, and a core: %s", story(&inf))
 	}
+	// That the racks are managed through the cores, and these by a way of their own, would be no explanation of so little.
+	sets := topology.New(inv).Weigh(rows, []string{"up1", "up2"}, []string{"room", "core1"})
+	if uplinks, room := sets[0].Sum(), sets[1].Sum(); room < uplinks+1 {
+		t.Errorf("the room weighs %.1f, the uplinks %.1f", room, uplinks)
+	}
 }

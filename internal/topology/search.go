@@ -161,6 +161,9 @@ func (t *trial) needs(n int32, visit func(int32)) {
 			}
 		}
 	}
+	if behind := from.carried(); behind > 0 {
+		visit(behind - 1)
+	}
 	for _, m := range from.via {
 		visit(m)
 		visit(t.nodes[m].behind - 1)
@@ -215,7 +218,7 @@ func (s *search) keep(n int32) []int32 {
 // likePlaced says that both nodes need the very same.
 func (s *search) likePlaced(a, b int32) bool {
 	x, y := &s.t.nodes[a], &s.t.nodes[b]
-	if len(x.groups) != len(y.groups) || len(x.via) > 0 || len(y.via) > 0 || len(x.far) != len(y.far) {
+	if len(x.groups) != len(y.groups) || len(x.via) > 0 || len(y.via) > 0 || len(x.far) != len(y.far) || x.carried() != y.carried() {
 		return false
 	}
 	for i := range x.groups {
@@ -296,7 +299,7 @@ func (s *search) pairsBehind(all []pair, a, b int32) []pair {
 			continue // behind both: it explains alone
 		}
 		for _, y := range beside {
-			if (x != a || y != b) && !slices.Contains(above, y) && s.t.nodes[x].c.Kind == s.t.nodes[y].c.Kind {
+			if (x != a || y != b) && x != s.t.nodes[a].carried()-1 && y != s.t.nodes[b].carried()-1 && !slices.Contains(above, y) && s.t.nodes[x].c.Kind == s.t.nodes[y].c.Kind {
 				all = append(all, sortedPair(x, y))
 			}
 		}

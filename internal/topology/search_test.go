@@ -162,6 +162,9 @@ func score(s *search, failedNodes map[int32]bool) float64 {
 	}
 	stateOf = func(n int32) state {
 		st := fares(n)
+		if behind := s.t.nodes[n].behind; st == isolated && behind > 0 && failedNodes[behind-1] {
+			return remote
+		}
 		if far := s.t.nodes[n].far; len(far) > 0 && st == works {
 			best := exposed
 			for _, m := range far {

@@ -164,6 +164,9 @@ func (t *trial) evaluate(n int32) state {
 		}
 		return failed
 	}
+	if worst == isolated && t.bare(n) { // whoever manages others through it, reaches it by the same way
+		return remote
+	}
 	if worst == works && t.detour[n] {
 		for _, m := range t.nodes[n].via {
 			switch s := t.beyond(m); s {
@@ -221,16 +224,19 @@ func (t *trial) group(law int32, members []int32) state {
 	return best
 }
 
+// bare says that the management of what is behind a node is taken to hang on it.
+func (t *trial) bare(n int32) bool {
+	behind := t.nodes[n].behind
+	return behind > 0 && t.failed[behind-1]
+}
+
 // beyond is the state of what has its network from a node.
 func (t *trial) beyond(m int32) state {
 	s := t.state[m]
 	if s == works {
 		return works
 	}
-	bare := s == remote || s == hidden || s == exposed
-	if behind := t.nodes[m].behind; behind > 0 && t.failed[behind-1] {
-		bare = true
-	}
+	bare := s == remote || s == hidden || s == exposed || t.bare(m)
 	away := t.nodes[m].uplink || s.apart()
 	if core := t.nodes[m].core; core > 0 && t.failed[core-1] {
 		away = false
