@@ -83,3 +83,23 @@ func TestACoreThatAnswersFromOutsideSpeaksAgainstTheLossOfBothUplinks(t *testing
 		t.Errorf("the room weighs %.1f, the uplinks %.1f", room, uplinks)
 	}
 }
+
+func TestAVantageThatHearsNoEquipmentOfItsOwnSiteWhereOthersDoIsBlind(t *testing.T) {
+	inv := oneRoom(t)
+	rows := asks(inv, "s-in", all, none)
+	for _, v := range []string{"out1", "out2"} {
+		rows = append(rows, asks(inv, v, all, func(id string) bool { return strings.HasPrefix(id, "up") || strings.HasPrefix(id, "core") })...)
+	}
+	inf := topology.New(inv).InferAfter(rows, pings(inv, "s-in", noon.Add(-time.Hour), all, all))
+	if got := named(inf); !slices.Equal(got, []string{"room"}) || !slices.Equal(inf.Blind, []string{"s-in"}) {
+		t.Errorf("the room is dark, and the vantage hangs on it: %s", story(&inf))
+	}
+	// What is heard from outside by one address alone may be a mistake.
+	rows = asks(inv, "s-in", all, none)
+	for _, v := range []string{"out1", "out2"} {
+		rows = append(rows, asks(inv, v, all, func(id string) bool { return id == "core1" })...)
+	}
+	if inf = topology.New(inv).Infer(rows); len(inf.Blind) > 0 {
+		t.Errorf("one address alone makes a vantage blind: %s", story(&inf))
+	}
+}

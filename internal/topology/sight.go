@@ -3,6 +3,8 @@ package topology
 import (
 	"maps"
 	"slices"
+
+	"vakhta/internal/inventory"
 )
 
 const (
@@ -13,6 +15,7 @@ const (
 	seeingSome = .08
 	seeingMany = 50
 	leastAlone = 10 // rows of a site that nobody else asks
+	leastGear  = 2  // pieces of equipment that one hears, and one within their site does not
 	leastHeard = 6  // components, and seeingShare of what the other does not hear
 )
 
@@ -81,12 +84,12 @@ func (s *sight) compare(g *Graph, asked, answered [][]int) {
 			dark++
 			for other, from := range t.vantages {
 				much := asked[other][site] >= leastRows && 2*asked[other][site] >= asked[v][site] && sees(answered[other][site], asked[other][site])
-				if other == v || !much && !g.hears(t, uint16(other), uint16(v), int32(site)) {
+				here := inside && within == g.sites[site]
+				if other == v || !much && !g.hears(t, uint16(other), uint16(v), int32(site), here) {
 					continue
 				}
 				// The two see the site by the same way, unless one of them stands within it.
 				stands, placed := g.stands(from)
-				here := inside && within == g.sites[site]
 				there := placed && stands == g.sites[site]
 				if s.lost[v][site] = max(s.lost[v][site], lost); here == there || here || shut && there {
 					s.lost[v][site], sure = lostAll, true
@@ -106,12 +109,14 @@ func (s *sight) compare(g *Graph, asked, answered [][]int) {
 }
 
 // hears says that the one vantage, by what it heard last, hears a fair share of what both asked, of which the other
-// hears next to nothing, however little of the site that is: what answers it is there for the other, too.
-func (g *Graph) hears(t *table, one, other uint16, site int32) bool {
+// hears next to nothing, however little of the site that is: what answers it is there for the other, too. Of equipment, which stands
+// where it is written down, a few are enough against one that stands here, within the site: what is lost behind them is no reason not to hear them.
+func (g *Graph) hears(t *table, one, other uint16, site int32, here bool) bool {
 	if stands, placed := g.stands(t.vantages[one]); placed && stands != g.sites[site] {
 		return false // what it asks of the site may stand in its own
 	}
 	asked, alone, both := 0, 0, 0
+	gear, gearBoth := 0, 0
 	for n := range g.nodes {
 		if g.siteNumber[n] != site {
 			continue
@@ -131,13 +136,20 @@ func (g *Graph) hears(t *table, one, other uint16, site int32) bool {
 		}
 		if ears[0].asked && ears[1].asked {
 			asked++
+			equipment := 0
+			if !g.isServer(int32(n)) && g.nodes[n].c.Kind != inventory.KindHypervisor {
+				equipment = 1
+			}
 			switch {
 			case ears[1].up:
-				both++
+				both, gearBoth = both+1, gearBoth+equipment
 			case ears[0].up:
-				alone++
+				alone, gear = alone+1, gear+equipment
 			}
 		}
+	}
+	if here && gear >= leastGear && gearBoth == 0 {
+		return true
 	}
 	return alone >= leastHeard && float64(alone) >= seeingShare*float64(asked) && float64(both) < seesNoMore*float64(asked)
 }
