@@ -102,6 +102,7 @@ func (v *view) judge(g *Graph, rows *chronicle, ready <-chan struct{}) (out Infe
 		}
 		f := r.shared(h)
 		r.perhapsBlind(&f)
+		r.perhapsBetween(&f)
 		spare := f.takesNothing(&r.scores[len(r.scores)-1])
 		if spare {
 			r.justNow(&f)
@@ -227,6 +228,7 @@ func (s *search) alternatives(h int32) []alternative {
 		out = append(out, a)
 	}
 	out = append(out, s.inParts(h, best)...)
+	out = append(out, s.acrossFrom(h, best)...)
 	slices.SortFunc(out, func(a, b alternative) int {
 		return cmp.Or(cmp.Compare(b.delta, a.delta), slices.Compare(a.adds, b.adds))
 	})
@@ -270,7 +272,7 @@ func (r *reporter) shared(h int32) Finding {
 			f.Contradicts = append(f.Contradicts, r.g.id(n))
 		}
 	}
-	f.LogOdds = -alternatives[0].delta // taking it out is always among them
+	f.LogOdds = 0 - alternatives[0].delta // taking it out is always among them; not -0
 	r.class(&f, alternatives)
 	if sight := r.seen[id]; sight != nil && r.g.isServer(id) {
 		f.PowerOff = sight.switchedOff()

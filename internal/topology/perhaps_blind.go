@@ -2,7 +2,6 @@ package topology
 
 import (
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -18,15 +17,7 @@ func (r *reporter) perhapsBlind(f *Finding) {
 	if !only || !r.view.sight.deaf[v] || !slices.Contains(r.view.sight.deaf, false) || slices.Contains(r.view.sight.unheard(r.g), r.g.site[n]) {
 		return
 	}
-	rest := 1 - blindInstead
-	f.Confidence *= rest
-	f.Probability *= rest
-	for i := range f.Alternatives {
-		f.Alternatives[i].Probability *= rest
-	}
-	f.LogOdds = min(f.LogOdds, math.Log(rest/blindInstead))
-	f.Evidence = append(f.Evidence, Evidence{Text: fmt.Sprintf(
-		"against it: %s alone says so, and hears nothing at all: it may be blind", r.view.table.vantages[v])})
+	f.doubt(1-blindInstead, fmt.Sprintf("against it: %s alone says so, and hears nothing at all: it may be blind", r.view.table.vantages[v]))
 }
 
 // onlyEar is the vantage to which alone what is broken by h is silent, by that. What is cut off from outside only may

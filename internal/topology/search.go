@@ -46,6 +46,7 @@ type search struct {
 	turn    int32     // the part of the hypothesis that was taken out last
 	lost    *despair  // while it climbs
 	late    []float64 // by node: ln of how likely its machines went one after another, where that took it back; see oneAfterAnother
+	apart   *parted   // two sites that have lost each other from view, or nil
 	heard   []int32   // sites whose own vantages tell something, by the graph's numbers
 
 	inBandShare  float64 // how often the management of a rack hangs on its own switch; see inBand
@@ -69,7 +70,7 @@ func searchFor(g *Graph, v *view) *search {
 			s.prior[l] -= math.Log(absentElsewhere)
 		}
 	}
-	s.heard = v.sight.heard(g)
+	s.heard, s.apart = v.sight.heard(g), v.sight.apart
 	for _, site := range s.heard {
 		if l := s.local[site]; l != noNode {
 			s.prior[l] += math.Log(speaksThough)

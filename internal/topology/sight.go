@@ -39,6 +39,7 @@ type sight struct {
 	lost  [][]uint8 // by vantage and number of the site
 	dim   bool      // any of these
 	deaf  []bool    // by vantage: nothing of what it asked answers it
+	apart *parted   // nil: no two sites have lost each other from view
 }
 
 // sightOf compares what the vantages see of each site. One that gets no answer
@@ -50,7 +51,8 @@ func (g *Graph) sightOf(t *table) *sight {
 		s.lost[v] = make([]uint8, len(g.sites))
 	}
 	s.deaf = make([]bool, len(t.vantages))
-	for _, k := range g.tally(t) {
+	tallies := g.tally(t)
+	for _, k := range tallies {
 		s.compare(g, k.asked, k.answered)
 		for v := range t.vantages {
 			s.deaf[v] = k.deaf(v)
@@ -59,6 +61,7 @@ func (g *Graph) sightOf(t *table) *sight {
 			}
 		}
 	}
+	s.part(g, &tallies[1])
 	return s
 }
 
