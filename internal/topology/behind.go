@@ -45,6 +45,7 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 		}
 	}
 	nodes = s.linkServed(s.linkCores(nodes, seen))
+	rooms := waysOfRooms(nodes[:s.failures])
 	for i := range s.failures {
 		if nodes[i].server || !isSupply(nodes[i].c.Kind) {
 			continue
@@ -56,7 +57,7 @@ func (s *search) linkBehind(nodes []node, seen []*sighting) []node {
 				nodes[behind-1].users = nodes[m].users
 			}
 		}
-		if far := s.farFrom(int32(i), nodes, switches, uplinks); len(far) > 0 {
+		if far := s.farFrom(int32(i), nodes, switches, uplinks, rooms); len(far) > 0 {
 			reachFrom(nodes, int32(i), far)
 		}
 	}
@@ -124,19 +125,45 @@ func isSupply(kind inventory.Kind) bool {
 	return kind == inventory.KindPDU || kind == inventory.KindPhase || kind == inventory.KindFeed
 }
 
-// farFrom are the uplinks by which those outside reach the management of a PDU or feed in
-// whose rack no switch is known, or that stands in none.
-func (s *search) farFrom(n int32, nodes []node, switches map[string][]int32, uplinks map[int32][]int32) []int32 {
+// waysOfRooms are, by room, the switches outside of racks that carry all its racks' switches, where these are the same.
+func waysOfRooms(nodes []node) map[string][]int32 {
+	out := map[string][]int32{}
+	for i := range nodes {
+		c := nodes[i].c
+		if nodes[i].server || c.Kind != inventory.KindSwitch || c.Rack == "" || c.Room == "" {
+			continue
+		}
+		for j := range nodes[i].groups {
+			grp := &nodes[i].groups[j]
+			if !grp.network {
+				continue
+			}
+			switch way, known := out[c.Room]; {
+			case slices.ContainsFunc(grp.members, func(m int32) bool {
+				return nodes[m].server || nodes[m].c.Kind != inventory.KindSwitch || nodes[m].c.Rack != ""
+			}), known && !slices.Equal(way, grp.members):
+				out[c.Room] = nil
+			default:
+				out[c.Room] = grp.members
+			}
+		}
+	}
+	return out
+}
+
+// farFrom are the switches, or else the uplinks, by which those outside reach the management of a PDU or feed in
+// whose rack no switch is known, or that stands in none: those that carry the racks of its room, as far as management may hang on them.
+func (s *search) farFrom(n int32, nodes []node, switches map[string][]int32, uplinks map[int32][]int32, rooms map[string][]int32) []int32 {
 	if len(switches[nodes[n].c.Rack]) > 0 {
 		return nil
 	}
-	all := uplinks[s.g.siteNumber[s.global[n]]]
-	for _, m := range all {
-		if nodes[m].behind == 0 || leansOn(nodes, m, n) {
-			return nil // its management is not dark, or n comes before it
+	hangs := func(m int32) bool { return nodes[m].behind > 0 && !leansOn(nodes, m, n) } // else its management is not dark, or n comes before it
+	for _, way := range [][]int32{rooms[nodes[n].c.Room], uplinks[s.g.siteNumber[s.global[n]]]} {
+		if len(way) > 0 && !slices.ContainsFunc(way, func(m int32) bool { return !hangs(m) }) {
+			return way
 		}
 	}
-	return all
+	return nil
 }
 
 // leansOn says that m needs n for more than power, which n delivers whether anybody can ask it or not.
