@@ -36,8 +36,8 @@ const (
 // where a component's own management address is a sighting like any other, a
 // server's own faults are summed over in its likelihood, and a share ω of the
 // inventory is taken to be wrong. Confidence compares the best hypothesis with
-// those that differ in one finding; what can't be told apart is said, together
-// with the probes that would.
+// those that differ in one finding, and in others that this makes needless; what
+// can't be told apart is said, together with the probes that would.
 //
 // The order of the observations does not matter; of several on the same
 // component, probe and vantage the latest counts, and a repetition with the same
@@ -218,7 +218,8 @@ func (s *search) alternatives(h int32) []alternative {
 		note(slices.Clone(part), without)
 		for _, m := range s.additions(touched, -negligible-without) {
 			if !slices.Contains(m.flip, h) && s.tryOut(&m, -negligible-without-slack) && s.tells(&m) {
-				note(slices.Concat(part, m.flip), without+m.delta)
+				flips, delta := s.insteadOfAll(&m)
+				note(slices.Concat(part, flips), without+delta)
 			}
 		}
 		s.restore(best)

@@ -77,6 +77,10 @@ func TestACoreThatAnswersFromOutsideSpeaksAgainstTheLossOfBothUplinks(t *testing
 	if !slices.Contains(got, "room") || slices.Contains(got, "up1") || slices.Contains(got, "up2") {
 		t.Errorf("the room is dark, and a core: %s", story(&inf))
 	}
+	// Both uplinks, or the site, would explain the core as well: one loss in place of two.
+	if f := inf.Findings[slices.IndexFunc(inf.Findings, func(f topology.Finding) bool { return f.Component == "room" })]; !slices.Contains(f.AmbiguousWith, "up1") || f.Probability > .9 {
+		t.Errorf("the room is named as if it and the core were no coincidence: %s", story(&inf))
+	}
 	// That the racks are managed through the cores, and these by a way of their own, would be no explanation of so little.
 	sets := topology.New(inv).Weigh(rows, []string{"up1", "up2"}, []string{"room", "core1"})
 	if uplinks, room := sets[0].Sum(), sets[1].Sum(); room < uplinks+1 {

@@ -121,3 +121,23 @@ func (s *search) withBeneath(h int32) []int32 {
 	slices.Sort(out)
 	return out
 }
+
+// insteadOfAll is the move without those parts of the hypothesis beneath it that it makes needless, and what that brings: both
+// uplinks stand for a dark room and for a dead core beside it, and are no worse an explanation for having taken the place of one of them first.
+func (s *search) insteadOfAll(m *move) (flips []int32, delta float64) {
+	flips, delta = m.flip, m.delta
+	for _, c := range s.chosen {
+		if !s.isFailure(c) {
+			continue
+		}
+		above := s.ancestors(c)
+		if !slices.ContainsFunc(m.flip, func(n int32) bool { return n != c && slices.Contains(above, n) }) {
+			continue
+		}
+		fewer := append(slices.Clone(flips), c)
+		if d := s.weigh(fewer...); d > delta+tie {
+			flips, delta = fewer, d
+		}
+	}
+	return flips, delta
+}
