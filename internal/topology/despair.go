@@ -54,9 +54,14 @@ func (d *despair) stay() {
 // goHome forgets the flips that were taken back.
 func (d *despair) goHome() {
 	if d != nil {
-		d.flips = d.flips[:d.home]
-		d.drift = d.drift[:min(len(d.drift), d.home)]
+		d.backTo(d.home)
 	}
+}
+
+// backTo forgets all flips but so many.
+func (d *despair) backTo(flips int) {
+	d.flips = d.flips[:flips]
+	d.drift = d.drift[:min(len(d.drift), flips)]
 }
 
 // hopeless says that it is known that the addition brings no more than the floor.

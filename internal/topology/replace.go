@@ -26,16 +26,8 @@ func (s *search) replaceOne() bool {
 			if i == len(parts) { // what is as wide would only come back in its place
 				barred = wide
 			}
-			var tried []int32
-			for range s.refilled(h) {
-				first, better := s.refill(part, barred, tried)
-				if better {
-					return true
-				}
-				if first == nil {
-					break
-				}
-				tried = append(tried, first...)
+			if s.replacePart(part, barred, s.refilled(h)) {
+				return true
 			}
 		}
 	}
@@ -53,12 +45,34 @@ func (s *search) refilled(h int32) int {
 	return firstRefills
 }
 
-// refill takes the part out of the hypothesis and fills the gap without what is barred, nor with what was tried to begin
-// with. It says what it took first, and whether the score improved; where it did not, all is as before.
-func (s *search) refill(part []int32, barred func(int32) bool, tried []int32) (first []int32, better bool) {
+// replacePart takes the part out of the hypothesis and fills the gap without what is barred, in so many ways, until one
+// improves the score; where none does, all is as before.
+func (s *search) replacePart(part []int32, barred func(int32) bool, ways int) (better bool) {
 	before := slices.Clone(s.chosen)
 	s.lost.stay()
 	delta, touched := s.commit(part...)
+	without, flips := slices.Clone(s.chosen), len(s.lost.flips)
+	var tried []int32
+	for way := range ways {
+		first, better := s.fill(delta, touched, before, barred, tried)
+		if better {
+			return true
+		}
+		if first == nil || way == ways-1 {
+			break
+		}
+		tried = append(tried, first...)
+		s.restore(without)
+		s.lost.backTo(flips)
+	}
+	s.restore(before)
+	s.lost.goHome()
+	return false
+}
+
+// fill fills a gap that has cost delta without what is barred, nor with what was tried to begin with. It says what
+// it took first, and whether the score is better than before.
+func (s *search) fill(delta float64, touched, before []int32, barred func(int32) bool, tried []int32) (first []int32, better bool) {
 	for left := float64(refills); left > 0; left-- {
 		if delta > tie {
 			return first, true
@@ -78,12 +92,7 @@ func (s *search) refill(part []int32, barred func(int32) bool, tried []int32) (f
 		delta += d
 		touched = merge(touched, more)
 	}
-	if delta > tie {
-		return first, true
-	}
-	s.restore(before)
-	s.lost.goHome()
-	return first, false
+	return first, delta > tie
 }
 
 // parts are the ways to take h out of the hypothesis: alone, and with each of its chosen partners.
