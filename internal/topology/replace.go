@@ -15,6 +15,7 @@ const refills = 8
 func (s *search) replaceOne() bool {
 	list := slices.Clone(s.chosen)
 	from, _ := slices.BinarySearch(list, s.turn)
+	var whole [][]int32 // with all that is beneath: as wide and the same for each of a pair
 	for _, h := range slices.Concat(list[from:], list[:from]) {
 		s.turn = h
 		same := func(n int32) bool { return n == h }
@@ -25,6 +26,9 @@ func (s *search) replaceOne() bool {
 			barred := same
 			if i == len(parts) { // what is as wide would only come back in its place
 				barred = wide
+				if whole = append(whole, append(slices.Clone(part), scope)); slices.ContainsFunc(whole[:len(whole)-1], func(had []int32) bool { return slices.Equal(had, whole[len(whole)-1]) }) {
+					break
+				}
 			}
 			if s.replacePart(part, barred, s.refilled(h)) {
 				return true
@@ -35,7 +39,11 @@ func (s *search) replaceOne() bool {
 }
 
 // firstRefills is how many ways to begin are tried: what brings most by itself may be worse than two others together.
-const firstRefills = 4
+// Where it came to a score that is worse by farOff (natural log), other ways will, too.
+const (
+	firstRefills = 4
+	farOff       = 40.0
+)
 
 // refilled is in how many ways the place of h is filled: of what stands outside of racks there is little.
 func (s *search) refilled(h int32) int {
@@ -54,11 +62,11 @@ func (s *search) replacePart(part []int32, barred func(int32) bool, ways int) (b
 	without, flips := slices.Clone(s.chosen), len(s.lost.flips)
 	var tried []int32
 	for way := range ways {
-		first, better := s.fill(delta, touched, before, barred, tried)
-		if better {
+		first, now := s.fill(delta, touched, before, barred, tried)
+		if now > tie {
 			return true
 		}
-		if first == nil || way == ways-1 {
+		if first == nil || way == ways-1 || now < -farOff {
 			break
 		}
 		tried = append(tried, first...)
@@ -71,13 +79,10 @@ func (s *search) replacePart(part []int32, barred func(int32) bool, ways int) (b
 }
 
 // fill fills a gap that has cost delta without what is barred, nor with what was tried to begin with. It says what
-// it took first, and whether the score is better than before.
-func (s *search) fill(delta float64, touched, before []int32, barred func(int32) bool, tried []int32) (first []int32, better bool) {
+// it took first, and how much the score has changed since before.
+func (s *search) fill(delta float64, touched, before []int32, barred func(int32) bool, tried []int32) (first []int32, now float64) {
 	for left := float64(refills); left > 0; left-- {
-		if delta > tie {
-			return first, true
-		}
-		if slices.Equal(s.chosen, before) {
+		if delta > tie || slices.Equal(s.chosen, before) {
 			break
 		}
 		// Later ones bring less than earlier ones: one that brings too little won't make it up.
@@ -92,7 +97,7 @@ func (s *search) fill(delta float64, touched, before []int32, barred func(int32)
 		delta += d
 		touched = merge(touched, more)
 	}
-	return first, delta > tie
+	return first, delta
 }
 
 // parts are the ways to take h out of the hypothesis: alone, and with each of its chosen partners.
