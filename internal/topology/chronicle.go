@@ -266,11 +266,16 @@ func (c *chronicle) since(nodes []int32, atOnce bool) time.Time {
 	if len(fell) == 0 {
 		return time.Time{}
 	}
-	slices.SortFunc(fell, time.Time.Compare)
-	if atOnce && len(fell) > 2 {
-		return fell[1+len(fell)/10]
+	order := make([]int64, len(fell)) // numbers are sorted much sooner than times
+	for i := range fell {
+		order[i] = fell[i].UnixNano()
 	}
-	return fell[0]
+	slices.Sort(order)
+	first := order[0]
+	if atOnce && len(fell) > 2 {
+		first = order[1+len(fell)/10]
+	}
+	return fell[slices.IndexFunc(fell, func(at time.Time) bool { return at.UnixNano() == first })]
 }
 
 // firstSilence is when any of the nodes was first seen not to answer, whatever came after; the zero time if none was.

@@ -53,6 +53,7 @@ type modes struct {
 	slowly   map[string]*slow           // whole failures → what they took, if one by one; once asked
 	beside   map[int32]map[int32]Result // see toldFromBeside; once asked
 	stood    map[string]int32           // vantages of older rows → where they stand, as far as looked up
+	hit      map[*string][]int32        // what findings explain → the nodes, as far as looked up
 	uneasy   []int32                    // nodes that answered now and then, in order; once that is looked for
 	unrest   *unrest                    // once what answers now and then is looked for
 	untold   bool                       // failures in part are weighed of machines of which nothing but their silence is known
@@ -60,7 +61,7 @@ type modes struct {
 
 // inPart revises findings: failures in part replace what they explain better. Leaking is what was found lossy.
 func (r *reporter) inPart(findings []Finding, unexplained []int32, rows *chronicle) (revised []Finding, left []int32, leaking []leak) {
-	m := &modes{reporter: r, rows: rows, findings: findings, dark: map[int32]bool{}, loose: map[int32]bool{}, leaky: map[int32]bool{}, weak: map[int32]float64{}, noise: r.habits.noise, slowly: map[string]*slow{}, stood: map[string]int32{}}
+	m := &modes{reporter: r, rows: rows, findings: findings, dark: map[int32]bool{}, loose: map[int32]bool{}, leaky: map[int32]bool{}, weak: map[int32]float64{}, noise: r.habits.noise, slowly: map[string]*slow{}, stood: map[string]int32{}, hit: map[*string][]int32{}}
 	for _, n := range unexplained {
 		m.loose[n] = true
 	}
@@ -108,7 +109,7 @@ func (m *modes) disown(unexplained []int32) []int32 {
 	})
 	has := make([]bool, len(m.g.nodes))
 	for i := range m.findings {
-		for _, n := range m.g.known(m.findings[i].Explains) {
+		for _, n := range m.hitBy(&m.findings[i]) {
 			has[n] = true
 		}
 	}
@@ -232,27 +233,54 @@ func overlap(a, b []int32) bool {
 	return 2*both >= min(len(a), len(b))
 }
 
+// hitBy are the servers that a finding explains, in order; they are not to be changed.
+func (m *modes) hitBy(f *Finding) []int32 {
+	if len(f.Explains) == 0 {
+		return nil
+	}
+	had, ok := m.hit[&f.Explains[0]]
+	if !ok || len(had) != len(f.Explains) {
+		had = m.g.known(f.Explains)
+		m.hit[&f.Explains[0]] = had
+	}
+	return had
+}
+
 // dates says of every finding since when it is so, and when it last was not.
 func (m *modes) dates() {
 	var all []int32
 	of := make([][]int32, len(m.findings))
 	for i := range m.findings {
 		f := &m.findings[i]
-		of[i] = m.g.known(f.Explains)
+		of[i] = m.hitBy(f)
 		if len(of[i]) == 0 {
 			of[i] = m.g.known([]string{f.Component})
 		}
 		all = append(all, of[i]...)
 	}
 	m.rows.gather(slices.DeleteFunc(all, m.rows.startedSilent))
+	as := make([]int, len(m.findings)) // the first that explains the same: of a pair that is lost each half does
+	var own []int
 	for i := range m.findings {
-		f := &m.findings[i]
-		if f.Mode == Flapping {
-			f.Since = m.rows.firstSilence(of[i])
-		} else {
-			f.Since = m.rows.since(of[i], f.Mode == "")
+		as[i] = slices.IndexFunc(of[:i+1], func(o []int32) bool { return slices.Equal(o, of[i]) })
+		if as[i] == i || m.findings[as[i]].Mode != m.findings[i].Mode {
+			as[i] = i
+			own = append(own, i)
 		}
-		f.Worked = m.rows.worked(of[i], f.Since)
+	}
+	inParts(len(own), 1, func(from, to int) {
+		for _, i := range own[from:to] {
+			f := &m.findings[i]
+			if f.Mode == Flapping {
+				f.Since = m.rows.firstSilence(of[i])
+			} else {
+				f.Since = m.rows.since(of[i], f.Mode == "")
+			}
+			f.Worked = m.rows.worked(of[i], f.Since)
+		}
+	})
+	for i, same := range as {
+		m.findings[i].Since, m.findings[i].Worked = m.findings[same].Since, m.findings[same].Worked
 	}
 }
 

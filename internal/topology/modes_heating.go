@@ -96,7 +96,7 @@ type slow struct {
 
 // fellBy reads when the servers of a finding fell.
 func (m *modes) fellBy(f *Finding) *slow {
-	s := &slow{all: m.g.known(f.Explains), by: anywhere}
+	s := &slow{all: m.hitBy(f), by: anywhere}
 	if h := m.local[m.g.index[f.Component]]; h != noNode && m.t.failed[h] {
 		s.by = m.earsFor(h)
 	}
