@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
 
 	"vakhta/activities/probe"
 	"vakhta/activities/records"
@@ -136,6 +137,29 @@ func TestAPageThatTheSeverityDidNotCallForGoesOutWhenItDoes(t *testing.T) {
 	must[IncidentStatus](w)
 	if len(w.pages) == 0 || w.pages[0].at != 10*time.Minute {
 		t.Errorf("pages %+v, want the first with the severity", w.pages)
+	}
+}
+
+// What changes while a condition is decided is not lost on it.
+func TestAConditionIsDecidedAgainWhenSomethingChangedMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	w.record.Finding = pduDown()
+	w.record.Severity = incident.Sev3
+	decided := 0
+	w.condition = func(p records.ConditionParams) (bool, error) {
+		if decided++; decided == 1 {
+			w.UpdateWorkflow(UpdateSetSeverity, "meanwhile", &testsuite.TestUpdateCallback{
+				OnAccept: func() {}, OnReject: func(err error) { t.Error(err) }, OnComplete: func(any, error) {},
+			}, SetSeverityUpdate{onSiteAct, incident.Sev2})
+		}
+		return p.Facts.Incident["severity"] != "sev3", nil
+	}
+	w.pin(runbooks.Step{ID: "admins", If: "grave", Escalate: pageStep.Escalate})
+	w.resolveAfter(20 * time.Minute)
+	w.playIncident()
+	must[IncidentStatus](w)
+	if len(w.pages) == 0 || w.pages[0].at > time.Minute {
+		t.Errorf("pages %+v after %d decisions, want the first at once", w.pages, decided)
 	}
 }
 

@@ -30,6 +30,7 @@ type step struct {
 	def     runbooks.Step
 	follows bool        // it comes after the resolution: closing the incident doesn't end it
 	answer  *stepAnswer // what a person said, for task and approve
+	judged  gist        // by what its condition was last decided
 }
 
 type stepAnswer struct {
@@ -143,7 +144,7 @@ type gist struct {
 
 func (r *incidentRun) gist() gist {
 	f := &r.rec.Finding
-	return gist{r.rec.Severity, f.Component, f.Kind, f.Itself(), len(r.rec.Servers), len(r.rec.Clients)}
+	return gist{r.rec.Severity, f.Component, f.Kind, f.Itself(), r.rec.Affected(), len(r.rec.Clients)}
 }
 
 // reconsider makes a page that was skipped after all, once its condition holds: what seemed to be a rack may prove
@@ -153,8 +154,7 @@ func (r *incidentRun) reconsider(ctx workflow.Context, s *step) {
 		return
 	}
 	for {
-		was := r.gist()
-		if err := workflow.Await(ctx, func() bool { return r.overtaken(s) || r.gist() != was }); err != nil || r.overtaken(s) {
+		if err := workflow.Await(ctx, func() bool { return r.overtaken(s) || r.gist() != s.judged }); err != nil || r.overtaken(s) {
 			return
 		}
 		switch now, err := r.condition(ctx, s); {
@@ -201,6 +201,7 @@ func (r *incidentRun) condition(ctx workflow.Context, s *step) (bool, error) {
 	if s.def.If == "" {
 		return true, nil
 	}
+	s.judged = r.gist() // it may change while the condition is decided
 	f := records.RunbookFacts(r.rec)
 	f.Inputs, f.Steps = r.book.Inputs, map[string]string{}
 	for _, o := range r.steps {
